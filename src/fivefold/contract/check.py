@@ -1,0 +1,73 @@
+"""Check: the Protocol that every measurement implements, and the context that it is handed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    import numpy as np
+
+    from fivefold.contract.finding import Result
+    from fivefold.contract.subject import SettingsView, Subject, Table
+
+
+def _silent(_share: float, _text: str) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Context:
+    """Everything a check may use; it reads nothing else.
+
+    Attributes:
+        subject: The model under test; None for checks that look at files only (``needs`` without ``model.predict``).
+        tables: Loads a data set by name (``train``, ``test``, ``calibration``); KeyError if it is not declared.
+        rng: The only source of randomness, seeded from the plan.
+        thresholds: Floor key to value.
+        options: Option key to value, defaults filled in.
+        rows: Most rows to use; larger sets are sampled.
+        settings: The manifest's part.
+        effort: ``quick``, ``standard`` or ``thorough``.
+        scratch: An empty folder that is deleted afterwards.
+        model_root: Folder of the snapshot that was loaded; None if there is no model file.
+        signature: Bytes of the model's signature file; None if absent.
+        trust: Bytes of the verifier's trust file.
+        now: ISO time in UTC, fixed by the plan's start; trust decisions use it.
+        row_id: Turns (n,) row positions into keyed ids, so that no raw position or value is written.
+        progress: Call with a share in [0, 1] and a few words.
+        uses: Check or technique id to the object that the driver resolved for ``uses``.
+    """
+
+    subject: Subject | None
+    tables: Callable[[str], Table]
+    rng: np.random.Generator
+    thresholds: Mapping[str, float]
+    options: Mapping[str, Any]
+    rows: int
+    settings: SettingsView
+    effort: str = "standard"
+    scratch: Path | None = None
+    model_root: Path | None = None
+    signature: bytes | None = None
+    trust: bytes | None = None
+    now: str = ""
+    row_id: Callable[[np.ndarray], list[str]] | None = None
+    progress: Callable[[float, str], None] = _silent
+    uses: Mapping[str, object] = field(default_factory=dict)
+
+
+class Check(Protocol):
+    """A measurement: a plain function from context to result."""
+
+    def __call__(self, context: Context) -> Result:
+        """Measure, run the canary, judge.
+
+        Raises:
+            UnsupportedError: This subject or data cannot be measured: the finding is ``not-run``.
+            SubjectError: The model misbehaved: the finding is ``error``.
+        """
+        ...

@@ -1,0 +1,164 @@
+"""Plan and facts: what binds, why, with which thresholds and seeds, fixed before the run."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+PLAN_VERSION = 1
+FACTS_VERSION = 1
+
+Effort = Literal["quick", "standard", "thorough"]
+
+
+class ColumnFact(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One column as the product itself read it; no values, only their number and kind."""
+
+    name: str
+    kind: Literal["number", "integer", "boolean", "string", "date", "empty"]
+    missing: int
+    distinct: int
+
+
+class DataFact(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One data set as the product itself read it.
+
+    Attributes:
+        digest: SHA-256 of the stored bytes.
+        rows: Number of rows.
+        columns: In file order, target included.
+        target: Name of the target column; empty if there is none.
+        groups: Protected field to number of its groups with at least 10 rows.
+    """
+
+    digest: str
+    rows: int
+    columns: tuple[ColumnFact, ...]
+    target: str = ""
+    groups: dict[str, int] = {}
+
+
+class ModelFact(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What probing the subject in the worker showed (not what it says of itself).
+
+    Attributes:
+        digest: Digest of the signed set; empty for a file of predictions without model.
+        kind: ``factory`` or ``predictions`` (``memory`` for ``assess_model``).
+        task: ``binary``, ``multiclass`` or ``regression``.
+        classes: Labels as text, in the order of the probability columns; empty for regression.
+        scores: Gives normalised probabilities.
+        retrains: ``training.factory`` is named and importable.
+        deterministic: Two equal queries gave equal bytes.
+        perturbable: Answers for rows that are not in the data sets (a file of predictions cannot).
+        error: Why probing failed; empty if it worked.
+    """
+
+    digest: str = ""
+    kind: Literal["factory", "predictions", "memory"] = "factory"
+    task: Literal["binary", "multiclass", "regression"] | None = None
+    classes: tuple[str, ...] = ()
+    scores: bool = False
+    retrains: bool = False
+    deterministic: bool = False
+    perturbable: bool = False
+    error: str = ""
+
+
+class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """All that the product read from data and model; absent parts are None (undecided)."""
+
+    data: dict[str, DataFact] | None = None
+    model: ModelFact | None = None
+    version: int = FACTS_VERSION
+
+
+class CheckPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One check in the plan.
+
+    Attributes:
+        check: Check id.
+        technique: Technique id.
+        title: The question that it answers.
+        status: ``run``, ``not-applicable``, ``not-run`` or ``undecided`` (light plan only).
+        reason: Why it has this status: the predicate and the facts read, the missing extra, the gap.
+        claims: Claims that need it, for example ``("2c",)``.
+        aims: Aims that need it, for example ``("O4",)``.
+        binding: Whether a failure blocks a claim today.
+        thresholds: Floor key to value, after tightening by the manifest.
+        options: All other options of the check.
+        rows: Most rows that it will use at this effort.
+        seed: Hexadecimal; empty until the plan has a digest.
+        cost: Words: model calls and trainings expected.
+    """
+
+    check: str
+    technique: str
+    title: str
+    status: Literal["run", "not-applicable", "not-run", "undecided"]
+    reason: str
+    claims: tuple[str, ...] = ()
+    aims: tuple[str, ...] = ()
+    binding: bool = False
+    thresholds: dict[str, float] = {}
+    options: dict[str, Any] = {}
+    rows: int = 0
+    seed: str = ""
+    cost: str = ""
+
+
+class ClaimPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One claim that the level binds.
+
+    Attributes:
+        claim: For example ``2c``.
+        level: Level whose objective it belongs to, 1 to 5.
+        text: What is claimed.
+        reason: Why it binds here.
+        applies: False only by a closed predicate over facts; None: undecided.
+        needs: All must hold; in each inner tuple any one technique (or check) id suffices.
+    """
+
+    claim: str
+    level: int
+    text: str
+    reason: str
+    applies: bool | None
+    needs: tuple[tuple[str, ...], ...]
+
+
+class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What will be measured, fixed and signed before the run (DESIGN, rule 4).
+
+    Attributes:
+        application: Application id.
+        level: Declared level, 1 to 5.
+        effort: How much is measured; less effort never gives an easier pass.
+        claims: In order 1a to 5d.
+        checks: In id order.
+        duties: Sentences: what a person has to do, with the row id in front.
+        facts: What was read; complete in a sealed plan.
+        manifest: Digest of the manifest file.
+        model: Digest of the model's signed set; empty if absent.
+        data: Data-set name to digest.
+        catalogue: Digest of the catalogue.
+        code: Digest of Fivefold's source.
+        digest: Digest of all fields above; seeds derive from it.
+        attempt: 0 until the plan is sealed.
+    """
+
+    application: str
+    level: int
+    effort: Effort
+    claims: tuple[ClaimPlan, ...]
+    checks: tuple[CheckPlan, ...]
+    duties: tuple[str, ...]
+    facts: Facts
+    manifest: str
+    model: str
+    data: dict[str, str]
+    catalogue: str
+    code: str
+    digest: str = ""
+    attempt: int = 0
+    version: int = PLAN_VERSION

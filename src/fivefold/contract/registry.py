@@ -1,0 +1,124 @@
+"""Registry: packs described by ``pack.toml``, read without importing anything they name.
+
+:func:`resolve` is the one legal dynamic import of the product.
+"""
+
+from __future__ import annotations
+
+import importlib
+import tomllib
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import msgspec
+
+from fivefold.errors import InternalError
+
+if TYPE_CHECKING:
+    from fivefold.contract.check import Check
+
+_ROOMS = ("protection", "fairness", "traceability")
+
+
+class Option(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One key under ``checks:`` or ``controls:`` of the manifest.
+
+    Attributes:
+        type: ``number``, ``integer``, ``boolean``, ``string``, ``path`` or ``list``.
+        help: One sentence.
+        default: Used where the manifest is silent; None: off.
+        low: Smallest value allowed.
+        high: Largest value allowed.
+        tighten: ``down``: a smaller value is stricter than the floor, ``up``: a larger one; empty: no floor.
+    """
+
+    type: Literal["number", "integer", "boolean", "string", "path", "list"]
+    help: str
+    default: Any = None
+    low: float | None = None
+    high: float | None = None
+    tighten: Literal["down", "up", ""] = ""
+
+
+class CheckSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How one check is described by its pack.
+
+    Attributes:
+        id: Check id; never reused.
+        technique: Technique id in the catalogue.
+        question: What it answers, as a question.
+        threat: Who does what to whom.
+        method: How it is measured, in one paragraph.
+        limits: What it does not show.
+        source: Papers and standards.
+        needs: Facts that must hold, from ``data.train``, ``data.test``, ``model.predict``, ``model.scores``,
+            ``model.file``, ``task.classes``, ``data.protected``.
+        uses: Ids whose implementations the driver hands in.
+        extra: Extra of the product that it imports.
+        rows: Most rows at effort quick, standard, thorough.
+        cost: Words: model calls and trainings.
+        seconds: Time limit at effort standard.
+        memory_mb: Resident memory limit beyond the table.
+        options: Keys that the manifest may set.
+        implementation: ``module:function``.
+    """
+
+    id: str
+    technique: str
+    question: str
+    threat: str
+    method: str
+    limits: str
+    source: str
+    needs: tuple[str, ...]
+    implementation: str
+    rows: tuple[int, int, int]
+    cost: str
+    uses: tuple[str, ...] = ()
+    extra: str = "assess"
+    seconds: int = 600
+    memory_mb: int = 2048
+    options: dict[str, Option] = {}
+
+
+class Pack(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A ``pack.toml``."""
+
+    name: str
+    checks: tuple[CheckSpec, ...] = msgspec.field(name="check", default=())
+
+
+@cache
+def packs() -> tuple[Pack, ...]:
+    """Return the packs that ship with Fivefold, in name order.
+
+    Raises:
+        InternalError: ``registry.pack`` if a shipped pack is malformed (a build fault).
+    """
+    found = []
+    for room in _ROOMS:
+        text = files("fivefold").joinpath(room, "pack.toml").read_text(encoding="utf-8")
+        try:
+            found.append(msgspec.convert(tomllib.loads(text), Pack))
+        except (msgspec.ValidationError, tomllib.TOMLDecodeError) as error:
+            raise InternalError("registry.pack", f"{room}/pack.toml is malformed: {error}.") from error
+    return tuple(found)
+
+
+@cache
+def checks() -> dict[str, CheckSpec]:
+    """Return every check that exists, by id, in id order."""
+    specs = [spec for pack in packs() for spec in pack.checks]
+    return {spec.id: spec for spec in sorted(specs, key=lambda spec: spec.id)}
+
+
+def resolve(check_id: str) -> Check:
+    """Import the implementation of a check.
+
+    Raises:
+        KeyError: There is no such check.
+        ImportError: An engine that it needs is not installed; the finding is ``not-run``.
+    """
+    module, _, name = checks()[check_id].implementation.partition(":")
+    return cast("Check", getattr(importlib.import_module(module), name))

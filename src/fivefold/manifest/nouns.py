@@ -1,0 +1,142 @@
+"""Manifest: the frozen value that the reader makes of ``fivefold.yaml``.
+
+Paths in it are relative to the manifest's folder, checked, and never leave it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+Output = Literal["statistic", "label", "score", "forecast", "recommendation", "decision", "action"]
+
+
+class Application(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is assessed: id, declared level (1 to 5), purpose and scenario profile."""
+
+    id: str
+    level: int
+    purpose: str = ""
+    scenario: str = ""
+
+
+class Use(msgspec.Struct, frozen=True, kw_only=True):
+    """How the output is used: what it is, who acts on it, whether it acts alone."""
+
+    output: Output
+    acts: Literal["human", "system", "nobody"] = "human"
+    alone: bool = False
+
+
+class DataSet(msgspec.Struct, frozen=True, kw_only=True):
+    """One declared data set.
+
+    Attributes:
+        name: Key under ``data:``, for example ``train``.
+        path: Relative POSIX path of a CSV (also ``.gz``), Parquet or Arrow file.
+        kind: Only ``table`` in this version.
+        target: Name of the target column; empty: none. Falls back to the one of ``train``.
+        positive: Label (as text) of the favourable class; None: not declared.
+        alarm: Label (as text) of the class to detect; None: not declared.
+        drop: Columns that the model never sees (they may still be protected or in scenarios).
+        protected: Protected columns.
+        id: Column that identifies a row; never shown to the model; empty: none.
+        source: Party or system that the data come from.
+        label: Class, personal columns, basis, purpose, region, retention, as written.
+        missing: Texts that mean a missing value besides the empty cell, for example ``["?"]``.
+    """
+
+    name: str
+    path: str
+    kind: Literal["table"] = "table"
+    target: str = ""
+    positive: str | None = None
+    alarm: str | None = None
+    drop: tuple[str, ...] = ()
+    protected: tuple[str, ...] = ()
+    id: str = ""
+    source: str = ""
+    label: dict[str, Any] = {}
+    missing: tuple[str, ...] = ()
+
+
+class SharingPath(msgspec.Struct, frozen=True, kw_only=True):
+    """One declared path on which data leave a party, and the technique that protects it."""
+
+    what: Literal["release", "training", "federated", "encrypted", "telemetry", "edge"]
+    data: str
+    to: str = ""
+    control: str = ""
+
+
+class Feature(msgspec.Struct, frozen=True, kw_only=True):
+    """What is declared of one feature."""
+
+    type: Literal["number", "integer", "boolean", "string", "date"] | None = None
+    range: tuple[float, float] | None = None
+    immutable: bool = False
+    unit: str = ""
+    cost: float = 1.0
+    monotone: Literal["up", "down"] | None = None
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True):
+    """The model as declared; exactly one of ``factory`` and ``predictions``.
+
+    Attributes:
+        factory: ``module:function`` in the manifest's folder; the call without arguments returns the model.
+        path: Model file or folder that the factory loads; belongs to the signed set.
+        files: Further files of the signed set, for example helper modules.
+        signature: OpenSSF model-signing bundle; empty: unsigned.
+        predictions: Data-set name to file of predictions.
+        classes: Labels in the order of the probability columns or of integer answers; empty: probed.
+        task: Empty: probed.
+        version: Integer that only grows.
+    """
+
+    factory: str = ""
+    path: str = ""
+    files: tuple[str, ...] = ()
+    signature: str = ""
+    predictions: dict[str, str] = {}
+    classes: tuple[str, ...] = ()
+    task: Literal["", "binary", "multiclass", "regression"] = ""
+    version: int = 1
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that ``fivefold.yaml`` declares, validated.
+
+    Attributes:
+        root: Folder of the manifest, absolute.
+        file: The manifest file, absolute.
+        raw: The very bytes that were read.
+        digest: SHA-256 of ``raw``.
+        lines: Dotted field path to its line, for errors found later.
+        training: ``module:function``; the call ``fit(table, rng)`` returns a model; empty: cannot retrain.
+        checks: Check or technique id to option values.
+        controls: Technique id to option values.
+        packs: Third-party packs as written; none is loaded in this version.
+    """
+
+    root: Path
+    file: Path
+    raw: bytes
+    digest: str
+    application: Application
+    use: Use
+    data: dict[str, DataSet]
+    model: Model | None = None
+    training: str = ""
+    sharing: tuple[SharingPath, ...] = ()
+    parties: dict[str, str] = {}
+    purposes: tuple[str, ...] = ()
+    benefit: dict[str, Any] = {}
+    features: dict[str, Feature] = {}
+    scenarios: dict[str, str] = {}
+    controls: dict[str, dict[str, Any]] = {}
+    checks: dict[str, dict[str, Any]] = {}
+    packs: tuple[Any, ...] = ()
+    lines: dict[str, int] = {}
