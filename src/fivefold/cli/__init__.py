@@ -1,0 +1,1 @@
+"""The command ``fivefold``: each command parses, calls one library function and renders."""
