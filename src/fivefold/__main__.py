@@ -1,0 +1,5 @@
+"""``python -m fivefold`` is the command ``fivefold``."""
+
+from fivefold.cli.main import run
+
+run()

@@ -1,0 +1,139 @@
+"""The command line: a table of commands, imported one at a time so that each stays as light as it can be."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fivefold import __version__
+from fivefold.errors import FivefoldError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command: where it lives and the line that ``--help`` shows before it is imported.
+
+    Attributes:
+        target: ``module:function`` below ``fivefold.cli``.
+        help: One line.
+        panel: Heading under which ``--help`` lists it.
+    """
+
+    target: str
+    help: str
+    panel: str = "Commands"
+
+
+_START, _RUN, _TRUST = "Start", "Measure and read", "Keys, trust and exemptions"
+
+COMMANDS: dict[str, Command] = {
+    "init": Command("init:init", "Propose a manifest from a table and a model.", _START),
+    "plan": Command("plan_:plan", "Show what binds, why and what it will cost.", _START),
+    "list": Command("show:list_", "List every row of the catalogue and what is built.", _START),
+    "explain": Command("show:explain", "Explain a row, claim, check or level.", _START),
+    "assess": Command("assess_:assess", "Attack and measure the application; leave signed evidence.", _RUN),
+    "report": Command("report_:report", "Render evidence as HTML, JSON or for the terminal.", _RUN),
+    "verify": Command("verify:verify", "Check evidence offline: who signed what, and what was changed.", _RUN),
+    "key new": Command("keys_:key_new", "Make a signing key.", _TRUST),
+    "trust add": Command("keys_:trust_add", "Trust a public key in a role.", _TRUST),
+    "trust revoke": Command("keys_:trust_revoke", "Stop trusting a key from now on.", _TRUST),
+    "trust list": Command("keys_:trust_list", "Show whom you trust, in which role, until when.", _TRUST),
+    "waive": Command("waive:waive", "Let a claim pass for a while: two officers, two keys.", _TRUST),
+    "model sign": Command("model_:sign", "Sign the model's files (OpenSSF model signing).", _TRUST),
+    "model verify": Command("model_:verify", "Verify the model's signature.", _TRUST),
+}
+
+GROUPS = {
+    "key": "Signing keys.",
+    "trust": "Whom you trust, in which role.",
+    "model": "The model and its signature.",
+}
+
+
+def _stub() -> None:
+    """Stand in for a command that is only listed."""
+
+
+def _load(command: Command) -> Callable[..., Any]:
+    module, _, name = command.target.partition(":")
+    loaded = getattr(importlib.import_module(f"fivefold.cli.{module}"), name)
+    if not callable(loaded):
+        raise TypeError(command.target)
+    return loaded  # type: ignore[no-any-return]
+
+
+def _version(*, wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"fivefold {__version__}\n")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=lambda v: _version(wanted=v))
+    ] = False,
+) -> None:
+    """Hold an AI application to five objectives: attack it, measure it, sign the evidence, say the level."""
+
+
+def build(words: list[str]) -> typer.Typer:
+    """Return the application with the one command in ``words`` imported and all others as one-line stubs."""
+    settings: dict[str, Any] = {"no_args_is_help": True, "pretty_exceptions_enable": False, "rich_markup_mode": "rich"}
+    app = typer.Typer(name="fivefold", add_completion=False, **settings)
+    app.callback()(_root)
+    groups: dict[str, typer.Typer] = {}
+    chosen = next((name for name in (" ".join(words[:2]), *words[:1]) if name in COMMANDS), None)
+    for name, command in COMMANDS.items():
+        function = _load(command) if name == chosen else _stub
+        group, _, verb = name.rpartition(" ")
+        help_text = None if name == chosen else command.help
+        if not group:
+            app.command(name, help=help_text, short_help=command.help, rich_help_panel=command.panel)(function)
+            continue
+        if group not in groups:
+            groups[group] = typer.Typer(help=GROUPS[group], **settings)
+            app.add_typer(groups[group], name=group, rich_help_panel=command.panel)
+        groups[group].command(verb, help=help_text, short_help=command.help)(function)
+    return app
+
+
+def _crash_note() -> str:
+    folder = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "fivefold"
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        note = folder / "crash.txt"
+        note.write_text(traceback.format_exc(), encoding="utf-8")
+    except OSError:
+        return "The details could not be written."
+    return f"The details are in {note}; please report them."
+
+
+def run(arguments: list[str] | None = None) -> None:
+    """Run one command and leave with its exit code; errors are shown with code and remedy."""
+    from fivefold.cli._io import EXIT_REFUSED, exit_code, show_error
+
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        build(words)(args=words)
+    except FivefoldError as error:
+        show_error(error, json="--json" in words)
+        sys.exit(exit_code(error))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(EXIT_REFUSED)
+    except Exception as error:  # noqa: BLE001  the last line of defence: no traceback for people
+        fault = FivefoldError(
+            "internal", f"something unexpected happened ({type(error).__name__}).", remedy=_crash_note()
+        )
+        show_error(fault, json="--json" in words)
+        sys.exit(EXIT_REFUSED)
