@@ -32,11 +32,11 @@ def invert(
         above = statistic(middle) > target
         left = np.where(above, middle, left)
         right = np.where(above, right, middle)
-    return (left + right) / 2
+    return np.asarray((left + right) / 2)
 
 
 def studentised(distance: np.ndarray, variance: np.ndarray) -> np.ndarray:
     """Return distance / sqrt(variance); 0 where the distance is 0, infinite where only the variance is 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        z = distance / np.sqrt(np.maximum(variance, 0.0))
+        z = np.asarray(distance / np.sqrt(np.maximum(variance, 0.0)))
     return np.asarray(np.where(np.abs(distance) < 1e-15, 0.0, z))
