@@ -1,0 +1,1 @@
+"""Fairness: benefits and errors compared between groups of people, with intervals."""

@@ -1,0 +1,1 @@
+"""Traceability: who made and signed what, back to model, training and data."""
