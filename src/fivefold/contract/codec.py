@@ -20,29 +20,23 @@ MAX_FRAME = 1 << 30
 
 
 def canonical(value: Any) -> bytes:
-    """Return JSON of ``value`` with sorted keys and no spaces, UTF-8.
+    """Return the canonical JSON of ``value`` (RFC 8785): sorted keys, no spaces, shortest numbers, UTF-8.
 
-    Equal values give equal bytes on every machine: keys are sorted, floats are written by their
-    shortest round-trip form.
+    Equal values give equal bytes on every machine and in every language, also after they were read back:
+    the float 1.0 and the integer 1 are both written ``1``.
 
     Raises:
-        InputError: ``codec.not-finite`` if a float is NaN or infinite.
+        InputError: ``codec.not-finite`` if a float is NaN or infinite; ``codec.unwritable`` for an integer beyond
+            2**53 or text that is not Unicode.
     """
-    plain = msgspec.to_builtins(value)
-    _refuse_not_finite(plain)
-    return msgspec.json.encode(plain, order="deterministic")
+    import rfc8785
 
-
-def _refuse_not_finite(value: Any) -> None:
-    if isinstance(value, float):
-        if value != value or value in (float("inf"), float("-inf")):  # noqa: PLR0124
-            raise InputError("codec.not-finite", "a number is NaN or infinite and cannot be written.")
-    elif isinstance(value, dict):
-        for item in value.values():
-            _refuse_not_finite(item)
-    elif isinstance(value, list):
-        for item in value:
-            _refuse_not_finite(item)
+    try:
+        return rfc8785.dumps(msgspec.to_builtins(value, str_keys=True))
+    except rfc8785.FloatDomainError:
+        raise InputError("codec.not-finite", "a number is NaN or infinite and cannot be written.") from None
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError):
+        raise InputError("codec.unwritable", "a value has no canonical JSON form.") from None
 
 
 def decode(data: bytes, kind: type[T], *, what: str) -> T:
