@@ -1,0 +1,1 @@
+"""P3.accuracy: how often a model is wrong, overall, per scenario and per slice."""
