@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from fivefold.contract.codec import digest
 from fivefold.errors import FivefoldError, InputError
-from fivefold.evidence import counter, envelope, layout, repair, statements
+from fivefold.evidence import counter, envelope, layout, repair, signed_set, statements
 from fivefold.evidence.journal import Journal
 from fivefold.evidence.layout import attempt_path, finding_path, key_path
 from fivefold.evidence.statements import FindingStatement, PlanStatement, VerdictStatement
@@ -75,14 +75,22 @@ class Evidence:
         """Return the number of the next attempt: one above all seen in the folder and on this machine."""
         return max((counter.attempts(self.application), *self.attempts()), default=0) + 1
 
-    def open_attempt(self, plan: Plan, manifest_bytes: bytes) -> Attempt:
+    def open_attempt(self, plan: Plan, manifest_bytes: bytes, model_files: Mapping[str, str] | None = None) -> Attempt:
         """Sign and log a sealed plan, and the manifest beside it.
+
+        Args:
+            plan: Sealed for :meth:`next_attempt`.
+            manifest_bytes: The very bytes that were planned.
+            model_files: The model's signed set, name to SHA-256 (:func:`fivefold.evidence.signed_set.digests`), so that
+                ``verify`` can name a changed file; None: only the digest over all of them is kept.
 
         Raises:
             InputError: ``evidence.attempt`` if the plan is not sealed for the next attempt, or does not belong to this
                 application and manifest; ``evidence.unwritable``.
         """
         fits = plan.application == self.application and plan.manifest == digest(manifest_bytes) and plan.digest
+        if model_files and signed_set.digest(model_files) != plan.model:
+            raise InputError("evidence.attempt", "the model's files are not those of the plan.")
         if not fits or any(check.status == "undecided" for check in plan.checks):
             message = "the plan is not a sealed plan of this application and manifest."
             raise InputError("evidence.attempt", message)
@@ -93,7 +101,9 @@ class Evidence:
             started = self._clock()
             self._append(
                 {
-                    attempt_path(plan.attempt, "plan.json"): statements.seal_plan(plan, started, self._signer),
+                    attempt_path(plan.attempt, "plan.json"): statements.seal_plan(
+                        plan, started, self._signer, model_files or {}
+                    ),
                     attempt_path(plan.attempt, "manifest.yaml"): manifest_bytes,
                 }
             )

@@ -18,6 +18,8 @@ from fivefold.evidence import envelope
 from fivefold.evidence.layout import REPORT_SUBJECT
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fivefold.keys.signing import Signer
 
 T = TypeVar("T")
@@ -27,6 +29,8 @@ PLAN_TYPE = f"{_BASE}plan/v1"
 FINDING_TYPE = f"{_BASE}finding/v1"
 VERDICT_TYPE = f"{_BASE}verdict/v1"
 WAIVER_TYPE = f"{_BASE}waiver/v1"
+MODEL_FILE = "model/"
+"""Start of the subject name of one file of the model."""
 
 
 class PlanStatement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -69,9 +73,20 @@ def application_subject(application: str) -> dict[str, str]:
     return {"application": digest(application.encode())}
 
 
-def seal_plan(plan: Plan, signed: str, signer: Signer) -> bytes:
-    """Return the file ``plan.json``."""
-    return envelope.seal(PLAN_TYPE, plan_subjects(plan), PlanStatement(plan=plan, signed=signed), signer)
+def model_subjects(files: Mapping[str, str]) -> dict[str, str]:
+    """Return the subjects that a plan's statement carries for each file of the model's signed set."""
+    return {f"{MODEL_FILE}{name}": value for name, value in files.items()}
+
+
+def model_files(subjects: Mapping[str, str]) -> dict[str, str]:
+    """Return the signed set, name to digest, that a plan's subjects carry; the reverse of :func:`model_subjects`."""
+    return {name.removeprefix(MODEL_FILE): value for name, value in subjects.items() if name.startswith(MODEL_FILE)}
+
+
+def seal_plan(plan: Plan, signed: str, signer: Signer, files: Mapping[str, str]) -> bytes:
+    """Return the file ``plan.json``; ``files`` is the model's signed set, name to digest, so that a change is named."""
+    subjects = plan_subjects(plan) | model_subjects(files)
+    return envelope.seal(PLAN_TYPE, subjects, PlanStatement(plan=plan, signed=signed), signer)
 
 
 def seal_finding(plan: Plan, finding: Finding, signed: str, signer: Signer) -> bytes:

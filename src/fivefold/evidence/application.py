@@ -1,0 +1,86 @@
+"""Application: the digests of manifest, model and data as they stand now, beside their evidence.
+
+Reading happens here; comparing is a pure function in :mod:`fivefold.evidence.verify`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from fivefold.errors import FivefoldError
+from fivefold.evidence import layout, signed_set
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fivefold.manifest.nouns import Manifest
+
+
+class Observed(msgspec.Struct, frozen=True, kw_only=True):
+    """An application's folder, by digest.
+
+    Attributes:
+        manifest: Digest of ``fivefold.yaml``; empty if it is missing.
+        model: Digest of the signed set as the planned manifest names it; empty if there is none.
+        model_fault: Why the signed set cannot be read, with the file's name; empty if it can.
+        files: Signed set, name to digest.
+        data: Data-set name to digest; empty text: the file is missing.
+        paths: Data-set name to its path, for messages.
+    """
+
+    manifest: str = ""
+    model: str = ""
+    model_fault: str = ""
+    files: dict[str, str] = {}
+    data: dict[str, str] = {}
+    paths: dict[str, str] = {}
+
+
+def observe(root: Path, manifest: Manifest) -> Observed:
+    """Read the digests of everything that a manifest names below an application's folder.
+
+    Args:
+        root: The application's folder.
+        manifest: The manifest of the attempt, rooted there.
+    """
+    files: dict[str, str] = {}
+    fault = ""
+    try:
+        files = signed_set.digests(manifest)
+    except FivefoldError as error:
+        fault = f"{error.where}: {error.message}" if error.where else error.message
+    data = {name: _digest(root / item.path) for name, item in manifest.data.items()}
+    return Observed(
+        manifest=_digest(manifest.file),
+        model=signed_set.digest(files),
+        model_fault=fault,
+        files=files,
+        data=data,
+        paths={name: item.path for name, item in manifest.data.items()},
+    )
+
+
+def read_folder(path: Path) -> dict[str, bytes | None]:
+    """Read an evidence folder: POSIX path to bytes, None for links, special files and oversized ones."""
+    found: dict[str, bytes | None] = {}
+    for item in sorted(path.rglob("*")):
+        name = item.relative_to(path).as_posix()
+        if item.is_symlink() or not (item.is_dir() or item.is_file()):
+            found[name] = None
+        elif item.is_file():
+            found[name] = item.read_bytes() if item.stat().st_size <= layout.MAX_FILE else None
+    return found
+
+
+def _digest(path: Path) -> str:
+    state = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(1 << 20):
+                state.update(chunk)
+    except OSError:
+        return ""
+    return state.hexdigest()

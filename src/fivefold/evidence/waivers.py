@@ -1,0 +1,117 @@
+"""Waivers: when two officers' signatures make an exemption count.
+
+A claim is waived at a time if two waivers for it, both issued by then and not expired, were signed by two keys that the
+verifier's trust file gives to two different names in two different officer roles. Half an exemption counts for nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from fivefold.errors import FivefoldError, InputError
+from fivefold.evidence import envelope, statements
+from fivefold.evidence.chain import WaiverRecord
+from fivefold.evidence.statements import WaiverStatement
+from fivefold.keys import trust as trust_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from fivefold.contract.verdict import Waiver
+    from fivefold.keys.signing import PublicKey
+
+LONGEST = timedelta(days=366)
+"""Longest time from issue to end."""
+
+
+class Exemption(msgspec.Struct, frozen=True, kw_only=True):
+    """A claim that two officers let pass.
+
+    Attributes:
+        until: Last day, the earlier of both.
+        officers: Both names, as the trust file has them, in order of signature in the log.
+        ids: Digests of both waiver files.
+    """
+
+    claim: str
+    until: str
+    officers: tuple[str, str]
+    ids: tuple[str, str]
+
+
+def check(waiver: Waiver) -> None:
+    """Check one waiver's own dates and words.
+
+    Raises:
+        InputError: ``waiver.until``, ``waiver.reason`` or ``trust.time``.
+    """
+    issued = trust_file.moment(waiver.issued).date()
+    try:
+        until = date.fromisoformat(waiver.until)
+    except ValueError:
+        raise InputError("waiver.until", f"{waiver.until!r} is not a day.", remedy="Write it as 2026-12-31.") from None
+    if not issued <= until <= issued + LONGEST:
+        raise InputError("waiver.until", "a waiver ends within one year, and not in the past.", remedy="Choose a day.")
+    if len(waiver.reason.split()) < 3:
+        raise InputError("waiver.reason", "a waiver needs a reason of at least three words.", remedy="Say why.")
+
+
+def counting(records: Iterable[WaiverRecord], trust: trust_file.Trust, at: str, now: str) -> tuple[Exemption, ...]:
+    """Return the exemptions that count at the time ``at``, as the verifier sees it at ``now``; one for each claim."""
+    halves: dict[str, list[tuple[WaiverRecord, str]]] = {}
+    for record in records:
+        try:
+            check(record.waiver)
+            entry = trust_file.standing(trust, record.key, record.waiver.role, record.waiver.issued, now)
+        except FivefoldError:
+            continue
+        day = trust_file.moment(at).date()
+        issued = trust_file.moment(record.waiver.issued)
+        if issued <= trust_file.moment(at) and date.fromisoformat(record.waiver.until) >= day:
+            halves.setdefault(record.waiver.claim, []).append((record, entry.name))
+    found = (_pair(claim, halves[claim]) for claim in sorted(halves))
+    return tuple(exemption for exemption in found if exemption is not None)
+
+
+def why_not(record: WaiverRecord, trust: trust_file.Trust, now: str) -> str:
+    """Return in words why a waiver cannot count for this verifier; empty if it only lacks its second half."""
+    try:
+        check(record.waiver)
+        trust_file.standing(trust, record.key, record.waiver.role, record.waiver.issued, now)
+    except FivefoldError as error:
+        return error.message
+    if date.fromisoformat(record.waiver.until) < trust_file.moment(now).date():
+        return f"it ended on {record.waiver.until}."
+    return ""
+
+
+def opened(files: Mapping[str, bytes], keys: Mapping[str, PublicKey]) -> tuple[WaiverRecord, ...]:
+    """Read logged waiver files, path to bytes, in the order of the log.
+
+    Raises:
+        TrustError: A signature does not hold.
+    """
+    from fivefold.contract.codec import digest
+
+    found = []
+    for index, (path, data) in enumerate(files.items()):
+        envelope_ = envelope.unseal(data, dict(keys), where=path)
+        said = statements.read(envelope_, statements.WAIVER_TYPE, WaiverStatement, where=path)
+        found.append(WaiverRecord(digest(data), envelope_.key, said.waiver, index))
+    return tuple(found)
+
+
+def _pair(claim: str, halves: list[tuple[WaiverRecord, str]]) -> Exemption | None:
+    best: Exemption | None = None
+    for (first, name), (second, other) in combinations(halves, 2):
+        same = first.key == second.key or trust_file.person(name) == trust_file.person(other)
+        if same or first.waiver.role == second.waiver.role:
+            continue
+        until = min(first.waiver.until, second.waiver.until)
+        if best is None or until > best.until:
+            best = Exemption(claim=claim, until=until, officers=(name, other), ids=(first.digest, second.digest))
+    return best
