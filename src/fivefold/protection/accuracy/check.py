@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from fivefold.contract.finding import Canary, Plot, Result
 from fivefold.contract.outcome import Outcome, worst
@@ -34,7 +35,7 @@ def run(context: Context) -> Result:
         Figures, planted cases and the judgement.
 
     Raises:
-        UnsupportedError: ``accuracy.rows`` with fewer than ten rows of known target; ``accuracy.subject`` without model.
+        UnsupportedError: ``accuracy.rows`` with fewer than ten rows of known target; ``accuracy.subject``: no model.
         SubjectError: The model misbehaved.
     """
     if context.subject is None:
@@ -49,11 +50,17 @@ def run(context: Context) -> Result:
         )
     context.progress(0.1, "asking the model")
     answers = _answers(table, context.subject.predict(table), context.subject.classes, context.options)
+    # the products of the search are many and small: threads of BLAS would only wait for each other
+    with threadpool_limits(limits=1, user_api="blas"):
+        return _measured(context, stored, answers)
+
+
+def _measured(context: Context, stored: Table, answers: parts.Answers) -> Result:
     floor = float(context.thresholds.get("min_margin", 0.0))
     alarm = context.settings.alarm
     context.progress(0.3, "overall figures and scenarios")
     whole = parts.overall(answers, floor, alarm, context.options, context.rng)
-    masks = scenarios.masks(context.settings.scenarios or {}, table)
+    masks = scenarios.masks(context.settings.scenarios or {}, answers.table)
     places = parts.scenarios(answers, masks, alarm, context.options)
     context.progress(0.5, "searching slices")
     limit = _number(context.thresholds, "max_slice_excess", _number(context.options, "max_slice_excess", None))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 CELL = 10  # fewest rows behind a figure that is shown
 _MOST_CLASSES = 12  # classes whose rates are listed
 
-Margin = tuple[float, float, float]
+Margin = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def rate(name: str, hits: int, n: int, where: str = "", *, note: str = "") -> Measure:
@@ -39,23 +39,23 @@ def classifier_margin(predicted: np.ndarray, target: np.ndarray, classes: int) -
     the constants that are about as good as the best one.
 
     Args:
-        predicted: (n,) int64 class indices, n at least 1.
+        predicted: (r, n) int64 class indices of r models, n at least 1.
         target: (n,) int64 class indices.
         classes: Number of classes.
 
     Returns:
-        ``(value, low, high)`` with bounds of Tango (1998).
+        ``(value, low, high)``, each (r,), with bounds of Tango (1998).
     """
     n = len(target)
     right = predicted == target
     size = np.bincount(target, minlength=classes)
-    both = np.bincount(target[right], minlength=classes)
-    only_model = right.sum() - both
+    both = np.stack([np.bincount(target[one], minlength=classes) for one in right])
+    only_model = right.sum(axis=1)[:, None] - both
     only_constant = size - both
     low, _ = paired.tango(only_model, only_constant, n)
     near = size >= size.max() - 2 * np.sqrt(2 * size.max())
-    _, high = paired.tango(only_model[near], only_constant[near], n, 1 - 0.05 / int(near.sum()))
-    return float(right.mean() - size.max() / n), float(low.min()), float(high.min())
+    _, high = paired.tango(only_model[:, near], only_constant[:, near], n, 1 - 0.05 / int(near.sum()))
+    return right.mean(axis=1) - size.max() / n, low.min(axis=1), high.min(axis=1)
 
 
 def regressor_margin(predicted: np.ndarray, target: np.ndarray) -> Margin:
@@ -65,23 +65,25 @@ def regressor_margin(predicted: np.ndarray, target: np.ndarray) -> Margin:
     the constant that is hardest to beat.
 
     Args:
-        predicted: (n,) float64.
+        predicted: (r, n) float64 answers of r models.
         target: (n,) float64.
 
     Returns:
-        ``(value, low, high)``; NaN if the target does not vary.
+        ``(value, low, high)``, each (r,); NaN if the target does not vary.
     """
-    own, constant = np.abs(target - predicted), np.abs(target - np.median(target))
-    if constant.mean() == 0.0:
-        return float("nan"), float("nan"), float("nan")
-    value = 1 - own.mean() / constant.mean()
-    low, high = skew_t(value + (constant - own - value * constant) / constant.mean())
-    return float(value), low, high
+    constant = np.abs(target - np.median(target))
+    unit = float(constant.mean())
+    rows = np.full((len(predicted), 3), np.nan)
+    for at, own in enumerate(np.abs(target - predicted)):
+        if unit > 0.0:
+            value = 1 - own.mean() / unit
+            rows[at] = value, *skew_t(value + (constant - own - value * constant) / unit)
+    return rows[:, 0], rows[:, 1], rows[:, 2]
 
 
 def margin_measure(margin: Margin, floor: float, n: int, *, regression: bool) -> Measure:
-    """Judge a margin over the best constant answer."""
-    value, low, high = margin
+    """Judge the margin of the first model over the best constant answer."""
+    value, low, high = (float(part[0]) for part in margin)
     known = bool(np.isfinite(value))
     return Measure(
         name="share of the best constant's mean absolute error removed"

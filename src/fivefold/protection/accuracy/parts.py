@@ -57,7 +57,7 @@ class Answers:
         return np.asarray(self.predicted != self.target)
 
     def margin(self, predicted: np.ndarray) -> figures.Margin:
-        """Margin of some answers for these rows over the best constant."""
+        """Margin of (r, n) answers for these rows over the best constant."""
         if self.regression:
             return figures.regressor_margin(predicted, self.target)
         return figures.classifier_margin(predicted, self.target, len(self.classes))
@@ -88,7 +88,7 @@ def overall(
     answers: Answers, floor: float, alarm: int | None, options: Mapping[str, object], rng: np.random.Generator
 ) -> Part:
     """Measure all rows and judge the margin over the best constant answer."""
-    margin = answers.margin(answers.predicted)
+    margin = answers.margin(answers.predicted[None])
     first = figures.margin_measure(margin, floor, len(answers.target), regression=answers.regression)
     shown = _shown(answers, np.ones(len(answers.target), dtype=bool), alarm, options, "")
     trial = canary.useless_models(answers.margin, answers.predicted, answers.target, floor, rng)
@@ -166,12 +166,9 @@ def sliced(answers: Answers, floor: float | None, smallest: float, effort: str, 
         return _unsearched(floor, len(rows))
     found = slices.confirmed(terrain, errors, floor or 0.0)
     trial = canary.planted_slices(terrain, errors, floor or 0.0, canary.REPLICATES.get(effort, 8), rng)
-    measures = [_confirmed(one, floor) for one in slices.failing(found)[:_SHOWN]]
-    bars = tuple(
-        Bar(label=one.text, value=one.excess, low=one.bounds()[0], high=one.bounds()[1], n=one.n)
-        for one in found[:6]
-        if one.n >= figures.CELL
-    )
+    shown = _distinct(found)
+    measures = [_confirmed(one, floor) for one in slices.failing(shown)[:_SHOWN]]
+    bars = tuple(_slice_bar(one) for one in shown if one.n >= figures.CELL)
     if floor is None:
         return Part((*measures, _recall(trial)), None, bars, tuple(limits), _reported(measures, trial))
     highest = slices.ceiling(terrain, errors, floor)
@@ -188,6 +185,20 @@ def _columns(table: Table) -> tuple[list[pd.Series], list[str]]:
     if len(series) > _MOST_COLUMNS:
         limits.append(f"Only the first {_MOST_COLUMNS} of {len(series)} columns were searched for slices.")
     return series[:_MOST_COLUMNS], limits
+
+
+def _slice_bar(one: slices.Slice) -> Bar:
+    low, high = one.bounds()
+    return Bar(label=one.text, value=one.excess, low=low, high=high, n=one.n)
+
+
+def _distinct(found: list[slices.Slice]) -> list[slices.Slice]:
+    """Drop slices that hold mostly the rows of one before them."""
+    kept: list[slices.Slice] = []
+    for one in found:
+        if all((one.inside & other.inside).sum() < 0.5 * (one.inside | other.inside).sum() for other in kept):
+            kept.append(one)
+    return kept
 
 
 def _unsearched(floor: float | None, n: int) -> Part:

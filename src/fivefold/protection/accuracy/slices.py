@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FINE = 24  # bins per column where a pair is looked at closely
-_BUDGET = 6_000_000  # rectangles over all pairs that a coarse scan may hold
-_BINS = (6, 24)  # coarse bins per column: fewest, most
+_BUDGET = 3_000_000  # rectangles over all pairs that a coarse scan may hold
+_BINS = (6, 14)  # coarse bins per column: fewest, most
 _CLOSE = 24  # pairs looked at closely before a pass
 _NEAR = 8  # pairs looked at closely in a search
 _ROWS_PER_BIN = 40
