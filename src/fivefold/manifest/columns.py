@@ -1,0 +1,126 @@
+"""Columns: which columns a declared data set has, and that every column named in the manifest is one of them."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+from typing import TYPE_CHECKING, Any
+
+from fivefold.errors import InputError
+from fivefold.manifest import scenario
+from fivefold.manifest.walk import suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from fivefold.manifest.walk import Walk
+
+CSV = (".csv", ".csv.gz")
+OTHERS = (".parquet", ".pq", ".arrow", ".feather")
+"""Columns of these are read by the probe, which has an engine for them."""
+
+_MAX_HEADER = 4 << 20
+
+
+def header(path: Path) -> tuple[str, ...] | None:
+    """Return the columns of a CSV file from its first line; None for Parquet and Arrow files.
+
+    Raises:
+        InputError: ``manifest.data-format``, ``manifest.unreadable`` or ``manifest.duplicate-column``.
+    """
+    name = path.name.lower()
+    if name.endswith(OTHERS):
+        return None
+    if not name.endswith(CSV):
+        remedy = "Use .csv, .csv.gz, .parquet, .arrow or .feather."
+        raise InputError("manifest.data-format", f"{path.name} is of no known kind.", remedy=remedy)
+    row = next(_rows(path), [])
+    if not row or row == [""]:
+        remedy = "The first line must name the columns."
+        raise InputError("manifest.unreadable", f"{path.name} is empty.", remedy=remedy)
+    twice = sorted({column for column in row if row.count(column) > 1})
+    if twice:
+        message = f"{path.name} has the column {', '.join(twice)} more than once."
+        raise InputError("manifest.duplicate-column", message, remedy="Give each column a name of its own.")
+    return tuple(row)
+
+
+def _rows(path: Path) -> Iterator[list[str]]:
+    opener = gzip.open if path.name.lower().endswith(".gz") else open
+    try:
+        with opener(path, "rb") as file:
+            head = file.readline(_MAX_HEADER)
+            while head.count(b'"') % 2 and len(head) < _MAX_HEADER:
+                more = file.readline(_MAX_HEADER)
+                if not more:
+                    break
+                head += more
+        yield from csv.reader(io.StringIO(head.decode("utf-8-sig"), newline=""), strict=True)
+    except UnicodeDecodeError:
+        remedy = "Save it as UTF-8 text."
+        raise InputError("manifest.unreadable", f"{path.name} is not UTF-8 text.", remedy=remedy) from None
+    except (OSError, EOFError, csv.Error, ValueError) as error:
+        message = f"the first line of {path.name} cannot be read ({error})."
+        raise InputError("manifest.unreadable", message, remedy="Check the file.") from None
+
+
+def check_columns(walk: Walk, name: str, data: Mapping[str, Any], columns: tuple[str, ...]) -> None:
+    """Note each column that ``data.<name>`` names and that the data do not have.
+
+    Args:
+        walk: Where faults are noted.
+        name: Data-set name.
+        data: The declaration, with what it takes from ``train`` filled in.
+        columns: Columns of the stored file.
+    """
+    target = data.get("target", "")
+    if target and target not in columns:
+        _absent(walk, f"data.{name}.target", target, name, columns)
+    for field in ("drop", "protected"):
+        for index, column in enumerate(data.get(field, ())):
+            if column not in columns:
+                _absent(walk, f"data.{name}.{field}.{index}", column, name, columns)
+    if data.get("id") and data["id"] not in columns:
+        _absent(walk, f"data.{name}.id", data["id"], name, columns)
+    for index, column in enumerate((data.get("label") or {}).get("personal", ())):
+        if column not in columns:
+            _absent(walk, f"data.{name}.label.personal.{index}", column, name, columns)
+
+
+def _absent(walk: Walk, place: str, column: str, name: str, columns: tuple[str, ...]) -> None:
+    code = "target-absent" if place.endswith(".target") else "unknown-column"
+    if len(columns) == 1 and any(mark in columns[0] for mark in ";\t|"):
+        remedy = "The file has one column only: separate its columns with commas."
+    else:
+        remedy = suggest(column, columns)
+    walk.report(code, place, f'there is no column "{column}" in data.{name}.', remedy)
+
+
+def check_features(walk: Walk, document: Mapping[str, Any], columns: Mapping[str, tuple[str, ...]]) -> None:
+    """Note each feature that no data set has, and each scenario that does not parse or names an unknown column.
+
+    Args:
+        walk: Where faults are noted.
+        document: The manifest as plain values.
+        columns: Data-set name to columns, of the sets that could be read here.
+    """
+    unread = set(document.get("data", {})) - set(columns)
+    everything = tuple(dict.fromkeys(column for names in columns.values() for column in names))
+    for feature in document.get("features") or {}:
+        if everything and not unread and feature not in everything:
+            message = f'there is no column "{feature}" in the data.'
+            walk.report("unknown-column", f"features.{feature}", message, suggest(feature, everything))
+    measured = columns.get("test") or (() if unread else everything)
+    for name, text in (document.get("scenarios") or {}).items():
+        place = f"scenarios.{name}"
+        try:
+            expression = scenario.parse(text)
+        except InputError as error:
+            walk.report("scenario", place, error.message, error.remedy)
+            continue
+        for column in scenario.columns(expression):
+            if measured and column not in measured:
+                message = f'the expression reads "{column}", which is no column of the data.'
+                walk.report("unknown-column", place, message, suggest(column, measured))

@@ -1,0 +1,223 @@
+"""Reader: ``fivefold.yaml`` into a :class:`Manifest`, or all its faults at once with file, line, field and remedy."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fivefold.errors import InputError, ProblemsError
+from fivefold.manifest.columns import check_columns, check_features, header
+from fivefold.manifest.nouns import Application, DataSet, Feature, Manifest, Model, SharingPath, Use
+from fivefold.manifest.places import check_factory, check_path
+from fivefold.manifest.schema import MANIFEST, SETS
+from fivefold.manifest.tree import MAX_BYTES, Node, grow
+from fivefold.manifest.walk import Walk, nearest, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FILE = "fivefold.yaml"
+"""Name of the manifest in its folder."""
+
+VERSION = 1
+"""Newest version of the format that this reader knows."""
+
+_INHERITED = ("target", "positive", "alarm", "drop", "protected", "id", "missing")
+
+
+def read(path: Path, *, may_lack: frozenset[str] = frozenset()) -> Manifest:
+    """Read and check a manifest; nothing that it names is imported or run.
+
+    Args:
+        path: The application's folder, or the manifest file.
+        may_lack: Dotted fields whose file need not exist yet, for example ``model.signature``.
+
+    Returns:
+        The manifest; settings of ``train`` (target, labels, drop, protected, id, missing) are filled in where
+        another data set does not give its own.
+
+    Raises:
+        InputError: ``manifest.not-found`` or ``manifest.unreadable``.
+        ProblemsError: All faults at once, in file order.
+    """
+    file, raw = _load(Path(path))
+    root = file.parent.resolve()
+    node, problems = grow(raw, str(file))
+    walk = Walk(str(file), problems=list(problems))
+    document: dict[str, Any] = {}
+    if node is not None and (node.fields is not None or not problems):
+        document = _document(walk, node)
+        _check(walk, root, document, may_lack)
+    elif not problems:
+        walk.report("empty", "", "the file is empty.", "Run `fivefold init` to propose a manifest.")
+    if walk.problems:
+        raise ProblemsError(tuple(sorted(walk.problems, key=lambda problem: int(problem.where.rpartition(":")[2]))))
+    return _build(walk, root, file, raw, document)
+
+
+def _load(path: Path) -> tuple[Path, bytes]:
+    remedy = "Name a folder that holds fivefold.yaml; `fivefold init FOLDER` proposes one."
+    try:
+        file = path / FILE if path.is_dir() else path
+        if not file.is_file():
+            kind = "is not a file" if file.exists() else "does not exist"
+            raise InputError("manifest.not-found", f"{file} {kind}.", remedy=remedy)
+        with file.open("rb") as stream:
+            return file, stream.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "no such path"
+        raise InputError("manifest.unreadable", f"{path} cannot be read ({reason}).", remedy=remedy) from None
+
+
+def _document(walk: Walk, node: Node) -> dict[str, Any]:
+    document = walk.read(node, MANIFEST, "")
+    return document if isinstance(document, dict) else {}
+
+
+def _check(walk: Walk, root: Path, document: dict[str, Any], may_lack: frozenset[str]) -> None:
+    if document.get("fivefold", VERSION) > VERSION:
+        message = f"version {document['fivefold']} is newer than this program reads ({VERSION})."
+        walk.report("version", "fivefold", message, "Install a newer Fivefold.")
+    places = {
+        place: check_path(walk, root, place, text, may_lack=place in may_lack) for place, text in walk.paths.items()
+    }
+    for place, text in walk.factories.items():
+        check_factory(walk, root, place, text)
+    _check_data(walk, document, places)
+    _check_model(walk, document)
+    _check_sharing(walk, document)
+
+
+def _check_data(walk: Walk, document: dict[str, Any], places: Mapping[str, Path | None]) -> None:
+    sets: dict[str, dict[str, Any]] = document.get("data") or {}
+    columns: dict[str, tuple[str, ...]] = {}
+    for name, data in sets.items():
+        close = nearest(name, SETS)
+        if name not in SETS and close and close not in sets:
+            walk.report(
+                "unknown-key", f"data.{name}", f'"{name}" is not a data set we measure.', f'Did you mean "{close}"?'
+            )
+        if data.get("kind", "table") != "table":
+            message = f"this version cannot read {data['kind']} data yet."
+            walk.report("unsupported", f"data.{name}.kind", message, "Use kind: table.")
+        found = _header(walk, name, places.get(f"data.{name}.path"))
+        if found is not None:
+            columns[name] = found
+    _check_same(walk, places)
+    for name, data in sets.items():
+        inherit(data, sets.get("train", {}), columns.get(name), strict=name == "test")
+        _check_roles(walk, name, data)
+        if name in columns:
+            check_columns(walk, name, data, columns[name])
+    check_features(walk, document, columns)
+
+
+def _header(walk: Walk, name: str, path: Path | None) -> tuple[str, ...] | None:
+    if path is None:
+        return None
+    place = f"data.{name}.path"
+    if not path.is_file():
+        walk.report("not-a-file", place, "this is a folder.", "Name a file.")
+        return None
+    try:
+        return header(path)
+    except InputError as error:
+        walk.report(error.code.partition(".")[2], place, error.message, error.remedy)
+        return None
+
+
+def _check_same(walk: Walk, places: Mapping[str, Path | None]) -> None:
+    train, test = places.get("data.train.path"), places.get("data.test.path")
+    if train is not None and train == test:
+        remedy = "Keep rows apart that the model has not seen: `fivefold init --split 0.3` makes two files."
+        walk.report("same-file", "data.test.path", "train and test are the same file.", remedy)
+
+
+def inherit(data: dict[str, Any], train: Mapping[str, Any], columns: tuple[str, ...] | None, *, strict: bool) -> None:
+    """Fill in what a data set takes from ``train``.
+
+    Args:
+        data: The declaration, changed in place.
+        train: The declaration of ``train``.
+        columns: Columns of the stored file; None if they could not be read here.
+        strict: Take protected columns and the target also where the data lack them, so that the lack is reported.
+    """
+    for field in _INHERITED:
+        if field in data or field not in train:
+            continue
+        value = train[field]
+        if columns is not None and field in ("drop", "protected"):
+            value = tuple(name for name in value if name in columns or (strict and field == "protected"))
+        if (
+            columns is not None
+            and field in ("target", "id")
+            and value not in columns
+            and not (strict and field == "target")
+        ):
+            continue
+        data[field] = value
+
+
+def _check_roles(walk: Walk, name: str, data: Mapping[str, Any]) -> None:
+    target = data.get("target")
+    for field in ("drop", "protected"):
+        if target and target in data.get(field, ()):
+            place = f"data.{name}.{field}"
+            walk.report("role", place, f'"{target}" is the target.', f"Take it out of `{field}`.")
+    if target and target == data.get("id"):
+        walk.report("role", f"data.{name}.id", f'"{target}" is the target.', "Name another column as `id`.")
+
+
+def _check_model(walk: Walk, document: dict[str, Any]) -> None:
+    model = document.get("model")
+    if model is None:
+        return
+    kinds = [kind for kind in ("factory", "predictions", "endpoint", "command") if f"model.{kind}" in walk.lines]
+    if not kinds:
+        remedy = "Add `factory: module:function` or `predictions: file.csv`."
+        walk.report("model-kind", "model", "nothing says how the model answers.", remedy)
+    elif len(kinds) > 1:
+        walk.report("model-kind", f"model.{kinds[1]}", f"both {' and '.join(kinds)} are given.", "Keep one of them.")
+    sets = document.get("data") or {}
+    predictions = model.get("predictions") or {}
+    if "" in predictions:
+        name = "test" if "test" in sets or not sets else next(iter(sets))
+        model["predictions"] = {name: predictions[""]}
+    for name in predictions:
+        if name and sets and name not in sets:
+            message = f'"{name}" is no data set of this manifest.'
+            walk.report("unknown-key", f"model.predictions.{name}", message, suggest(name, sets))
+
+
+def _check_sharing(walk: Walk, document: dict[str, Any]) -> None:
+    sets = document.get("data") or {}
+    for index, path in enumerate(document.get("sharing") or ()):
+        name = path.get("data")
+        if name and sets and name not in sets:
+            place = f"sharing.{index}.data"
+            walk.report("unknown-set", place, f'"{name}" is no data set of this manifest.', suggest(name, sets))
+
+
+def _build(walk: Walk, root: Path, file: Path, raw: bytes, document: dict[str, Any]) -> Manifest:
+    model = document.get("model")
+    sharing = tuple(
+        SharingPath(what=path["what"], data=path["data"], to=path.get("with", ""), control=path.get("control", ""))
+        for path in document.get("sharing", ())
+    )
+    keep = ("parties", "purposes", "benefit", "scenarios", "controls", "checks", "packs")
+    return Manifest(
+        root=root,
+        file=file.absolute(),
+        raw=raw,
+        digest=hashlib.sha256(raw).hexdigest(),
+        application=Application(**document["application"]),
+        use=Use(**document["use"]),
+        data={name: DataSet(name=name, **data) for name, data in document["data"].items()},
+        model=None if model is None else Model(**model),
+        training=document.get("training", {}).get("factory", ""),
+        sharing=sharing,
+        features={name: Feature(**feature) for name, feature in document.get("features", {}).items()},
+        lines=walk.lines,
+        **{key: document[key] for key in keep if key in document},
+    )
