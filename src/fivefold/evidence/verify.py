@@ -103,10 +103,11 @@ def _numbering(chain: Chain, problems: list[Flaw], doubts: list[Flaw], notes: li
 
 
 def _notes(chain: Chain, trust: trust_file.Trust, now: str, *, since: bytes | None) -> list[str]:
-    found = []
-    for record in chain.waivers:
-        if reason := waivers.why_not(record, trust, now):
-            found.append(f"A waiver of claim {record.waiver.claim} does not count: {reason}")
+    found = [
+        f"A waiver of claim {record.waiver.claim} does not count: {reason}"
+        for record in chain.waivers
+        if (reason := waivers.why_not(record, trust, now))
+    ]
     for exemption in waivers.counting(chain.waivers, trust, now, now):
         names = " and ".join(exemption.officers)
         found.append(f"Claim {exemption.claim} is waived by {names} until {exemption.until}.")

@@ -1,0 +1,131 @@
+"""Command ``verify``: evidence checked offline, every file that does not hold named."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fivefold.cli._text import say
+
+if TYPE_CHECKING:
+    from fivefold.cli._io import Json
+    from fivefold.evidence.application import Observed
+    from fivefold.evidence.flaws import Verification
+
+_ANSWERS = {
+    0: "All of it holds, and every signer is one you trust.",
+    1: "It does NOT hold.",
+    3: "Nothing was changed, but this is not a clean answer.",
+}
+
+
+def verify(
+    folder: Annotated[
+        Path, typer.Argument(help="The evidence folder, or the application's.", metavar="FOLDER")
+    ] = Path(),
+    trust: Annotated[
+        Path | None, typer.Option(help="Whom to trust (default: your own trust file).", metavar="FILE")
+    ] = None,
+    since: Annotated[
+        str,
+        typer.Option(
+            help="A kept copy of log/checkpoint, or 'SIZE ROOT': prove that nothing was dropped.", metavar="ROOT"
+        ),
+    ] = "",
+    application: Annotated[
+        Path | None,
+        typer.Option(help="The application's folder (default: the one around the evidence).", metavar="FOLDER"),
+    ] = None,
+    *,
+    json: Json = False,
+) -> None:
+    """Check evidence offline: who signed what in which role, and what was changed.
+
+    Exit code 0: all holds and the signers are known. 1: something does not hold. 3: intact, but by an unknown signer,
+    or not enough for a clean answer.
+    """
+    from fivefold.evidence.application import read_folder
+    from fivefold.evidence.verify import verify as verify_folder
+    from fivefold.keys import store
+
+    place = _evidence(folder)
+    files = read_folder(place)
+    root = application or (place.resolve().parent if (place.resolve().parent / "fivefold.yaml").is_file() else None)
+    found = verify_folder(
+        files,
+        store.read_trust(trust),
+        store.utc_now(),
+        application=_observed(root, files) if root else None,
+        since=_root(since) if since else None,
+    )
+    value = {"verdict": _ANSWERS[found.exit_code], "exit_code": found.exit_code, "verification": found}
+    say(json=json, value=value, lines=_lines(found, place))
+    sys.exit(found.exit_code)
+
+
+def _evidence(folder: Path) -> Path:
+    from fivefold.errors import InputError
+
+    place = folder / "evidence" if (folder / "fivefold.yaml").is_file() and (folder / "evidence").is_dir() else folder
+    if not place.is_dir():
+        raise InputError("evidence.none", f"there is no folder {folder}.", remedy="Name the folder that assess wrote.")
+    return place
+
+
+def _root(since: str) -> bytes:
+    path = Path(since)
+    try:
+        return path.read_bytes() if path.is_file() else since.encode()
+    except OSError:
+        return since.encode()
+
+
+def _observed(root: Path, files: dict[str, bytes | None]) -> Observed | None:
+    """Read the application's digests, by the manifest of the newest closed attempt."""
+    from fivefold.evidence.application import newest_manifest, observe
+
+    manifest = newest_manifest(files, root)
+    return observe(root, manifest) if manifest is not None else None
+
+
+def _lines(found: Verification, place: Path) -> list[str]:
+    lines = [
+        f"{place}: application {found.application or 'unknown'}, {found.size} files in the log, root {found.root[:16]}"
+    ]
+    lines += _section("Does not hold", found.problems)
+    lines += _section("Signed by a stranger", found.unknown)
+    lines += _section("Not clear", found.doubts)
+    lines.append("")
+    lines += [f"  {text}" for text in _signers(found)]
+    for attempt in found.attempts:
+        outcome = (
+            "no verdict yet" if attempt.attained is None else f"level {attempt.attained} of {attempt.declared} attained"
+        )
+        results = ", ".join(f"{check} {result}" for check, result in attempt.findings.items()) or "no findings"
+        lines.append(f"  attempt {attempt.attempt}, begun {attempt.started}: {outcome} ({results})")
+    lines += [f"  computed again and equal: {text}" for text in found.recomputed]
+    lines += [f"  note: {text}" for text in found.notes]
+    return [*lines, "", _ANSWERS[found.exit_code]]
+
+
+def _section(title: str, flaws: Any) -> list[str]:
+    if not flaws:
+        return []
+    return ["", f"{title}:", *(f"  {flaw.path}: {flaw.text} [{flaw.code}]" for flaw in flaws)]
+
+
+def _signers(found: Verification) -> list[str]:
+    """Sum up who signed what: one line for each key, role and standing."""
+    groups: dict[tuple[str, str, str, str], dict[str, int]] = {}
+    for item in found.signatures:
+        kinds = groups.setdefault((item.name, item.key, item.role, item.standing), {})
+        kinds[item.kind] = kinds.get(item.kind, 0) + 1
+    lines = []
+    for (name, key, role, standing), kinds in groups.items():
+        what = ", ".join(f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in kinds.items())
+        who = name or "somebody unknown"
+        lines.append(f"signed by {who} ({key[:12]}) as {role}, {standing}: {what}")
+    return lines
