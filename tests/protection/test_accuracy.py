@@ -12,7 +12,7 @@ from fivefold.contract.check import Context
 from fivefold.contract.outcome import Outcome
 from fivefold.contract.registry import checks, resolve
 from fivefold.contract.subject import SettingsView, Table
-from fivefold.errors import UnsupportedError
+from fivefold.errors import InputError, UnsupportedError
 from fivefold.protection.accuracy import canary, parts, sample
 from fivefold.protection.accuracy.check import run
 
@@ -273,3 +273,20 @@ def test_a_judgement_that_passes_everything_is_caught_by_its_canary():
     measure_ = parts.figures.margin_measure(broken(target[None]), 0.0, 200, regression=False)
     assert measure_.outcome is Outcome.PASS
     assert parts.Part((measure_,), trial).outcome is Outcome.INCONCLUSIVE
+
+
+def test_declared_scenarios_are_measured():
+    """The rows are those that the expression names, missing values excluded."""
+    table, answers = labelled(2000, error=0.1)
+    result = measure(table, answers, settings=SettingsView(scenarios={"reds": 'kind == "red"', "low": "f0 < 0"}))
+    expected = int((table.features["f0"] < 0).sum())
+    assert one(result, "accuracy", "scenario low").n == expected
+    assert one(result, "accuracy", "scenario reds").value == pytest.approx(0.9, abs=0.04)
+
+
+def test_a_scenario_over_an_unknown_column_is_refused():
+    """An input fault that names the scenario."""
+    table, answers = labelled(200, error=0.1)
+    with pytest.raises(InputError) as caught:
+        measure(table, answers, settings=SettingsView(scenarios={"young": "age < 25"}))
+    assert caught.value.code == "accuracy.scenario"
