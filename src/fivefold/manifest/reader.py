@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fivefold.errors import InputError, ProblemsError
-from fivefold.manifest.columns import check_columns, check_features, header
+from fivefold.manifest.columns import CSV, check_columns, check_features, header
 from fivefold.manifest.nouns import Application, DataSet, Feature, Manifest, Model, SharingPath, Use
+from fivefold.manifest.options import check_options
 from fivefold.manifest.places import check_factory, check_path
 from fivefold.manifest.schema import MANIFEST, SETS
 from fivefold.manifest.tree import MAX_BYTES, Node, grow
@@ -87,6 +88,7 @@ def _check(walk: Walk, root: Path, document: dict[str, Any], may_lack: frozenset
     _check_data(walk, document, places)
     _check_model(walk, document)
     _check_sharing(walk, document)
+    check_options(walk, root, document)
 
 
 def _check_data(walk: Walk, document: dict[str, Any], places: Mapping[str, Path | None]) -> None:
@@ -221,3 +223,34 @@ def _build(walk: Walk, root: Path, file: Path, raw: bytes, document: dict[str, A
         lines=walk.lines,
         **{key: document[key] for key in keep if key in document},
     )
+
+
+def parse(raw: bytes, root: Path, columns: Mapping[str, tuple[str, ...]]) -> Manifest:
+    """Read a manifest from bytes alone; no file is looked at, so that evidence can be verified without the application.
+
+    Args:
+        raw: The manifest's bytes.
+        root: Folder that paths are relative to; it need not exist.
+        columns: Data-set name to the columns of its stored file, where known.
+
+    Returns:
+        The manifest as :func:`read` made it where the files had these columns.
+
+    Raises:
+        ProblemsError: All faults of shape at once.
+    """
+    node, problems = grow(raw, FILE)
+    walk = Walk(FILE, problems=list(problems))
+    document = _document(walk, node) if node is not None and node.fields is not None else {}
+    if not document and not walk.problems:
+        walk.report("empty", "", "the file is empty.", "Run `fivefold init` to propose a manifest.")
+    if walk.problems:
+        raise ProblemsError(tuple(walk.problems))
+    sets = document["data"]
+    for name, data in sets.items():
+        stored = columns.get(name) if str(data["path"]).lower().endswith(CSV) else None
+        inherit(data, sets.get("train", {}), stored, strict=name == "test")
+    _check_model(walk, document)
+    if walk.problems:
+        raise ProblemsError(tuple(walk.problems))
+    return _build(walk, root, root / FILE, raw, document)
