@@ -164,10 +164,10 @@ def inherit(data: dict[str, Any], train: Mapping[str, Any], columns: tuple[str, 
 def _check_roles(walk: Walk, name: str, data: Mapping[str, Any]) -> None:
     target = data.get("target")
     for field in ("drop", "protected"):
-        if target and target in data.get(field, ()):
-            place = f"data.{name}.{field}"
+        place = f"data.{name}.{field}"
+        if target and target in data.get(field, ()) and (place in walk.lines or f"data.{name}.target" in walk.lines):
             walk.report("role", place, f'"{target}" is the target.', f"Take it out of `{field}`.")
-    if target and target == data.get("id"):
+    if target and target == data.get("id") and f"data.{name}.id" in walk.lines:
         walk.report("role", f"data.{name}.id", f'"{target}" is the target.', "Name another column as `id`.")
 
 

@@ -38,7 +38,7 @@ def suggest(word: str, known: Iterable[str], *, many: int = 12) -> str:
     if close:
         return f'Did you mean "{close}"?'
     shown = ", ".join(words[:many]) + (", ..." if len(words) > many else "")
-    return f"Use one of: {shown}." if words else ""
+    return f"Use one of: {shown}." if words and many else "`fivefold list` shows what there is."
 
 
 @dataclass
@@ -91,7 +91,7 @@ def _text(walk: Walk, node: Node, shape: Field, place: str) -> str | None:
         _wrong(walk, node, place, "a text", quoted)
         return None
     if shape.pattern and not re.fullmatch(shape.pattern, node.value):
-        walk.report("form", place, f'"{node.value[:80]}" is not {shape.shape}.', f"Write {shape.shape}.")
+        walk.report("form", place, f'"{node.value[:80]}" has not the right form.', f"Use {shape.shape}.")
         return None
     return node.value
 
@@ -264,6 +264,8 @@ def _any(walk: Walk, node: Node, shape: Field, place: str) -> Any:
     if node.fields is not None:
         return {key: _any(walk, child, shape, f"{place}.{key}") for key, child in node.fields.items()}
     value = node.value
+    if value is None:
+        _wrong(walk, node, place, "a value", "Write a value or leave the key out.")
     if isinstance(value, int | float) and not isinstance(value, bool):
         return value if finite(walk, value, place) else None
     return value
