@@ -116,7 +116,9 @@ class ClaimPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
         text: What is claimed.
         reason: Why it binds here.
         applies: False only by a closed predicate over facts; None: undecided.
-        needs: All must hold; in each inner tuple any one technique (or check) id suffices.
+        needs: All must hold; in each inner tuple any one suffices: a technique (``P3``), a part of one
+            (``P3/inference``) or a check (``T2.signature``).
+        faults: What the product found wrong on the manifest itself; each one blocks the claim and counts as failed.
     """
 
     claim: str
@@ -125,6 +127,7 @@ class ClaimPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     reason: str
     applies: bool | None
     needs: tuple[tuple[str, ...], ...]
+    faults: tuple[str, ...] = ()
 
 
 class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

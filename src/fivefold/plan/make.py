@@ -1,0 +1,182 @@
+"""Making a plan: manifest x catalogue x facts -> every claim, check and duty that binds, each with its reason.
+
+Pure: the same inputs give the same plan, byte for byte, so that whoever verifies evidence makes it again and compares.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from fivefold.contract import registry
+from fivefold.contract.plan import CheckPlan, Facts, Plan
+from fivefold.errors import InputError
+from fivefold.plan import thresholds
+from fivefold.plan.claims import claims, row_applies
+from fivefold.plan.facts import decide, read
+from fivefold.plan.needs import unmet
+from fivefold.plan.seal import plan_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from fivefold.catalogue.nouns import Catalogue, CheckEntry
+    from fivefold.contract.plan import ClaimPlan, Effort
+    from fivefold.contract.registry import CheckSpec
+    from fivefold.manifest.nouns import Manifest
+    from fivefold.plan.facts import Values
+
+_EFFORTS: tuple[Effort, ...] = ("quick", "standard", "thorough")
+_Status = Literal["run", "not-applicable", "not-run", "undecided"]
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """What every check of a plan is decided from."""
+
+    manifest: Manifest
+    catalogue: Catalogue
+    facts: Facts | None
+    values: Values
+    effort: Effort
+    specs: Mapping[str, CheckSpec]
+    installed: Callable[[str], bool]
+
+
+def make(
+    manifest: Manifest,
+    catalogue: Catalogue,
+    facts: Facts | None,
+    *,
+    data_digests: Mapping[str, str],
+    model_digest: str,
+    code: str,
+    installed: Callable[[str], bool],
+    effort: Effort = "standard",
+    specs: Mapping[str, CheckSpec] | None = None,
+) -> Plan:
+    """Return the plan, not sealed yet: attempt 0, no seeds.
+
+    Args:
+        manifest: As read.
+        catalogue: As loaded.
+        facts: What was read from data and model; None or absent parts: not read yet, what hangs on them is undecided.
+        data_digests: Data-set name to SHA-256 of its stored bytes.
+        model_digest: Digest of the model's signed set; empty if there is none.
+        code: Digest of Fivefold's source.
+        installed: Whether the extra of that name can be imported.
+        effort: How much is measured.
+        specs: Check id to description; the registry's unless a test hands in others.
+
+    Raises:
+        InputError: ``plan.level`` for a level outside 1 to 5; ``plan.stale-facts`` if the facts were read from other
+            bytes than those of the digests.
+        ProblemsError: ``plan.looser-than-floor``.
+    """
+    if manifest.application.level not in range(1, 6):
+        raise InputError("plan.level", f"level {manifest.application.level} is not 1 to 5.", remedy="Declare 1 to 5.")
+    _refuse_stale(facts, data_digests, model_digest)
+    found = registry.checks() if specs is None else specs
+    values = read(manifest, facts)
+    inputs = _Inputs(manifest, catalogue, facts, values, effort, found, installed)
+    bound = claims(manifest, catalogue, values)
+    plan = Plan(
+        application=manifest.application.id,
+        level=manifest.application.level,
+        effort=effort,
+        claims=bound,
+        checks=tuple(_checks(inputs, bound)),
+        duties=tuple(_duties(catalogue, values, manifest.application.level)),
+        facts=facts or Facts(),
+        manifest=manifest.digest,
+        model=model_digest,
+        data=dict(sorted(data_digests.items())),
+        catalogue=catalogue.digest,
+        code=code,
+    )
+    return msgspec.structs.replace(plan, digest=plan_digest(plan))
+
+
+def _refuse_stale(facts: Facts | None, data_digests: Mapping[str, str], model_digest: str) -> None:
+    stale = (
+        [name for name, fact in (facts.data or {}).items() if fact.digest != data_digests.get(name)] if facts else []
+    )
+    if facts and facts.model and facts.model.digest and facts.model.digest != model_digest:
+        stale.append("model")
+    if stale:
+        raise InputError(
+            "plan.stale-facts",
+            f"the facts of {', '.join(stale)} were read from other bytes than those on disk.",
+            remedy="Read them again: `fivefold plan --probe`.",
+        )
+
+
+def _checks(inputs: _Inputs, bound: tuple[ClaimPlan, ...]) -> Iterator[CheckPlan]:
+    """Every check of every row that a claim needs, built or not, and the built checks of the aims' rows."""
+    by_claim: dict[str, list[str]] = {}
+    for claim in bound:
+        for token in dict.fromkeys(token for any_of in claim.needs for token in any_of):
+            for entry in inputs.catalogue.members(token):
+                names = by_claim.setdefault(entry.id, [])
+                names += [claim.claim] if claim.claim not in names else []
+    by_aim: dict[str, list[str]] = {}
+    for aim in inputs.catalogue.aims:
+        for entry in (entry for row in aim.rows for entry in inputs.catalogue.rows[row].checks):
+            if entry.state == "built" or entry.id in by_claim:
+                by_aim.setdefault(entry.id, []).append(aim.id)
+    for check in sorted(by_claim.keys() | by_aim.keys()):
+        yield _check(inputs, inputs.catalogue.checks[check], by_claim.get(check, []), by_aim.get(check, []))
+
+
+def _check(inputs: _Inputs, entry: CheckEntry, claim_ids: list[str], aim_ids: list[str]) -> CheckPlan:
+    spec = inputs.specs.get(entry.id)
+    status, reason = _status(inputs, entry, spec)
+    floors: dict[str, float] = {}
+    options: dict[str, Any] = {}
+    if spec is not None:
+        floors, options = thresholds.settle(entry, spec, inputs.manifest, inputs.catalogue, inputs.specs)
+    binding_aims = {aim.id for aim in inputs.catalogue.aims if inputs.catalogue.binds(aim)}
+    return CheckPlan(
+        check=entry.id,
+        technique=entry.technique,
+        title=spec.question if spec else entry.asks,
+        status=status,
+        reason=reason,
+        claims=tuple(claim_ids),
+        aims=tuple(aim_ids),
+        binding=bool(claim_ids) or not binding_aims.isdisjoint(aim_ids),
+        thresholds=floors,
+        options=options,
+        rows=spec.rows[_EFFORTS.index(inputs.effort)] if spec else 0,
+        cost=spec.cost if spec else "",
+    )
+
+
+def _status(inputs: _Inputs, entry: CheckEntry, spec: CheckSpec | None) -> tuple[_Status, str]:
+    applies, predicate = row_applies(inputs.catalogue, entry.id, inputs.values)
+    if applies is False:
+        return "not-applicable", f"It applies where {predicate}."
+    if entry.state == "gap":
+        stage = next(stage.title for stage in inputs.catalogue.stages if stage.id == entry.coming)
+        return "not-run", f"This version does not have it yet. It comes with: {stage}."
+    if spec is None:
+        return "not-run", "The pack that holds it did not load."
+    if not inputs.installed(spec.extra):
+        return "not-run", f"It needs the extra `{spec.extra}`: pip install 'fivefold[{spec.extra}]'."
+    met, lacking = unmet(spec.needs, inputs.manifest, inputs.facts)
+    if met == "no":
+        return "not-run", f"It needs {', '.join(spec.needs)}, but {lacking}."
+    if applies is None:
+        return "undecided", f"It applies where {predicate}; that is read in the worker."
+    if met == "unknown":
+        return "undecided", f"{lacking[:1].upper()}{lacking[1:]}; that happens in the worker."
+    return "run", f"It needs {', '.join(spec.needs)}; all are there."
+
+
+def _duties(catalogue: Catalogue, values: Values, level: int) -> Iterator[str]:
+    for row in catalogue.techniques:
+        for duty in row.duties:
+            if level >= duty.level and decide(duty.when, values) is not False:
+                yield f"{row.id}: {duty.text}"
