@@ -19,8 +19,8 @@ NOT_PROVED = (
         "that runs the checks again on data of its own would."
     ),
     (
-        "Deleting the whole evidence folder, or rolling it back to an earlier state, shows only against a log root that "
-        "somebody else kept: `fivefold verify --since ROOT`."
+        "Deleting the whole evidence folder, or rolling it back to an earlier state, shows only against a log root "
+        "that somebody else kept: `fivefold verify --since ROOT`."
     ),
     (
         "The figures hold for the declared data and for these attacks. Other data, or an attacker who does more than "

@@ -100,10 +100,10 @@ def make(
 
 
 def _refuse_stale(facts: Facts | None, data_digests: Mapping[str, str], model_digest: str) -> None:
-    stale = (
-        [name for name, fact in (facts.data or {}).items() if fact.digest != data_digests.get(name)] if facts else []
-    )
-    if facts and facts.model and facts.model.digest and facts.model.digest != model_digest:
+    if facts is None:
+        return
+    stale = [name for name, fact in (facts.data or {}).items() if fact.digest != data_digests.get(name)]
+    if facts.model and facts.model.digest and facts.model.digest != model_digest:
         stale.append("model")
     if stale:
         raise InputError(
@@ -156,23 +156,29 @@ def _check(inputs: _Inputs, entry: CheckEntry, claim_ids: list[str], aim_ids: li
 
 def _status(inputs: _Inputs, entry: CheckEntry, spec: CheckSpec | None) -> tuple[_Status, str]:
     applies, predicate = row_applies(inputs.catalogue, entry.id, inputs.values)
-    if applies is False:
-        return "not-applicable", f"It applies where {predicate}."
+    needs = spec.needs if spec else ()
+    met, lacking = unmet(needs, inputs.manifest, inputs.facts)
+    answers: tuple[tuple[bool, _Status, str], ...] = (
+        (applies is False, "not-applicable", f"It applies where {predicate}."),
+        (bool(missing := _missing(inputs, entry, spec)), "not-run", missing),
+        (met == "no", "not-run", f"It needs {', '.join(needs)}, but {lacking}."),
+        (applies is None, "undecided", f"It applies where {predicate}; that is read in the worker."),
+        (met == "unknown", "undecided", f"It waits: {lacking}; that happens in the worker."),
+    )
+    found = next(((status, reason) for holds, status, reason in answers if holds), None)
+    return found or ("run", f"It needs {', '.join(needs)}; all are there.")
+
+
+def _missing(inputs: _Inputs, entry: CheckEntry, spec: CheckSpec | None) -> str:
+    """Return why this installation cannot run the check; empty if it can."""
     if entry.state == "gap":
         stage = next(stage.title for stage in inputs.catalogue.stages if stage.id == entry.coming)
-        return "not-run", f"This version does not have it yet. It comes with: {stage}."
+        return f"This version does not have it yet. It comes with: {stage}."
     if spec is None:
-        return "not-run", "The pack that holds it did not load."
+        return "The pack that holds it did not load."
     if not inputs.installed(spec.extra):
-        return "not-run", f"It needs the extra `{spec.extra}`: pip install 'fivefold[{spec.extra}]'."
-    met, lacking = unmet(spec.needs, inputs.manifest, inputs.facts)
-    if met == "no":
-        return "not-run", f"It needs {', '.join(spec.needs)}, but {lacking}."
-    if applies is None:
-        return "undecided", f"It applies where {predicate}; that is read in the worker."
-    if met == "unknown":
-        return "undecided", f"{lacking[:1].upper()}{lacking[1:]}; that happens in the worker."
-    return "run", f"It needs {', '.join(spec.needs)}; all are there."
+        return f"It needs the extra `{spec.extra}`: pip install 'fivefold[{spec.extra}]'."
+    return ""
 
 
 def _duties(catalogue: Catalogue, values: Values, level: int) -> Iterator[str]:
