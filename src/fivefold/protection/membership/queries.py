@@ -1,0 +1,120 @@
+"""Queries beyond the row itself: its neighbours, and models that the application trains on known halves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from fivefold.contract.subject import Table
+from fivefold.protection.membership.answers import Answers, confidence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fivefold.contract.subject import Subject
+    from fivefold.protection.membership.rows import Pool
+
+NEIGHBOURS = 4
+SHADOWS = 4
+_NEAR = 0.04
+_SWAP = 0.1
+
+
+def with_neighbours(subject: Subject, pool: Pool, answers: Answers, rng: np.random.Generator) -> Answers:
+    """Ask for slightly altered copies of each row: memory of the very row does not reach its neighbours.
+
+    The idea is that of Choquette-Choo et al. 2021 (labels) and Mattern et al. 2023 (losses).
+
+    Raises:
+        SubjectError: The model misbehaved.
+    """
+    asked = []
+    for _ in range(NEIGHBOURS):
+        shifted = altered(pool.features, rng)
+        cut = len(pool.members)
+        tables = (
+            replace(pool.members, features=shifted.iloc[:cut].reset_index(drop=True)),
+            replace(pool.others, features=shifted.iloc[cut:].reset_index(drop=True)),
+        )
+        if answers.scores is None:
+            labels = np.concatenate([subject.predict(table) for table in tables])
+            asked.append(labels if answers.task == "regression" else (labels == answers.target).astype(np.float64))
+        else:
+            scores = np.concatenate([subject.predict_proba(table) for table in tables])
+            asked.append(confidence(replace(answers, scores=scores)))
+    return replace(answers, nearby=np.array(asked))
+
+
+def altered(features: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """Return a frame whose every row is a near neighbour made of values that occur in the data.
+
+    A number or date moves by up to 4 % of the rows in its column's order; any other value is exchanged for that of
+    a random row with probability 0.1. Missing values stay missing, types stay as they are.
+    """
+    n = len(features)
+    reach = max(1, round(_NEAR * n))
+    made = {}
+    for name in features.columns:
+        column = features[name]
+        ordered = pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column)
+        if ordered and not pd.api.types.is_bool_dtype(column):
+            missing = column.isna().to_numpy()
+            order = np.argsort(column.to_numpy(), kind="stable")
+            known = order[~missing[order]]
+            source = np.arange(n)
+            steps = np.arange(len(known)) + rng.integers(-reach, reach + 1, size=len(known))
+            source[known] = known[np.clip(steps, 0, max(len(known) - 1, 0))]
+        else:
+            source = np.where(rng.random(n) < _SWAP, rng.integers(0, n, size=n), np.arange(n))
+        made[name] = column.take(source).reset_index(drop=True)
+    return pd.DataFrame(made, columns=features.columns)
+
+
+def with_shadows(
+    subject: Subject, pool: Pool, answers: Answers, rng: np.random.Generator, progress: Callable[[int], None]
+) -> Answers:
+    """Let the application train four models on random halves of the pool; each row is in exactly two of them.
+
+    Halves come in complementary pairs, so that every row has as many models with it as without it.
+
+    Raises:
+        SubjectError: Training failed, or the trained model misbehaved.
+        UnsupportedError: There is no training factory.
+    """
+    everything = Table(
+        name="train",
+        rows=np.arange(len(answers.target), dtype=np.int64),
+        features=pool.features,
+        target=answers.target,
+        others=pd.concat([pool.members.others, pool.others.others], ignore_index=True),
+    )
+    seen, inside = [], []
+    for pair in range(SHADOWS // 2):
+        mask = halves(answers, rng)
+        for half in (mask, ~mask):
+            shadow = subject.retrain(everything.take(np.flatnonzero(half)), int(rng.integers(2**31)))
+            seen.append(_confidence(shadow, pool, answers))
+            inside.append(half)
+            progress(2 * pair + len(seen) % 2)
+    return replace(answers, shadows=np.array(seen), inside=np.array(inside))
+
+
+def halves(answers: Answers, rng: np.random.Generator) -> np.ndarray:
+    """Return (n,) bool, a random half of the pool that holds a half of each class."""
+    order = rng.permutation(len(answers.target))
+    if answers.task != "regression":
+        order = order[np.argsort(answers.target[order], kind="stable")]
+    mask = np.zeros(len(order), dtype=bool)
+    mask[order[::2]] = True
+    return mask
+
+
+def _confidence(shadow: Subject, pool: Pool, answers: Answers) -> np.ndarray:
+    if answers.scores is None:
+        labels = np.concatenate([shadow.predict(pool.members), shadow.predict(pool.others)])
+        return confidence(replace(answers, labels=labels))
+    scores = np.concatenate([shadow.predict_proba(pool.members), shadow.predict_proba(pool.others)])
+    return confidence(replace(answers, scores=scores))

@@ -1,0 +1,165 @@
+"""Rows: which rows of training and test data may be compared, and how columns of any kind become numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from fivefold.contract.subject import Table
+
+_NAN_BITS = np.uint64(0x7FF8000000000000)
+_LEVELS = 8
+_WIDEST = 192
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Members and non-members, in that order.
+
+    Attributes:
+        members: Sampled rows of the training data.
+        others: Sampled rows of the test data.
+        shared: Test rows left out because the training data holds them too.
+        repeated: Training and test rows left out because the same set holds them earlier.
+    """
+
+    members: Table
+    others: Table
+    shared: int
+    repeated: int
+
+    @property
+    def is_member(self) -> np.ndarray:
+        """(n,) bool over members, then non-members."""
+        return np.arange(len(self.members) + len(self.others)) < len(self.members)
+
+    @property
+    def target(self) -> np.ndarray:
+        """(n,) classes or values."""
+        return np.concatenate([self.members.target, self.others.target])
+
+    @property
+    def features(self) -> pd.DataFrame:
+        """(n, d) frame of both."""
+        return pd.concat([self.members.features, self.others.features], ignore_index=True)
+
+
+def pool(train: Table, test: Table, rows: int, rng: np.random.Generator) -> Pool:
+    """Leave out rows that decide nothing, then sample the same number from each side where there are enough.
+
+    A row (features and target) that occurs in both sets is neither member nor non-member; a row repeated within
+    a set counts once.
+
+    Args:
+        train: Training data.
+        test: Rows that the model has not seen.
+        rows: Most rows in all; what one side cannot fill goes to the other.
+        rng: Draws the sample.
+    """
+    inner, outer = hashes(train), hashes(test)
+    first_inner, first_outer = _first(inner), _first(outer)
+    keep_inner = first_inner[~np.isin(inner[first_inner], outer)]
+    keep_outer = first_outer[~np.isin(outer[first_outer], inner)]
+    repeated = len(inner) - len(first_inner) + len(outer) - len(first_outer)
+    half = rows // 2
+    take_inner = min(len(keep_inner), max(half, rows - len(keep_outer)))
+    take_outer = min(len(keep_outer), rows - take_inner)
+    chosen_inner = np.sort(rng.choice(keep_inner, take_inner, replace=False))
+    chosen_outer = np.sort(rng.choice(keep_outer, take_outer, replace=False))
+    shared = len(first_outer) - len(keep_outer)
+    return Pool(train.take(chosen_inner), test.take(chosen_outer), shared, repeated)
+
+
+def _first(codes: np.ndarray) -> np.ndarray:
+    """Return the sorted positions at which each distinct value occurs first."""
+    return np.sort(np.unique(codes, return_index=True)[1])
+
+
+def hashes(table: Table) -> np.ndarray:
+    """Return (n,) uint64 hashes of features and target that do not depend on how numbers are stored."""
+    mixed = np.zeros(len(table), dtype=np.uint64)
+    for name in table.features.columns:
+        mixed = _mix(mixed ^ _bits(table.features[name]))
+    return _mix(mixed ^ _float_bits(np.asarray(table.target, dtype=np.float64)))
+
+
+def _bits(column: pd.Series) -> np.ndarray:
+    """Return (n,) uint64 that are equal where the values are equal, missing values included."""
+    if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column):
+        return _float_bits(numbers(column))
+    codes, levels = pd.factorize(column.astype(object), use_na_sentinel=True)
+    table = np.append(pd.util.hash_array(np.asarray(levels.astype(str), dtype=object)), _NAN_BITS)
+    return cast("np.ndarray", table[codes])
+
+
+def _float_bits(values: np.ndarray) -> np.ndarray:
+    bits = (values + 0.0).view(np.uint64)  # adding 0.0 turns -0.0 into 0.0
+    return np.where(np.isnan(values), _NAN_BITS, bits)
+
+
+def _mix(value: np.ndarray) -> np.ndarray:
+    """Scramble (splitmix64, Steele et al. 2014), so that columns do not cancel each other."""
+    value = value + np.uint64(0x9E3779B97F4A7C15)
+    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return cast("np.ndarray", value ^ (value >> np.uint64(31)))
+
+
+def numbers(column: pd.Series) -> np.ndarray:
+    """Return (n,) float64 of a numeric or date column; missing is NaN, dates are days since 1970."""
+    if pd.api.types.is_datetime64_any_dtype(column):
+        naive = column.dt.tz_convert(None) if getattr(column.dt, "tz", None) is not None else column
+        days = naive.astype("datetime64[us]").astype("int64").to_numpy() / 8.64e10
+        return np.where(column.isna().to_numpy(), np.nan, days)
+    return np.array(column.to_numpy(dtype=np.float64, na_value=np.nan))
+
+
+def encode(features: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
+    """Turn any frame into numbers without looking at membership, target or model.
+
+    Numbers are centred on the median, scaled by the spread and clipped at 4; missing values become 0 with an
+    indicator; other columns become indicators of their commonest levels. Beyond 192 columns a random projection
+    keeps the width.
+
+    Args:
+        features: (n, d) frame.
+        rng: Draws the projection.
+
+    Returns:
+        (n, w) float64, w at most 192.
+    """
+    parts: list[np.ndarray] = []
+    for name in features.columns:
+        column = features[name]
+        if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column):
+            parts.extend(_scaled(numbers(column)))
+        else:
+            parts.extend(_indicators(column))
+    if not parts:
+        return np.zeros((len(features), 1))
+    matrix = np.column_stack(parts)
+    if matrix.shape[1] > _WIDEST:
+        matrix = matrix @ rng.normal(size=(matrix.shape[1], _WIDEST)) / np.sqrt(_WIDEST)
+    return matrix
+
+
+def _scaled(values: np.ndarray) -> list[np.ndarray]:
+    finite = np.isfinite(values)
+    if not finite.any():
+        return []
+    known = values[finite]
+    low, middle, high = np.quantile(known, [0.25, 0.5, 0.75])
+    spread = (high - low) / 1.349 or known.std() or 1.0
+    scaled = np.clip(np.where(finite, (values - middle) / spread, 0.0), -4.0, 4.0)
+    return [scaled] if finite.all() else [scaled, (~finite).astype(np.float64)]
+
+
+def _indicators(column: pd.Series) -> list[np.ndarray]:
+    codes, levels = pd.factorize(column.astype(object), use_na_sentinel=True)
+    counts = np.bincount(codes + 1, minlength=len(levels) + 1)
+    common = np.argsort(-counts, kind="stable")[:_LEVELS]
+    return [(codes + 1 == level).astype(np.float64) for level in common if 0 < counts[level] < len(codes)]
