@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fivefold.errors import FivefoldError
-from fivefold.evidence import layout, signed_set
+from fivefold.evidence import envelope, layout, recompute, signed_set
+from fivefold.evidence.layout import attempt_path
+from fivefold.evidence.statements import PlanStatement
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from fivefold.manifest.nouns import Manifest
@@ -39,6 +42,10 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     paths: dict[str, str] = {}
 
 
+class _Planned(msgspec.Struct, frozen=True):
+    predicate: PlanStatement
+
+
 def observe(root: Path, manifest: Manifest) -> Observed:
     """Read the digests of everything that a manifest names below an application's folder.
 
@@ -61,6 +68,25 @@ def observe(root: Path, manifest: Manifest) -> Observed:
         data=data,
         paths={name: item.path for name, item in manifest.data.items()},
     )
+
+
+def newest_manifest(folder: Mapping[str, bytes | None], root: Path) -> Manifest | None:
+    """Return the manifest of the newest attempt that has a verdict, rooted at the application's folder.
+
+    Its signature is not checked here: what is read by it is only compared with what is signed.
+    """
+    places = {place.attempt for path in folder if (place := layout.place(path)) and place.kind == "verdict"}
+    if not places:
+        return None
+    number = max(places)
+    raw, plan = (folder.get(attempt_path(number, name)) for name in ("manifest.yaml", "plan.json"))
+    if raw is None or plan is None:
+        return None
+    try:
+        statement = msgspec.json.decode(envelope.parse(plan, where="plan.json").body(), type=_Planned)
+        return recompute.manifest_of(raw, statement.predicate.plan.facts, root)
+    except (FivefoldError, msgspec.DecodeError, RecursionError):
+        return None
 
 
 def read_folder(path: Path) -> dict[str, bytes | None]:

@@ -221,6 +221,10 @@ class _Reader:
             if (REPORT_SUBJECT in opened.subjects) != self._logged(attempt_path(plan.attempt, REPORT_SUBJECT)):
                 text = "the verdict names a report that is not there, or the report is not named by it."
                 self._problem("evidence.report", path, text)
+        if set(said.waivers) != {
+            name for claim in said.verdict.claims if claim.status == "waived" for name in claim.by
+        }:
+            self._problem("verdict.waivers", path, "the waivers that it names are not those that it counts.")
         self.chain.verdicts.append(VerdictRecord(path, said, index))
 
     def _report(self, path: str, data: bytes, number: int) -> None:
@@ -286,7 +290,7 @@ def _finding_faults(finding: Finding, check: str, plan: Plan) -> list[str]:
         "mode": (finding.mode, "sealed"),
         "manifest": (finding.digests.manifest, plan.manifest),
         "model": (finding.digests.model, plan.model),
-        "data": (finding.digests.data, plan.data),
+        "data": (plan.data | finding.digests.data, plan.data),
         "plan": (finding.digests.plan, plan.digest),
     }
     return [name for name, (found, wanted) in expected.items() if found != wanted]

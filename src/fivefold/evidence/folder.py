@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from fivefold.contract.codec import digest
 from fivefold.errors import FivefoldError, InputError
-from fivefold.evidence import counter, envelope, layout, repair, signed_set, statements
+from fivefold.evidence import counter, envelope, layout, repair, signed_set, statements, waivers
 from fivefold.evidence.journal import Journal
 from fivefold.evidence.layout import attempt_path, finding_path, key_path
 from fivefold.evidence.statements import FindingStatement, PlanStatement, VerdictStatement
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from fivefold.contract.finding import Finding
     from fivefold.contract.plan import Plan
     from fivefold.contract.verdict import Verdict, Waiver
+    from fivefold.evidence.judge import ValidWaiver
+    from fivefold.keys import trust as trust_file
     from fivefold.keys.signing import PublicKey, Signer
 
 
@@ -166,9 +168,17 @@ class Evidence:
             self._append({path: data}, officer.public)
         return path
 
-    def add_verdict(self, plan: Plan, verdict: Verdict, now: str, waivers: tuple[str, ...]) -> str:
+    def exemptions(self, trust: trust_file.Trust, now: str) -> tuple[ValidWaiver, ...]:
+        """Return the logged waivers that count at ``now`` for the holder of a trust file; hand them to the judge.
+
+        Raises:
+            TrustError: A waiver is not as it was logged.
+        """
+        return waivers.counting(waivers.opened(self.waivers(), self.keys()), trust, now, now)
+
+    def add_verdict(self, plan: Plan, verdict: Verdict, now: str) -> str:
         """Log a re-judgement of a closed attempt, after a waiver; return its path."""
-        statement = VerdictStatement(verdict=verdict, now=now, signed=self._clock(), waivers=waivers)
+        statement = VerdictStatement(verdict=verdict, now=now, signed=self._clock(), waivers=waivers.counted(verdict))
         with counter.exclusive(self.application):
             number = 1 + sum(place.kind == "rejudgement" for place in self._places())
             path = f"verdicts/{number:04d}.json"
@@ -181,11 +191,9 @@ class Evidence:
         with counter.exclusive(self.application):
             self._append({finding_path(plan.attempt, finding.check): data})
 
-    def put_verdict(
-        self, plan: Plan, verdict: Verdict, report: bytes | None, now: str, waivers: tuple[str, ...]
-    ) -> None:
+    def put_verdict(self, plan: Plan, verdict: Verdict, report: bytes | None, now: str) -> None:
         """Sign and log a verdict and its report; :meth:`Attempt.close` checks that it belongs to the plan."""
-        statement = VerdictStatement(verdict=verdict, now=now, signed=self._clock(), waivers=waivers)
+        statement = VerdictStatement(verdict=verdict, now=now, signed=self._clock(), waivers=waivers.counted(verdict))
         data = statements.seal_verdict(plan, statement, report, self._signer)
         files = {attempt_path(plan.attempt, "verdict.json"): data}
         if report is not None:
@@ -262,14 +270,13 @@ class Attempt:
             raise InputError("evidence.attempt", message)
         self._evidence.put_finding(self.plan, finding)
 
-    def close(self, verdict: Verdict, report: bytes | None, *, now: str = "", waivers: tuple[str, ...] = ()) -> None:
+    def close(self, verdict: Verdict, report: bytes | None, *, now: str = "") -> None:
         """Log the verdict and, as last leaf, the report.
 
         Args:
             verdict: As judged.
             report: The HTML file; None: no report.
             now: The time for which the verdict was judged; empty: the attempt's start.
-            waivers: Digests of the waiver files that it counts.
 
         Raises:
             InputError: ``evidence.attempt`` if the verdict belongs to another attempt; ``evidence.unwritable``.
@@ -277,4 +284,4 @@ class Attempt:
         """
         if (verdict.attempt, verdict.plan) != (self.number, self.plan.digest):
             raise InputError("evidence.attempt", "the verdict does not belong to this attempt.")
-        self._evidence.put_verdict(self.plan, verdict, report, now or self.started, waivers)
+        self._evidence.put_verdict(self.plan, verdict, report, now or self.started)

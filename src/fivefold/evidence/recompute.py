@@ -1,26 +1,200 @@
-"""Recompute: plan, seeds and verdict computed again from what is signed, and compared."""
+"""Recompute: plan, seeds and verdict computed again from what is signed, and compared.
+
+An owner may sign anything with the own key. What follows from the manifest, the facts and the catalogue cannot be
+chosen, though: which checks bind, their thresholds, what is not applicable, the seeds, and the verdict over the
+findings. Limit: the facts (rows, columns, what the model answers) and the findings themselves are the assessor's word.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from fivefold.catalogue import load
+from fivefold.contract.codec import canonical
+from fivefold.errors import FivefoldError
+from fivefold.evidence import waivers
+from fivefold.evidence.flaws import Flaw, flaw
+from fivefold.evidence.judge import judge
+from fivefold.evidence.layout import attempt_path
+from fivefold.manifest.reader import parse
+from fivefold.plan import make, seal
+from fivefold.plan.seal import plan_digest
+
 if TYPE_CHECKING:
-    from fivefold.evidence.chain import Chain
-    from fivefold.evidence.flaws import Flaw
+    from fivefold.catalogue.nouns import Catalogue
+    from fivefold.contract.plan import Facts, Plan
+    from fivefold.contract.verdict import Verdict
+    from fivefold.evidence.chain import AttemptRecord, Chain, VerdictRecord
     from fivefold.keys.trust import Trust
+    from fivefold.manifest.nouns import Manifest
+
+NO_EXTRA = "It needs the extra "
+"""Start of the reason of a check that was not run because an extra was not installed."""
 
 
 @dataclass
 class Redone:
     """What was computed again: what agrees (in words), what does not, what could not be."""
 
-    agreed: tuple[str, ...] = ()
+    agreed: list[str] = field(default_factory=list)
     problems: list[Flaw] = field(default_factory=list)
     doubts: list[Flaw] = field(default_factory=list)
 
+    def problem(self, code: str, path: str, text: str) -> None:
+        """Note something that does not follow from what is signed."""
+        self.problems.append(Flaw(code=code, path=path, text=text))
+
+
+def manifest_of(raw: bytes, facts: Facts, root: Path) -> Manifest:
+    """Read a logged manifest with the columns that its plan's facts name; no file is looked at.
+
+    Raises:
+        ProblemsError: The manifest is malformed.
+    """
+    columns = {name: tuple(column.name for column in fact.columns) for name, fact in (facts.data or {}).items()}
+    return parse(raw, root, columns)
+
 
 def check(chain: Chain, trust: Trust, now: str) -> Redone:
-    """Compute plans, seeds and verdicts again."""
-    del chain, trust, now
-    return Redone()
+    """Compute the plan and seeds of every attempt, and every verdict, again."""
+    redone = Redone()
+    catalogue = load()
+    for number, record in sorted(chain.attempts.items()):
+        if record.plan is None or record.manifest is None:
+            continue
+        path = attempt_path(number, "plan.json")
+        if record.plan.catalogue != catalogue.digest:
+            text = "made with another catalogue than this version's: plan and verdict could not be computed again."
+            redone.doubts.append(Flaw(code="plan.other-catalogue", path=path, text=text))
+            continue
+        before = len(redone.problems)
+        _plan(record.plan, record.manifest, catalogue, path, redone)
+        _complete(record, number, redone)
+        if len(redone.problems) == before:
+            redone.agreed.append(f"plan and seeds of attempt {number}")
+    for verdict in chain.verdicts:
+        owner = chain.attempts.get(verdict.statement.verdict.attempt)
+        if owner is not None and owner.plan is not None and owner.plan.catalogue == catalogue.digest:
+            _verdict(verdict, owner.plan, chain, redone, trust=trust, now=now)
+    return redone
+
+
+def _plan(plan: Plan, raw: bytes, catalogue: Catalogue, path: str, redone: Redone) -> None:
+    try:
+        manifest = manifest_of(raw, plan.facts, Path("/"))
+        whole, bare = (_made(plan, manifest, catalogue, installed=installed) for installed in (True, False))
+    except FivefoldError as error:
+        redone.problem("plan.recompute", path, f"it cannot follow from the logged manifest ({error.code}).")
+        return
+    wanted = _with_extras_of(plan, whole, bare)
+    for text in _differences(plan, wanted):
+        redone.problem("plan.differs", path, text)
+    if plan.digest != plan_digest(plan):
+        redone.problem("plan.digest", path, "its digest is not its own.")
+        return
+    try:
+        sealed = seal(msgspec.structs.replace(plan, attempt=0), plan.attempt)
+    except FivefoldError as error:
+        redone.problems.append(flaw(error, path))
+        return
+    for check_, expected in zip(plan.checks, sealed.checks, strict=True):
+        if check_.seed != expected.seed:
+            text = f"the seed of {check_.check} does not follow from plan, attempt and check."
+            redone.problem("plan.seed", path, text)
+
+
+def _made(plan: Plan, manifest: Manifest, catalogue: Catalogue, *, installed: bool) -> Plan:
+    return make(
+        manifest,
+        catalogue,
+        plan.facts,
+        effort=plan.effort,
+        data_digests=plan.data,
+        model_digest=plan.model,
+        code=plan.code,
+        installed=lambda _: installed,
+    )
+
+
+def _with_extras_of(plan: Plan, whole: Plan, bare: Plan) -> Plan:
+    """Return the recomputed plan on a machine that lacked the extras which the logged plan says were lacking.
+
+    That an extra was not installed is the assessor's word; the check is then not run and satisfies nothing.
+    """
+    lacking = {
+        check_.check for check_ in plan.checks if check_.status == "not-run" and check_.reason.startswith(NO_EXTRA)
+    }
+    without = {check_.check: check_ for check_ in bare.checks}
+    checks = tuple(without[item.check] if item.check in lacking else item for item in whole.checks)
+    return msgspec.structs.replace(whole, checks=checks)
+
+
+def _differences(plan: Plan, wanted: Plan) -> list[str]:
+    """Name what in a logged plan does not follow from manifest, facts and catalogue."""
+    found = [
+        f"{name} is not what follows from the logged manifest."
+        for name in ("application", "level", "manifest", "duties")
+        if getattr(plan, name) != getattr(wanted, name)
+    ]
+    for kind, key in (("claims", "claim"), ("checks", "check")):
+        logged = {getattr(item, key): item for item in getattr(plan, kind)}
+        expected = {getattr(item, key): item for item in getattr(wanted, kind)}
+        found += [f"{key} {name} binds, but was dropped." for name in expected.keys() - logged.keys()]
+        found += [f"{key} {name} does not belong there." for name in logged.keys() - expected.keys()]
+        for name in sorted(logged.keys() & expected.keys()):
+            if fields := _fields(logged[name], expected[name]):
+                found.append(f"{key} {name}: {', '.join(fields)} not as it follows from manifest and catalogue.")
+        if not found and [*logged] != [*expected]:
+            found.append(f"the {kind} do not stand in their order.")
+    return found
+
+
+def _fields(logged: msgspec.Struct, expected: msgspec.Struct) -> list[str]:
+    left, right = msgspec.to_builtins(logged), msgspec.to_builtins(expected)
+    return [name for name in left if name != "seed" and canonical(left[name]) != canonical(right[name])]
+
+
+def _complete(record: AttemptRecord, number: int, redone: Redone) -> None:
+    """A closed attempt has a finding for every check that its plan runs."""
+    if record.plan is None or record.verdict is None:
+        return
+    missing = [item.check for item in record.plan.checks if item.status == "run" and item.check not in record.findings]
+    for name in missing:
+        path = attempt_path(number, f"statements/{name}.json")
+        redone.problem("finding.missing", path, f"{name} was planned and has no finding, yet there is a verdict.")
+
+
+def _verdict(record: VerdictRecord, plan: Plan, chain: Chain, redone: Redone, *, trust: Trust, now: str) -> None:
+    said = record.statement
+    findings = tuple(item for _, item in sorted(chain.attempts[plan.attempt].findings.items()))
+    named = [item for item in chain.waivers if item.digest in said.waivers and item.index < record.index]
+    valid = waivers.counting(named, trust, said.now, now)
+    lacking = set(said.waivers) - {name for item in valid for name in item.ids}
+    strangers = {item.digest for item in named if trust.find(item.key) is None}
+    if lacking & strangers and set(said.waivers) == {item.digest for item in named}:
+        text = "it counts a waiver by officers whom the trust file does not name: it could not be computed again."
+        redone.doubts.append(Flaw(code="verdict.unknown-officer", path=record.path, text=text))
+        return
+    if lacking:
+        text = "it counts a waiver that does not hold: it takes two officers with two keys and two names, in force."
+        redone.problem("verdict.waivers", record.path, text)
+    try:
+        again = judge(plan, findings, valid, said.now, load())
+    except FivefoldError as error:
+        redone.problem("verdict.recompute", record.path, f"it cannot follow from plan and findings ({error.code}).")
+        return
+    if canonical(again) != canonical(said.verdict):
+        redone.problem("verdict.differs", record.path, _said(said.verdict, again))
+    elif not lacking:
+        redone.agreed.append(f"verdict {record.path}")
+
+
+def _said(logged: Verdict, again: Verdict) -> str:
+    if logged.attained != again.attained:
+        return f"it says that level {logged.attained} is attained; computed again it is {again.attained}."
+    fields = _fields(logged, again)
+    return f"computed again, it differs in: {', '.join(fields)}."

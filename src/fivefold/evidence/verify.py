@@ -78,7 +78,7 @@ def verify(
         unknown=tuple(chain.unknown),
         doubts=tuple(doubts),
         notes=tuple(notes),
-        recomputed=redone.agreed,
+        recomputed=tuple(redone.agreed),
     )
 
 

@@ -10,37 +10,22 @@ from datetime import date, timedelta
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-import msgspec
-
+from fivefold.contract.codec import digest
 from fivefold.errors import FivefoldError, InputError
 from fivefold.evidence import envelope, statements
 from fivefold.evidence.chain import WaiverRecord
+from fivefold.evidence.judge import ValidWaiver
 from fivefold.evidence.statements import WaiverStatement
 from fivefold.keys import trust as trust_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from fivefold.contract.verdict import Waiver
+    from fivefold.contract.verdict import Verdict, Waiver
     from fivefold.keys.signing import PublicKey
 
 LONGEST = timedelta(days=366)
 """Longest time from issue to end."""
-
-
-class Exemption(msgspec.Struct, frozen=True, kw_only=True):
-    """A claim that two officers let pass.
-
-    Attributes:
-        until: Last day, the earlier of both.
-        officers: Both names, as the trust file has them, in order of signature in the log.
-        ids: Digests of both waiver files.
-    """
-
-    claim: str
-    until: str
-    officers: tuple[str, str]
-    ids: tuple[str, str]
 
 
 def check(waiver: Waiver) -> None:
@@ -60,7 +45,7 @@ def check(waiver: Waiver) -> None:
         raise InputError("waiver.reason", "a waiver needs a reason of at least three words.", remedy="Say why.")
 
 
-def counting(records: Iterable[WaiverRecord], trust: trust_file.Trust, at: str, now: str) -> tuple[Exemption, ...]:
+def counting(records: Iterable[WaiverRecord], trust: trust_file.Trust, at: str, now: str) -> tuple[ValidWaiver, ...]:
     """Return the exemptions that count at the time ``at``, as the verifier sees it at ``now``; one for each claim."""
     halves: dict[str, list[tuple[WaiverRecord, str]]] = {}
     for record in records:
@@ -95,23 +80,32 @@ def opened(files: Mapping[str, bytes], keys: Mapping[str, PublicKey]) -> tuple[W
     Raises:
         TrustError: A signature does not hold.
     """
-    from fivefold.contract.codec import digest
-
     found = []
     for index, (path, data) in enumerate(files.items()):
-        envelope_ = envelope.unseal(data, dict(keys), where=path)
-        said = statements.read(envelope_, statements.WAIVER_TYPE, WaiverStatement, where=path)
-        found.append(WaiverRecord(digest(data), envelope_.key, said.waiver, index))
+        opened_ = envelope.unseal(data, dict(keys), where=path)
+        said = statements.read(opened_, statements.WAIVER_TYPE, WaiverStatement, where=path)
+        found.append(WaiverRecord(digest(data), opened_.key, said.waiver, index))
     return tuple(found)
 
 
-def _pair(claim: str, halves: list[tuple[WaiverRecord, str]]) -> Exemption | None:
-    best: Exemption | None = None
+def _pair(claim: str, halves: list[tuple[WaiverRecord, str]]) -> ValidWaiver | None:
+    best: ValidWaiver | None = None
     for (first, name), (second, other) in combinations(halves, 2):
         same = first.key == second.key or trust_file.person(name) == trust_file.person(other)
         if same or first.waiver.role == second.waiver.role:
             continue
         until = min(first.waiver.until, second.waiver.until)
         if best is None or until > best.until:
-            best = Exemption(claim=claim, until=until, officers=(name, other), ids=(first.digest, second.digest))
+            best = ValidWaiver(
+                claim=claim,
+                until=until,
+                officers=(name, other),
+                ids=(first.digest, second.digest),
+                keys=(first.key, second.key),
+            )
     return best
+
+
+def counted(verdict: Verdict) -> tuple[str, ...]:
+    """Return the digests of the waiver files that a verdict counts, in order."""
+    return tuple(sorted({name for claim in verdict.claims if claim.status == "waived" for name in claim.by}))
