@@ -312,6 +312,7 @@ def hostile() -> Document:
         )
         for i in range(300)
     )
+    steps = tuple(float(i) for i in range(200))
     plots = (
         Plot(
             kind="intervals",
@@ -326,10 +327,7 @@ def hostile() -> Document:
             x_label=HOSTILE,
             y_label=HOSTILE,
             curves=tuple(
-                Curve(
-                    name=HOSTILE, x=tuple(float(i) for i in range(200)), y=tuple(10.0 ** (i - 300) for i in range(200))
-                )
-                for _ in range(6)
+                Curve(name=HOSTILE, x=steps, y=tuple(10.0 ** (step - 300) for step in steps)) for _ in range(6)
             ),
             log=True,
             threshold=0.0,

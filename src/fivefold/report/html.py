@@ -42,6 +42,7 @@ def render(
     verdict: Verdict,
     attempts: Iterable[AttemptLine] = (),
     signer_line: str = "",
+    *,
     waivers: Iterable[WaiverLine] = (),
 ) -> bytes:
     """Render a report that is written while its evidence is being sealed; see :func:`render_document`."""

@@ -45,7 +45,7 @@ class WaiverLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
 
 class Trouble(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One thing that did not verify: stable code, place and sentence."""
+    """One thing that did not verify, or is in doubt: stable code, place and sentence."""
 
     code: str
     text: str
@@ -62,9 +62,9 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         attempts: All attempts of the application, oldest first, this one included.
         waivers: Exemptions in force.
         signer: One line: who signed, in which role, and whether the reader's trust file knows the key.
-        verified: ``yes``, ``stranger`` (intact, unknown signer), ``no``; ``unchecked`` for a report that was
-            written while its evidence was being sealed.
-        troubles: What did not verify.
+        verified: ``yes``; ``doubt``: intact, but for example by an unknown signer; ``no``; ``unchecked``: written
+            while its evidence was being sealed.
+        troubles: What did not verify, or is in doubt.
     """
 
     plan: Plan
@@ -73,6 +73,6 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     attempts: tuple[AttemptLine, ...] = ()
     waivers: tuple[WaiverLine, ...] = ()
     signer: str = ""
-    verified: Literal["yes", "stranger", "no", "unchecked"] = "unchecked"
+    verified: Literal["yes", "doubt", "no", "unchecked"] = "unchecked"
     troubles: tuple[Trouble, ...] = ()
     version: int = REPORT_VERSION

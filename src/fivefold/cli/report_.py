@@ -1,0 +1,187 @@
+"""Command ``report``: evidence rendered for a reader, never into the evidence itself."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from fivefold.cli._io import Json  # noqa: TC001  typer reads it when the command is called
+
+if TYPE_CHECKING:
+    from fivefold.report.nouns import Document
+
+Format = Literal["html", "json", "terminal"]
+_NAMES: dict[str, Format] = {"html": "html", "json": "json", "terminal": "terminal"}
+_SUFFIXES: dict[str, Format] = {".json": "json", ".txt": "terminal"}
+_EXIT = {"yes": 0, "unchecked": 0, "no": 1, "doubt": 3}
+
+
+def report(
+    folder: Annotated[
+        Path, typer.Argument(help="The evidence folder, or the application's.", metavar="EVIDENCE")
+    ] = Path(),
+    form: Annotated[
+        str, typer.Option("--format", help="html, json or terminal (default: by the ending of --out, else html).")
+    ] = "",
+    out: Annotated[
+        str, typer.Option(help="Where to write; - for standard output (default: a file beside you for html).")
+    ] = "",
+    attempt: Annotated[
+        int | None, typer.Option(help="Number of the attempt (default: the newest with a verdict).", min=1)
+    ] = None,
+    trust: Annotated[
+        Path | None, typer.Option(help="Whom to trust (default: your own trust file).", metavar="FILE")
+    ] = None,
+    *,
+    show: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    json: Json = False,
+) -> None:
+    """Render evidence as one HTML page, as JSON or for the terminal, after verifying it.
+
+    Exit code 0: rendered from evidence that verifies. 1: rendered, but the evidence does not hold (the report says
+    what). 3: rendered; intact, but by an unknown signer or not enough for a clean answer.
+    """
+    from fivefold.evidence.application import newest_manifest, observe, read_folder
+    from fivefold.keys import store
+    from fivefold.report.read import read
+
+    place = _evidence(folder)
+    chosen = _format(form, out, json=json)
+    target = _target(out, chosen)
+    if target is not None:
+        _refuse_inside(target, place)
+    files = read_folder(place)
+    root = place.resolve().parent
+    manifest = newest_manifest(files, root) if (root / "fivefold.yaml").is_file() else None
+    document = read(
+        files,
+        store.read_trust(trust),
+        store.utc_now(),
+        attempt=attempt,
+        application=observe(root, manifest) if manifest is not None else None,
+    )
+    _deliver(document, chosen, target or _default(document, chosen, place), open_it=show)
+    sys.exit(_EXIT[document.verified])
+
+
+def _evidence(folder: Path) -> Path:
+    from fivefold.errors import InputError
+
+    place = folder / "evidence" if (folder / "fivefold.yaml").is_file() else folder
+    if not place.is_dir():
+        raise InputError(
+            "evidence.none", f"there is no evidence at {place}.", remedy="Make it first: fivefold assess FOLDER."
+        )
+    return place
+
+
+def _format(form: str, out: str, *, json: bool) -> Format:
+    from fivefold.errors import InputError
+
+    if json and form not in ("", "json"):
+        raise InputError("report.format", f"--json and --format {form} exclude each other.", remedy="Give one of them.")
+    if json:
+        return "json"
+    if form in _NAMES:
+        return _NAMES[form]
+    if form:
+        raise InputError(
+            "report.format", f"there is no format {form!r}.", remedy="Choose html, json or terminal.", where="--format"
+        )
+    return _SUFFIXES.get(Path(out).suffix.lower(), "html")
+
+
+def _target(out: str, form: Format) -> Path | None:
+    if out == "-" or (not out and form != "html"):
+        return Path("-")
+    return Path(out) if out else None
+
+
+def _default(document: Document, form: Format, place: Path) -> Path:
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", document.verdict.application).strip(".-")[:60] or "application"
+    target = Path(f"{name}-report.{form}")
+    _refuse_inside(target, place)
+    return target
+
+
+def _refuse_inside(target: Path, place: Path) -> None:
+    from fivefold.errors import InputError
+
+    if target != Path("-") and target.resolve().is_relative_to(place.resolve()):
+        raise InputError(
+            "report.inside-evidence",
+            "a report is never written into the evidence: it would count as an added file.",
+            remedy="Choose another place with --out.",
+            where=str(target),
+        )
+
+
+def _deliver(document: Document, form: Format, target: Path, *, open_it: bool) -> None:
+    from fivefold.cli._io import console
+
+    if form == "terminal" and target == Path("-"):
+        from fivefold.report.terminal import show_document
+
+        console().print(show_document(document))
+        return
+    data = _bytes(document, form)
+    if target == Path("-"):
+        sys.stdout.buffer.write(data)
+        return
+    _write(target, data)
+    from rich.text import Text
+
+    screen = console(error=True)
+    if document.verified != "yes":
+        word = "does not verify" if document.verified == "no" else "is intact, but not a clean answer"
+        screen.print(Text(f"The evidence {word}; the report says why.", style="bold yellow"))
+    console().print(Text(str(target)), soft_wrap=True)
+    if open_it:
+        import webbrowser
+
+        webbrowser.open(target.resolve().as_uri())
+
+
+def _bytes(document: Document, form: Format) -> bytes:
+    if form == "html":
+        from fivefold.report.html import render_document
+
+        return render_document(document)
+    if form == "json":
+        from fivefold.report import json_
+
+        return json_.document(document)
+    from io import StringIO
+
+    from rich.console import Console
+
+    from fivefold.report.terminal import show_document
+
+    page = StringIO()
+    Console(file=page, width=100, no_color=True, highlight=False).print(show_document(document))
+    return page.getvalue().encode()
+
+
+def _write(target: Path, data: bytes) -> None:
+    """Replace the file in one step, so that neither half a report nor a link's target is ever written."""
+    import os
+    import secrets
+
+    from fivefold.errors import InputError
+
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise InputError(
+            "report.unwritable", f"the report cannot be written: {error.strerror}.", where=str(target)
+        ) from None

@@ -1,0 +1,58 @@
+"""JSON: a document as canonical JSON, and the published schemas of what we write for programs.
+
+The schemas under ``schema/`` are made from the nouns themselves; a test fails when a noun changes and its file does
+not. A later version of a noun gets a file of its own, and the old one stays.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import Any
+
+import msgspec
+
+from fivefold.contract.codec import canonical
+from fivefold.contract.finding import FINDING_VERSION, Finding
+from fivefold.contract.plan import PLAN_VERSION, Plan
+from fivefold.contract.verdict import VERDICT_VERSION, Verdict
+from fivefold.report.nouns import REPORT_VERSION, Document
+
+PUBLISHED: dict[str, type[msgspec.Struct]] = {
+    f"report-{REPORT_VERSION}": Document,
+    f"verdict-{VERDICT_VERSION}": Verdict,
+    f"finding-{FINDING_VERSION}": Finding,
+    f"plan-{PLAN_VERSION}": Plan,
+}
+"""Name of a schema to the noun that it describes."""
+
+_BASE = "https://fivefold.dev/schema/"
+
+
+def document(value: Document) -> bytes:
+    """Return a document as canonical JSON with a line end; described by ``schema/report-1.json``.
+
+    Raises:
+        InputError: ``codec.not-finite`` if a figure is NaN or infinite.
+    """
+    return canonical(value) + b"\n"
+
+
+def schema(name: str) -> dict[str, Any]:
+    """Return a published schema, as it ships.
+
+    Raises:
+        KeyError: There is no schema of that name.
+    """
+    if name not in PUBLISHED:
+        raise KeyError(name)
+    text = files("fivefold.report").joinpath("schema", f"{name}.json").read_text(encoding="utf-8")
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def make_schema(name: str) -> bytes:
+    """Return the JSON Schema (draft 2020-12) of a noun as it is in this version."""
+    made = msgspec.json.schema(PUBLISHED[name])
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"{_BASE}{name}.json"}
+    return json.dumps(head | made, indent=1, sort_keys=True).encode() + b"\n"
