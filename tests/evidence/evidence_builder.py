@@ -1,121 +1,171 @@
-"""Small sealed evidence, built with the real functions, for the tests of this room."""
+"""Small sealed evidence over a real application folder, made with the real planner, judge and sealer."""
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from fivefold.contract.codec import canonical, digest
+from fivefold.catalogue import load
 from fivefold.contract.finding import Canary, Digests, Finding, Measure, Result
 from fivefold.contract.outcome import Outcome
-from fivefold.contract.plan import CheckPlan, ClaimPlan, Facts, Plan
-from fivefold.contract.verdict import Verdict
-from fivefold.evidence.folder import Evidence
-from fivefold.keys import signing
+from fivefold.contract.plan import ColumnFact, DataFact, Facts, ModelFact, Plan
+from fivefold.evidence import signed_set
+from fivefold.evidence.folder import Attempt, Evidence
+from fivefold.evidence.judge import judge
+from fivefold.keys import signing, trust
+from fivefold.manifest.digests import data_digests
+from fivefold.manifest.reader import read
+from fivefold.plan import make, seal
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from fivefold.contract.verdict import Verdict
+    from fivefold.evidence.judge import ValidWaiver
     from fivefold.keys.signing import Signer
+    from fivefold.manifest.nouns import Manifest
 
-MANIFEST = b"fivefold: 1\napplication: {id: toy, level: 1}\n"
-CHECKS = ("P3.accuracy", "P3.membership")
+NOW = "2026-12-01T00:00:00Z"
+REPORT = b"<!doctype html><title>report</title>\n"
+MANIFEST = """\
+fivefold: 1
+application: {id: toy-app, level: 2, purpose: score a loan}
+use: {output: score}
+data:
+  train: {path: data/train.csv, target: y, positive: "1", protected: [sex], source: bank}
+  test: {path: data/test.csv}
+model: {factory: "scorer:load", path: weights, signature: model.sig}
+checks:
+  P3.membership: {max_auc: 0.58}
+"""
 
 
 class Clock:
     """A clock that ticks one second at each reading."""
 
     def __init__(self, hour: int = 9) -> None:
+        """Start at a full hour of one day."""
         self.ticks = hour * 3600
 
     def __call__(self) -> str:
+        """Tick."""
         self.ticks += 1
         hours, rest = divmod(self.ticks, 3600)
         return f"2026-11-23T{hours % 24:02d}:{rest // 60:02d}:{rest % 60:02d}Z"
 
 
-def plan(attempt: int, *, manifest: bytes = MANIFEST, application: str = "toy", effort: str = "standard") -> Plan:
-    """Return a hand-made sealed plan; tests of recomputation build theirs with the planner."""
-    checks = tuple(
-        CheckPlan(check=name, technique="P3", title="?", status="run", reason="", thresholds={"max_auc": 0.6})
-        for name in CHECKS
+def application(root: Path) -> Path:
+    """Write an application: manifest, two tables, weights and the module that loads them."""
+    files = {
+        "fivefold.yaml": MANIFEST,
+        "data/train.csv": "x,sex,y\n1,f,0\n2,m,1\n3,f,1\n",
+        "data/test.csv": "x,sex,y\n4,f,0\n5,m,1\n",
+        "weights/a.bin": "aaaa",
+        "weights/b.bin": "bbbb",
+        "scorer.py": "def load(): ...\n",
+        "model.sig": "{}",
+    }
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return root
+
+
+def facts(manifest: Manifest, digests: dict[str, str], model: str) -> Facts:
+    """Return what a probe of the toy application would read."""
+    columns = tuple(ColumnFact(name=name, kind="string", missing=0, distinct=2) for name in ("x", "sex", "y"))
+    data = {
+        name: DataFact(digest=digests[name], rows=3, columns=columns, target="y", groups={"sex": 2})
+        for name in manifest.data
+    }
+    return Facts(
+        data=data, model=ModelFact(digest=model, task="binary", classes=("0", "1"), scores=True, perturbable=True)
     )
-    claim = ClaimPlan(claim="1a", level=1, text="t", reason="r", applies=True, needs=(("P3",),))
-    core = Plan(
-        application=application,
-        level=1,
-        effort=effort,
-        claims=(claim,),
-        checks=checks,
-        duties=(),
-        facts=Facts(),
-        manifest=digest(manifest),
-        model="11" * 32,
-        data={"train": "22" * 32, "test": "33" * 32},
-        catalogue="44" * 32,
+
+
+def plan(root: Path, attempt: int, effort: str = "standard") -> Plan:
+    """Return the sealed plan that follows from an application's folder."""
+    manifest = read(root)
+    digests = data_digests(manifest)
+    model = signed_set.digest(signed_set.digests(manifest))
+    made = make(
+        manifest,
+        load(),
+        facts(manifest, digests, model),
+        data_digests=digests,
+        model_digest=model,
         code="55" * 32,
+        installed=lambda _: True,
+        effort=effort,
     )
-    name = digest(canonical(core))
-    seeded = tuple(
-        msgspec.structs.replace(check, seed=hashlib.sha256(f"{name}{attempt}{check.check}".encode()).hexdigest())
-        for check in checks
-    )
-    return msgspec.structs.replace(core, digest=name, attempt=attempt, checks=seeded)
+    return seal(made, attempt)
 
 
-def finding(of: Plan, check: str, value: float = 0.5) -> Finding:
-    """Return a passing finding of a plan."""
-    seed = next(item.seed for item in of.checks if item.check == check)
+def finding(of: Plan, check: str, outcome: Outcome = Outcome.PASS) -> Finding:
+    """Return a finding of a plan."""
+    planned = next(item for item in of.checks if item.check == check)
+    measure = Measure(name="AUC", value=0.5, low=0.48, high=0.52, threshold=0.58, direction="max", outcome=outcome)
+    canary = Canary(kind="planted", planted=3, found=3, clean=3, false_alarms=0, noticed=True)
     return Finding(
         check=check,
-        technique="P3",
+        technique=planned.technique,
         attempt=of.attempt,
-        seed=seed,
+        seed=planned.seed,
         effort=of.effort,
         mode="sealed",
-        result=Result(
-            outcome=Outcome.PASS,
-            reason="fine.",
-            measures=(Measure(name="AUC", value=value, threshold=0.6, direction="max", outcome=Outcome.PASS),),
-            canary=Canary(kind="planted", planted=3, found=3, clean=3, false_alarms=0, noticed=True),
-        ),
+        result=Result(outcome=outcome, reason="measured.", measures=(measure,), canary=canary),
         digests=Digests(manifest=of.manifest, model=of.model, data=of.data, code=of.code, plan=of.digest),
     )
 
 
-def verdict(of: Plan) -> Verdict:
-    """Return a verdict of a plan, not computed by the judge."""
-    return Verdict(
-        application=of.application,
-        attempt=of.attempt,
-        attained=0,
-        declared=1,
-        counts={},
-        claims=(),
-        aims=(),
-        blocks={},
-        summary="s",
-        not_proved=(),
-        plan=of.digest,
-        exit_code=3,
-    )
+def verdict(of: Plan, findings: dict[str, Finding], waivers: tuple[ValidWaiver, ...] = (), now: str = "") -> Verdict:
+    """Return the verdict that follows."""
+    return judge(of, tuple(findings.values()), waivers, now or Clock()(), load())
 
 
-def evidence(path: Path, signer: Signer | None = None, application: str = "toy") -> tuple[Evidence, Signer]:
-    """Open a folder with a key and a ticking clock."""
+def runs(of: Plan) -> list[str]:
+    """Return the checks that a plan runs."""
+    return [check.check for check in of.checks if check.status == "run"]
+
+
+def close(attempt: Attempt, report: bytes | None = REPORT) -> None:
+    """Add what findings are missing, judge and close."""
+    done = attempt.findings()
+    for check in runs(attempt.plan):
+        if check not in done:
+            attempt.add(finding(attempt.plan, check))
+    attempt.close(verdict(attempt.plan, attempt.findings(), now=attempt.started), report)
+
+
+def opened(root: Path, signer: Signer | None = None) -> tuple[Evidence, Signer]:
+    """Open the evidence beside an application with a key and a ticking clock."""
     chosen = signer or signing.generate()
-    return Evidence(path, chosen, application, Clock()), chosen
+    return Evidence(root / "evidence", chosen, "toy-app", Clock()), chosen
 
 
-def fill(path: Path, signer: Signer | None = None, attempts: int = 1) -> Signer:
-    """Write closed attempts into a folder; return the key."""
-    opened, chosen = evidence(path, signer)
+def begin(evidence: Evidence, root: Path, change: dict[str, object] | None = None) -> Attempt:
+    """Begin the next attempt; ``change`` replaces fields of the plan before it is signed, as a liar would."""
+    sealed = plan(root, evidence.next_attempt())
+    if change:
+        sealed = msgspec.structs.replace(sealed, **change)
+    manifest = read(root)
+    return evidence.open_attempt(sealed, manifest.raw, signed_set.digests(manifest))
+
+
+def fill(root: Path, signer: Signer | None = None, attempts: int = 1) -> Signer:
+    """Write an application if there is none, and closed attempts; return the key."""
+    if not (root / "fivefold.yaml").exists():
+        application(root)
+    evidence, chosen = opened(root, signer)
     for _ in range(attempts):
-        sealed = plan(opened.next_attempt())
-        attempt = opened.open_attempt(sealed, MANIFEST)
-        for check in CHECKS:
-            attempt.add(finding(sealed, check))
-        attempt.close(verdict(sealed), b"<!doctype html><title>report</title>\n")
+        close(begin(evidence, root))
     return chosen
+
+
+def trusting(*holders: tuple[Signer, str, trust.Role]) -> bytes:
+    """Return a trust file with one entry for each (signer, name, role)."""
+    known = trust.Trust()
+    for signer, name, role in holders:
+        known = trust.add(known, signer.public, name=name, roles=(role,))
+    return trust.write(known)

@@ -33,7 +33,8 @@ def _manifest(root: Path, training: str = "", **model: object) -> Manifest:
 def app(tmp_path: Path) -> Path:
     for name in (
         "fivefold.yaml", "weights/a.bin", "weights/.hidden", "weights/sub/b.bin", "weights/__pycache__/c.pyc",
-        "scorer/__init__.py", "scorer/tree.py", "scorer/__pycache__/tree.pyc", "train.py", "extra.txt", "model.sig", "data.csv",
+        "scorer/__init__.py", "scorer/tree.py", "scorer/__pycache__/tree.pyc", "train.py", "extra.txt", "model.sig",
+        "data.csv",
     ):  # fmt: skip
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(name)
@@ -42,10 +43,11 @@ def app(tmp_path: Path) -> Path:
 
 def test_the_set_is_weights_factory_package_training_and_named_files(app: Path) -> None:
     """Everything below the model's path, the packages without compiled files, never the data or the signature."""
-    found = signed_set.files(
-        _manifest(app, path="weights", factory="scorer.tree:load", files=("extra.txt", "model.sig"), signature="model.sig",
-                  training="train:fit")
-    )  # fmt: skip
+    named = ("extra.txt", "model.sig")
+    manifest = _manifest(
+        app, "train:fit", path="weights", factory="scorer.tree:load", files=named, signature="model.sig"
+    )
+    found = signed_set.files(manifest)
     assert list(found) == [
         "extra.txt", "scorer/__init__.py", "scorer/tree.py", "train.py", "weights/.hidden", "weights/__pycache__/c.pyc",
         "weights/a.bin", "weights/sub/b.bin",

@@ -183,6 +183,9 @@ def _compare(
         flaws.append(Flaw(code="evidence.truncated", path=ENTRIES, text=text))
         return
     if tree.root([tree.leaf_hash(line) for line in lines[: said.size]]) == said.root:
+        if beyond := len(lines) - said.size:
+            text = f"{beyond} lines at its end are covered by no checkpoint: added, or an interrupted write."
+            flaws.append(Flaw(code="evidence.uncheckpointed", path=ENTRIES, text=text))
         flaws.extend(
             Flaw(
                 code="evidence.uncheckpointed", path=path, text="the log names this file, but no checkpoint covers it."
