@@ -14,20 +14,20 @@ State = Literal["built", "partial", "gap"]
 Operator = Literal["eq", "ne", "in", "ge", "le"]
 Fact = Literal[
     "application.level",
-    "use.output",
-    "use.acts",
-    "use.alone",
-    "sharing.paths",
-    "sharing.source_parties",
     "application.acts",
     "application.learns",
-    "data.train",
+    "sharing.paths",
+    "sharing.source_parties",
+    "data.table",
+    "data.image",
+    "data.series",
+    "data.text",
+    "data.audio",
+    "data.pairs",
     "data.protected",
     "data.personal",
     "data.regions",
     "model.signed",
-    "model.kind",
-    "model.task",
     "model.scores",
     "model.neural",
     "model.trees",
@@ -37,6 +37,7 @@ Fact = Literal[
     "manifest.basis",
     "manifest.labels",
     "manifest.parties",
+    "control.certificate",
 ]
 """Everything that a predicate may ask; :mod:`fivefold.plan.facts` reads each from manifest, data or model."""
 

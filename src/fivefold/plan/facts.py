@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 Values = dict[str, "Scalar | None"]
 """Fact name to what was read; None: unknown."""
 
+_KINDS = ("table", "image", "series", "text", "audio", "pairs")
+
 _COMPARE: dict[str, Callable[[Scalar, Scalar], bool]] = {
     "eq": lambda found, value: type(found) is type(value) and found == value,
     "ne": lambda found, value: not (type(found) is type(value) and found == value),
@@ -76,16 +78,14 @@ def _show(value: Scalar | None) -> str:
 def _of_manifest(manifest: Manifest) -> Values:
     data = manifest.data.values()
     labels = [data_set.label for data_set in data]
+    kinds: set[str] = {data_set.kind for data_set in data}
     return {
         "application.level": manifest.application.level,
-        "use.output": manifest.use.output,
-        "use.acts": manifest.use.acts,
-        "use.alone": manifest.use.alone,
         "application.acts": manifest.use.output == "action" or manifest.use.acts == "system",
         "application.learns": bool(manifest.training) or "C4" in manifest.controls,
         "sharing.paths": len(manifest.sharing) + len(derived_paths(manifest)),
         "sharing.source_parties": len(source_parties(manifest)),
-        "data.train": "train" in manifest.data,
+        **{f"data.{kind}": kind in kinds for kind in _KINDS},
         "data.protected": len({column for data_set in data for column in data_set.protected}),
         "data.personal": any(label.get("personal") for label in labels),
         "data.regions": len({str(label["region"]) for label in labels if label.get("region")}),
@@ -94,6 +94,7 @@ def _of_manifest(manifest: Manifest) -> Values:
         "manifest.basis": all(label.get("basis") for label in labels),
         "manifest.labels": all(labels),
         "manifest.parties": len(manifest.parties),
+        "control.certificate": "certificate" in manifest.controls.get("P1", {}),
         "model.signed": bool(manifest.model and manifest.model.signature),
     }
 
@@ -101,8 +102,7 @@ def _of_manifest(manifest: Manifest) -> Values:
 def _of_model(manifest: Manifest, fact: ModelFact | None) -> Values:
     """Nothing here can tell yet whether a network or trees are inside: those facts stay unknown."""
     known: Values = {"model.neural": None, "model.trees": None, "model.gradients": None}
-    declared = manifest.model
-    if fact is None or fact.error:
-        kind = None if declared is None else "predictions" if declared.predictions else "factory"
-        return known | {"model.kind": kind, "model.task": None, "model.scores": None}
-    return known | {"model.kind": fact.kind, "model.task": fact.task, "model.scores": fact.scores}
+    only_rows = manifest.model is not None and bool(manifest.model.predictions)
+    if only_rows or (fact is not None and fact.kind == "predictions"):
+        known["model.gradients"] = False
+    return known | {"model.scores": None if fact is None or fact.error else fact.scores}
