@@ -1,0 +1,242 @@
+"""Propose: a manifest from a table and a model, with the reason of each proposal; nothing is decided silently."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from fivefold.manifest.survey import Column, look
+from fivefold.manifest.words import protected_kind, reaches_a_person, tokens, value_kind, words
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from fivefold.manifest.survey import Survey
+
+LEVELS = {"statistic": 1, "label": 2, "score": 2, "forecast": 3, "recommendation": 4, "decision": 5, "action": 5}
+"""Output to the level that an application with such an output usually needs."""
+
+OUTPUTS = {1: "statistic", 2: "label", 3: "forecast", 4: "recommendation", 5: "decision"}
+
+_FEW = 20
+"""Fewest rows on which distinct values mean an identifier."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the user said; empty parts are proposed.
+
+    Attributes:
+        app: Application id.
+        root: Folder of the manifest.
+        sets: Data-set name to path relative to ``root``.
+        target: Target column.
+        model: Entries of ``model:``, for example ``{"factory": "scorer:load"}``.
+        training: ``module:function`` or empty.
+        use: Given parts of ``use:``.
+        level: Declared level; None: proposed.
+        purpose: Purpose in a sentence.
+        settings: Given parts of the first data set: positive, alarm, protected, drop, id, missing.
+    """
+
+    app: str
+    root: Path
+    sets: Mapping[str, str]
+    target: str
+    model: Mapping[str, Any] = field(default_factory=dict)
+    training: str = ""
+    use: Mapping[str, Any] = field(default_factory=dict)
+    level: int | None = None
+    purpose: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A manifest and why it looks like this.
+
+    Attributes:
+        document: Nested plain values, in the order in which they are written.
+        reasons: Dotted path to a sentence.
+        notes: What the user should look at, one sentence each.
+    """
+
+    document: dict[str, Any]
+    reasons: dict[str, str]
+    notes: tuple[str, ...]
+
+
+def propose(answers: Answers) -> Proposal:
+    """Return a manifest for the data and model named; only the data files are read.
+
+    Raises:
+        InputError: A data file cannot be read.
+    """
+    reasons: dict[str, str] = {}
+    notes: list[str] = []
+    first = next(name for name in ("train", "test", *answers.sets) if name in answers.sets)
+    survey = look(answers.root / answers.sets[first], answers.target)
+    settings, found = _settings(survey, answers, f"data.{first}")
+    reasons |= found
+    data = {name: {"path": path} | (settings if name == first else {}) for name, path in answers.sets.items()}
+    document: dict[str, Any] = {
+        "fivefold": 1,
+        "application": {"id": answers.app} | _level(answers, reasons),
+        "use": _use(answers, reasons),
+        "data": data,
+    }
+    if answers.training:
+        document["training"] = {"factory": answers.training}
+    if answers.model:
+        document["model"] = dict(answers.model)
+    else:
+        notes.append("No model is named yet: add `model:` with `factory:` or `predictions:`.")
+    notes += _notes(survey, answers, settings)
+    return Proposal(document=document, reasons=reasons, notes=tuple(notes))
+
+
+def guess_target(survey: Survey) -> str:
+    """Return the column that is named like a target, or an empty text; the last of several."""
+    known = words("targets")
+    named = [column.name for column in survey.columns if set(tokens(column.name)) & set(known)]
+    exact = [name for name in named if name.casefold() in known]
+    return (exact or named or [""])[-1]
+
+
+def _level(answers: Answers, reasons: dict[str, str]) -> dict[str, Any]:
+    output = answers.use.get("output", "")
+    level = answers.level or LEVELS.get(output, 2)
+    if answers.level is None:
+        why = f"an output that is a {output} usually needs it" if output else "a label or score usually needs it"
+        reasons["application.level"] = f"Proposed: {why}. Higher levels include all lower ones."
+    return {"level": level} | ({"purpose": answers.purpose} if answers.purpose else {})
+
+
+def _use(answers: Answers, reasons: dict[str, str]) -> dict[str, Any]:
+    use = dict(answers.use)
+    if "output" not in use:
+        use["output"] = OUTPUTS[answers.level or 2]
+        reasons["use.output"] = (
+            "Proposed from the level: statistic, label, score, forecast, recommendation, decision or action."
+        )
+    alone = use["output"] in ("decision", "action")
+    use.setdefault("acts", "system" if alone else "human")
+    if "alone" not in use:
+        use["alone"] = alone
+        reasons["use.alone"] = f"Proposed: a {use['output']} usually {'acts' if alone else 'waits for a person'}."
+    return {key: use[key] for key in ("output", "acts", "alone")}
+
+
+def _settings(survey: Survey, answers: Answers, place: str) -> tuple[dict[str, Any], dict[str, str]]:
+    given, reasons = answers.settings, {}
+    settings: dict[str, Any] = {"target": answers.target} if answers.target else {}
+    settings |= {key: given[key] for key in ("positive", "alarm") if given.get(key)}
+    others = [column for column in survey.columns if column.name != answers.target]
+    proposals: tuple[tuple[str, dict[str, str]], ...] = (
+        ("id", _ids(others, survey.rows)),
+        ("drop", _drops(others, survey)),
+        ("protected", _protected(others)),
+        ("missing", _missing(survey)),
+    )
+    for key, why in proposals:
+        if key in given:
+            if given[key]:
+                settings[key] = given[key]
+        elif why:
+            settings[key] = next(iter(why)) if key == "id" else list(why)
+            reasons[f"{place}.{key}"] = "Proposed: " + "; ".join(f"{name} {text}" for name, text in why.items()) + "."
+    personal = [*settings.get("protected", ()), *(c.name for c in others if reaches_a_person(c.name))]
+    if personal:
+        settings["label"] = {"personal": list(dict.fromkeys(personal))}
+        reasons[f"{place}.label"] = (
+            "Proposed: these columns describe persons. Add class, basis, purpose, region and retain."
+        )
+    return settings, reasons
+
+
+def _protected(columns: list[Column]) -> dict[str, str]:
+    found = {}
+    for column in columns:
+        named, valued = protected_kind(column.name), value_kind(column.values)
+        if column.kind != "empty" and (named or valued):
+            found[column.name] = f"is named like {named}" if named else f"has values like {valued}"
+    return found
+
+
+def _ids(columns: list[Column], rows: int) -> dict[str, str]:
+    found = {}
+    for column in columns:
+        named = bool(set(tokens(column.name)) & set(words("ids"))) or not column.name.strip()
+        whole = column.unique and column.filled == rows >= _FEW and column.kind in ("integer", "string")
+        if whole and (named or _counts(column, rows)):
+            found[column.name] = "differs in every row" + (" and is named like an identifier" if named else "")
+    return dict(list(found.items())[:1])
+
+
+def _counts(column: Column, rows: int) -> bool:
+    """Whether the values are just a running number."""
+    if column.kind != "integer":
+        return False
+    try:
+        numbers = sorted(int(float(text)) for text in column.seen)
+    except (ValueError, OverflowError):
+        return False
+    return numbers == list(range(numbers[0], numbers[0] + rows))
+
+
+def _drops(columns: list[Column], survey: Survey) -> dict[str, str]:
+    found = {}
+    for column in columns:
+        if survey.rows >= _FEW and column.same == survey.rows:
+            found[column.name] = "repeats the target"
+        elif column.unique and column.filled == survey.rows >= _FEW and reaches_a_person(column.name):
+            found[column.name] = "names a person"
+    return found
+
+
+def _missing(survey: Survey) -> dict[str, str]:
+    found: dict[str, list[str]] = {}
+    for column in survey.columns:
+        for text in column.missing:
+            found.setdefault(text, []).append(column.name)
+    return {text: f"stands in {_some(names)}" for text, names in found.items()}
+
+
+def _headless(survey: Survey) -> bool:
+    """Whether the first line looks like a row: many of its texts stand below it again."""
+    names = [column.name for column in survey.columns]
+    if names[:1] in (["0"], ["1"]):
+        return False
+    repeated = sum(column.name in column.counts for column in survey.columns)
+    return survey.rows >= _FEW and repeated > len(names) / 3
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _notes(survey: Survey, answers: Answers, settings: Mapping[str, Any]) -> list[str]:
+    notes = []
+    if not survey.whole:
+        notes.append(f"Proposals rest on the first {survey.rows:,} rows.")
+    if not settings.get("protected"):
+        notes.append("No column looks protected: if one tells of a group of people, name it under `protected:`.")
+    target = survey.column(answers.target)
+    if target is not None and len(target.values) <= 20 and target.kind != "empty" and "positive" not in settings:
+        shown = ", ".join(sorted(target.values)[:5])
+        notes.append(
+            f"If one class ({shown}) is favourable to people, name it as `positive:`; one to detect, as `alarm:`."
+        )
+    if "test" not in answers.sets:
+        notes.append("No data set `test` is named: without rows that the model has not seen, hardly any check can run.")
+    elif "train" not in answers.sets:
+        notes.append(
+            "Only `test` is named: it must hold rows that the model was not trained on. Add `train:` for more checks."
+        )
+    if _headless(survey):
+        notes.append("The first line looks like data: it must name the columns.")
+    constant = [column.name for column in survey.columns if len(column.values) < 2]
+    if constant:
+        notes.append(f"The same value stands in every row of {_some(constant)}.")
+    return notes
