@@ -95,7 +95,7 @@ def trust_add(
 
     public = store.find_public(key)
     known = trust_file.read(_current(trust))
-    roles = tuple(dict.fromkeys(item.value for item in role))
+    roles: tuple[trust_file.Role, ...] = tuple(dict.fromkeys(item.value for item in role))
     updated = trust_file.add(known, public, name=name, roles=roles, valid_from=valid_from, valid_until=valid_until)
     path = store.write_trust(updated, trust)
     entry = updated.find(public.id)

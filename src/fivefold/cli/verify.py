@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fivefold.cli._io import Json  # noqa: TC001  typer reads it at run time
 from fivefold.cli._text import say
 
 if TYPE_CHECKING:
-    from fivefold.cli._io import Json
     from fivefold.evidence.application import Observed
     from fivefold.evidence.flaws import Verification
 

@@ -145,6 +145,19 @@ class Evidence:
                 found[place.id] = statement.finding
         return dict(sorted(found.items()))
 
+    def verdict(self, attempt: int) -> Verdict | None:
+        """Return the newest verdict of an attempt, re-judgements included; None while it is unfinished.
+
+        Raises:
+            TrustError: It is not as it was logged.
+        """
+        newest = None
+        for entry in self._journal.entries():
+            if entry.kind in ("verdict", "rejudgement"):
+                _, statement = self._open(entry.path, statements.VERDICT_TYPE, VerdictStatement)
+                newest = statement.verdict if statement.verdict.attempt == attempt else newest
+        return newest
+
     def waivers(self) -> dict[str, bytes]:
         """Return the logged waiver files, path to bytes, in the order of the log."""
         logged = [entry.path for entry in self._journal.entries() if entry.kind == "waiver"]
@@ -165,7 +178,9 @@ class Evidence:
         data = statements.seal_waiver(waiver, officer)
         path = f"waivers/{waiver.claim}-{digest(data)[:16]}.json"
         with counter.exclusive(self.application):
-            self._append({path: data}, officer.public)
+            # The name holds the digest: what is there already is this very waiver.
+            if path not in {entry.path for entry in self._journal.entries()}:
+                self._append({path: data}, officer.public)
         return path
 
     def exemptions(self, trust: trust_file.Trust, now: str) -> tuple[ValidWaiver, ...]:
