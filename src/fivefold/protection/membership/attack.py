@@ -71,7 +71,7 @@ def attack(answers: Answers, design: np.ndarray, halves: Halves, rng: np.random.
     taught = np.flatnonzero(halves.fit & ~halves.is_member)
     asked, truth = view.student_targets(answers, taught), view.truth_targets(answers, taught)
     fitted = crossfit(design, taught, np.column_stack([asked, truth]), rng)
-    expected, reference = fitted.values[:, : asked.shape[1]], fitted.values[:, asked.shape[1] :]
+    expected, reference = fitted.guess[:, : asked.shape[1]], fitted.guess[:, asked.shape[1] :]
     scores = view.direct(answers) | view.calibrated(answers, expected, reference)
     scores |= view.against_neighbours(answers) | view.against_shadows(answers)
     if answers.task != "regression":

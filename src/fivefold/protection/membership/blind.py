@@ -53,14 +53,14 @@ def blind(answers: Answers, design: np.ndarray, halves: Halves, rng: np.random.G
     """
     taught = np.flatnonzero(halves.fit & halves.is_member)
     targets = view.truth_targets(answers, taught)
-    reference = crossfit(design, taught, targets, rng).values
+    reference = crossfit(design, taught, targets, rng).guess
     truth = view.truth_targets(answers, np.arange(len(answers.target)))
     spread = targets.std(axis=0) + 1e-9
     residual = (truth - reference) / spread
     inputs = np.column_stack([design, truth / spread, residual, np.abs(residual), design * residual[:, :1]])
     rows = np.flatnonzero(halves.fit)
     wanted = halves.is_member[rows].astype(np.float64)[:, None]
-    scores = crossfit(inputs, rows, wanted, rng).values[:, 0] + 1e-9 * rng.random(len(inputs))
+    scores = crossfit(inputs, rows, wanted, rng).guess[:, 0] + 1e-9 * rng.random(len(inputs))
     held = ~halves.fit
     inner, outer = scores[held & halves.is_member], scores[held & ~halves.is_member]
     return Blind(scores, bounds.auc(inner, outer), bounds.rate_at(inner, outer))
@@ -77,6 +77,6 @@ def beyond(scores: np.ndarray, seen: Blind, halves: Halves) -> Figure:
     held = ~halves.fit
     inner, outer = held & halves.is_member, held & ~halves.is_member
     among = np.concatenate([seen.scores[inner], seen.scores[outer]])
-    strata = max(2, min(20, len(among) // 60))
+    strata = max(2, min(40, len(among) // 60))
     edges = np.quantile(among, np.linspace(0, 1, strata + 1)[1:-1])
     return bounds.within(scores[inner], scores[outer], np.searchsorted(edges, among))

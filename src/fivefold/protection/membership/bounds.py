@@ -48,8 +48,8 @@ def within(members: np.ndarray, others: np.ndarray, strata: np.ndarray) -> Figur
     pairs = used = 0
     for code in np.unique(strata):
         inside, outside = members[ours == code], others[theirs == code]
-        if min(len(inside), len(outside)) < 5:
-            continue
+        if min(len(inside), len(outside)) < max(5, 0.1 * (len(inside) + len(outside))):
+            continue  # too one-sided to hold rows that really look alike
         value, error = area.delong(inside, outside)
         share = len(inside) * len(outside) / (len(inside) + len(outside))
         # a stratum in perfect order shows no error of its own; never trust one below that of order statistics

@@ -10,6 +10,7 @@ import pandas as pd
 
 from fivefold.contract.subject import Table
 from fivefold.protection.membership.answers import Answers, confidence
+from fivefold.protection.membership.rows import numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +63,8 @@ def altered(features: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
         ordered = pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column)
         if ordered and not pd.api.types.is_bool_dtype(column):
             missing = column.isna().to_numpy()
-            order = np.argsort(column.to_numpy(), kind="stable")
+            # ties in random order: members come first in the frame, and a fixed order would tell them apart
+            order = np.lexsort((rng.random(n), numbers(column)))
             known = order[~missing[order]]
             source = np.arange(n)
             steps = np.arange(len(known)) + rng.integers(-reach, reach + 1, size=len(known))

@@ -45,11 +45,11 @@ class Fit:
     """Predictions that no row had a part in.
 
     Attributes:
-        values: (n, m) predictions; rows used for fitting get the one of the fold that left them out.
+        guess: (n, m) predictions; rows used for fitting get the one of the fold that left them out.
         error: (m,) mean squared error over the fitting rows, out of fold.
     """
 
-    values: np.ndarray
+    guess: np.ndarray
     error: np.ndarray
 
 
