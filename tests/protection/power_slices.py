@@ -13,7 +13,7 @@ import sys
 import numpy as np
 import pandas as pd
 
-from fivefold.protection.accuracy import slices
+from fivefold.protection.accuracy import exclusion, slices
 
 SHARE, FLOOR = 0.10, 0.05
 
@@ -62,7 +62,8 @@ def main():
                 errors = rng.random(asked.rows) < base + excess * place(data, rng)
                 failed = bool(slices.failing(slices.confirmed(terrain, errors, FLOOR)))
                 high = slices.ceiling(terrain, errors, FLOOR).bounds()[1]
-                seen.setdefault((base, excess), []).append((failed, high < FLOOR and not failed, high))
+                passes = not failed and exclusion.test(terrain, errors, FLOOR, rng).excluded
+                seen.setdefault((base, excess), []).append((failed, passes, high))
     for (base, excess), results in seen.items():
         failed, passed, high = (np.array(part) for part in zip(*results, strict=True))
         figures = (

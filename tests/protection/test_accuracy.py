@@ -180,10 +180,10 @@ def test_without_a_declared_floor_slices_are_shown_not_judged():
 
 
 def test_even_errors_pass_where_the_rows_suffice_and_only_there():
-    """2 % errors on 10,000 rows are enough to exclude 5 points more anywhere; 10 % on 4,000 are not."""
+    """2 % errors on 10,000 rows are enough to exclude 5 points more anywhere; 15 % on 1,500 are not."""
     table, answers = labelled(10_000, error=0.02)
     assert measure(table, answers, options={"max_slice_excess": 0.05}).outcome is Outcome.PASS
-    table, answers = labelled(4000, error=0.1)
+    table, answers = labelled(1500, error=0.15)
     result = measure(table, answers, options={"max_slice_excess": 0.05})
     assert result.outcome is Outcome.INCONCLUSIVE
     assert "more rows are needed" in result.reason

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fivefold.protection.accuracy import canary, scan, slices
+from fivefold.protection.accuracy import canary, exclusion, scan, slices
 from fivefold.protection.accuracy.columns import encode
 from fivefold.stats import difference
 
@@ -136,16 +136,50 @@ def test_planted_slices_are_found_and_located(two):
     assert found[0].bounds()[0] > 0.05
 
 
-def test_bad_slices_at_the_floor_do_not_pass():
-    """Six points more errors in a tenth of 8,000 rows with 2 % errors: at most two of fifteen pass."""
+def _rectangle(seed, rows, base, excess):
+    """Terrain and errors with a rectangle of a tenth of the rows whose edges lie between bins."""
+    rng = _rng(seed)
+    data = [_series(rng.uniform(size=rows), f"c{j}") for j in range(4)]
+    low, high = rng.uniform(0, 0.68, 2)
+    inside = data[0].between(low, low + 0.316).to_numpy() & data[1].between(high, high + 0.316).to_numpy()
+    return slices.survey(data, 0.1, rng), rng.random(rows) < base + excess * inside, rng
+
+
+def test_a_slice_at_the_floor_is_not_excluded():
+    """Level 5 %: of 30 tables with a slice exactly at the floor at most four pass (2 % errors, 8,000 rows)."""
     passed = 0
-    for seed in range(15):
-        rng = _rng(seed)
-        data = [_series(rng.uniform(size=8000), f"c{j}") for j in range(4)]
-        inside = data[0].between(0.3, 0.62).to_numpy() & data[1].between(0.1, 0.42).to_numpy()
-        terrain = slices.survey(data, 0.1, rng)
-        passed += slices.ceiling(terrain, rng.random(8000) < 0.02 + 0.06 * inside, 0.05).bounds()[1] < 0.05
-    assert passed <= 2
+    for seed in range(30):
+        terrain, errors, rng = _rectangle(seed, 8000, 0.02, 0.05)
+        passed += exclusion.test(terrain, errors, 0.05, rng).excluded
+    assert passed <= 4
+
+
+def test_a_bad_slice_is_excluded_where_the_rows_suffice():
+    """2 % errors on 8,000 rows, evenly spread; the same share with a slice of 8 points more is not excluded."""
+    assert exclusion.test(*_rectangle(1, 8000, 0.02, 0.0)[:2], 0.05, _rng(1)).excluded
+    assert not exclusion.test(*_rectangle(1, 8000, 0.02, 0.08)[:2], 0.05, _rng(1)).excluded
+
+
+def test_few_rows_exclude_nothing_even_without_any_error():
+    """100 rows without an error say nothing of a slice of ten rows; 8,000 do."""
+    terrain, errors, rng = _rectangle(2, 100, 0.0, 0.0)
+    assert not exclusion.test(terrain, errors, 0.05, rng).excluded
+    terrain, errors, rng = _rectangle(2, 8000, 0.0, 0.0)
+    assert exclusion.test(terrain, errors, 0.05, rng).excluded
+
+
+def test_planted_places_have_the_smallest_size():
+    """Between one and 1.15 times the smallest share, whatever the types of the columns."""
+    rng = _rng(6)
+    series = [
+        _series(rng.normal(size=2000)),
+        _series(rng.choice(list("abcdef"), 2000)),
+        _series(rng.integers(0, 4, 2000)),
+    ]
+    terrain, cut = slices.survey(series, 0.1, rng), {}
+    shares = [exclusion.anywhere(terrain, cut, rng).mean() for _ in range(40)]
+    assert min(shares) >= 0.1
+    assert max(shares) <= 0.115
 
 
 def test_canary_finds_planted_slices_and_leaves_shuffled_errors_alone():

@@ -9,7 +9,7 @@ import numpy as np
 
 from fivefold.contract.finding import Bar, Measure
 from fivefold.contract.outcome import Outcome, worst
-from fivefold.protection.accuracy import canary, figures, slices
+from fivefold.protection.accuracy import canary, exclusion, figures, slices
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -171,8 +171,9 @@ def sliced(answers: Answers, floor: float | None, smallest: float, effort: str, 
     bars = tuple(_slice_bar(one) for one in shown if one.n >= figures.CELL)
     if floor is None:
         return Part((*measures, _recall(trial)), None, bars, tuple(limits), _reported(measures, trial))
-    highest = slices.ceiling(terrain, errors, floor)
-    bound = _highest(highest, floor, judged=not measures)
+    bound = _highest(slices.ceiling(terrain, errors, floor))
+    if not measures:
+        measures = [_excluded(exclusion.test(terrain, errors, floor, rng), len(errors), floor)]
     return Part((*measures, bound), trial, bars, tuple(limits), _judged(measures, bound, floor))
 
 
@@ -234,20 +235,29 @@ def _confirmed(one: slices.Slice, floor: float | None) -> Measure:
     )
 
 
-def _highest(one: slices.Slice | None, floor: float, *, judged: bool) -> Measure:
+def _excluded(found: exclusion.Exclusion, n: int, floor: float) -> Measure:
+    return Measure(
+        name="chance that a slice at the floor looks no worse than these errors",
+        value=found.p,
+        threshold=exclusion.LEVEL,
+        direction="max",
+        outcome=Outcome.PASS if found.excluded else Outcome.INCONCLUSIVE,
+        unit="share",
+        n=n,
+        note=f"{found.planted} slices of the smallest size with {floor:.1%} more errors, planted at random places.",
+    )
+
+
+def _highest(one: slices.Slice | None) -> Measure:
     high = one.bounds()[1] if one is not None else None
-    outcome = Outcome.PASS if high is not None and high < floor else Outcome.INCONCLUSIVE
     return Measure(
         name="largest slice excess that is not excluded",
         value=one.excess if one is not None else None,
         high=high,
-        threshold=floor if judged else None,
-        direction="max" if judged else None,
-        outcome=outcome if judged else None,
         unit="share",
         n=one.n if one is not None else 0,
         where=f"slice {one.text}" if one is not None else "",
-        note="Of all slices the one with the largest upper bound, on all rows; a pass needs every one below the floor.",
+        note="Of all slices on all rows the one with the largest upper bound of its own.",
     )
 
 
@@ -270,13 +280,11 @@ def _reported(measures: list[Measure], trial: canary.Trial) -> str:
 
 
 def _judged(measures: list[Measure], bound: Measure, floor: float) -> str:
-    if measures:
-        worst_one = measures[0]
-        return (
-            f"In the {worst_one.where} the error rate exceeds the rest by {worst_one.value:.1%}, more than {floor:.1%}."
-        )
-    if bound.outcome is Outcome.PASS:
-        return f"Every slice of the class is shown to exceed the rest by less than {floor:.1%}."
+    first = measures[0]
+    if first.outcome is Outcome.FAIL:
+        return f"In the {first.where} the error rate exceeds the rest by {first.value:.1%}, more than {floor:.1%}."
+    if first.outcome is Outcome.PASS:
+        return f"A slice that exceeds the rest by {floor:.1%} or more would have shown, and none does."
     if bound.high is None:
         return "No slice of the class is large enough to be judged."
-    return f"No slice is confirmed, but these rows exclude only an excess above {bound.high:.1%}; more rows are needed."
+    return f"No slice is confirmed, but an excess of up to {bound.high:.1%} may be hidden; more rows are needed."

@@ -1,9 +1,8 @@
 """Slices where a model errs more often: searched on one half, confirmed on the other, bounded on all rows.
 
-*Fail* needs a slice found on one half whose excess over the rest is confirmed on the other half, with Holm's
-correction over the few candidates. *Pass* is an intersection-union test on all rows: every rectangle of the class must
-have its own one-sided 95 % upper bound below the floor, so a model with one bad slice passes with probability 5 % at
-most, however many rectangles there are (Berger 1982). Everything between is inconclusive.
+A slice found on one half counts when its excess over the rest is confirmed on the other half, with Holm's correction
+over the few candidates. Whether a bad slice can be *excluded* is the matter of
+:mod:`fivefold.protection.accuracy.exclusion`.
 """
 
 from __future__ import annotations
@@ -172,6 +171,13 @@ def confirmed(terrain: Terrain, errors: np.ndarray, floor: float) -> list[Slice]
 def failing(slices: Sequence[Slice]) -> list[Slice]:
     """Return the slices whose excess over the floor is confirmed."""
     return [one for one in slices if one.p < _ALPHA]
+
+
+def largest_score(terrain: Terrain, errors: np.ndarray, floor: float) -> float | None:
+    """Return the largest z of any coarse rectangle against the floor, on all rows; None if none is legal."""
+    counts = terrain.counts[0] + terrain.counts[1]
+    found = _best(terrain.coarse, counts, np.flatnonzero(errors), len(errors), (floor, terrain.smallest))
+    return found[0][0] if found else None
 
 
 def ceiling(terrain: Terrain, errors: np.ndarray, floor: float) -> Slice | None:
