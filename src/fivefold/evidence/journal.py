@@ -32,6 +32,9 @@ TEMPORARY = ".tmp-"
 """Start of the name of a file that is being written."""
 
 
+_FIRST = {"manifest.yaml": 0, "report.html": 0, "plan.json": 2, "verdict.json": 2}
+
+
 class Journal:
     """The log of one evidence folder, with the right to append to it; callers hold the application's lock."""
 
@@ -84,8 +87,9 @@ class Journal:
                 raise TrustError("evidence.exists", "the file is in the log already.", where=path)
             fresh.append(Entry(kind=here.kind, path=path, sha256=digest(data)))
         with self._disk():
-            for path, data in files.items():
-                self._write(path, data)
+            # What a signed file names is there before it: a kill in between leaves nothing that cannot be completed.
+            for path in sorted(files, key=lambda path: _FIRST.get(path.rpartition("/")[2], 1)):
+                self._write(path, files[path])
             self._extend(fresh)
             self._checkpoint([*known, *fresh])
 
