@@ -115,8 +115,16 @@ def _claim(claim: Claim, planned: ClaimPlan | None, settled: dict[str, Settled],
     if not planned.needs and not blockers:
         blockers.append(Blocker(id=claim.id, outcome=Outcome.NOT_RUN.value, text="Nothing is planned for this claim."))
     if blockers:
-        return msgspec.structs.replace(base, blockers=tuple(dict.fromkeys(blockers)))
+        return msgspec.structs.replace(base, blockers=_distinct(blockers))
     return msgspec.structs.replace(base, status="satisfied", by=tuple(dict.fromkeys(by)))
+
+
+def _distinct(blockers: list[Blocker]) -> tuple[Blocker, ...]:
+    """Each id once, the first one; faults of a claim share its id and all stay."""
+    found: dict[tuple[str, str], Blocker] = {}
+    for one in blockers:
+        found.setdefault((one.id, one.text if one.outcome == Outcome.FAIL else ""), one)
+    return tuple(found.values())
 
 
 def _any_of(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from fivefold.contract.plan import ClaimPlan
 from fivefold.plan.facts import decide, explain
 from fivefold.plan.sharing import derived_paths
@@ -16,10 +18,18 @@ if TYPE_CHECKING:
     from fivefold.plan.facts import Values
 
 
-def claims(manifest: Manifest, catalogue: Catalogue, values: Values) -> tuple[ClaimPlan, ...]:
-    """Return the claims of the declared level and of all below, in order."""
+def claims(
+    manifest: Manifest, catalogue: Catalogue, values: Values, *, complete: bool = False
+) -> tuple[ClaimPlan, ...]:
+    """Return the claims of the declared level and of all below, in order.
+
+    Once all facts are ``complete``, a claim of which nobody can tell whether it applies does apply.
+    """
     level = manifest.application.level
-    return tuple(_claim(claim, manifest, catalogue, values) for claim in catalogue.claims if claim.level <= level)
+    found = (_claim(claim, manifest, catalogue, values) for claim in catalogue.claims if claim.level <= level)
+    return tuple(
+        msgspec.structs.replace(claim, applies=True) if complete and claim.applies is None else claim for claim in found
+    )
 
 
 def row_applies(catalogue: Catalogue, check: str, values: Values) -> tuple[bool | None, str]:

@@ -36,6 +36,11 @@ def read(manifest: Manifest, facts: Facts | None) -> Values:
     return _of_manifest(manifest) | _of_model(manifest, None if facts is None else facts.model)
 
 
+def complete(manifest: Manifest, facts: Facts | None) -> bool:
+    """Whether data and model, where declared, have been read."""
+    return facts is not None and facts.data is not None and (facts.model is not None or manifest.model is None)
+
+
 def decide(predicate: Predicate, values: Mapping[str, Scalar | None]) -> bool | None:
     """Return whether a predicate holds; None if that hangs on an unknown fact."""
     parts = [_any([_holds(condition, values) for condition in any_of]) for any_of in predicate]

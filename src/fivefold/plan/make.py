@@ -15,7 +15,7 @@ from fivefold.contract.plan import CheckPlan, Facts, Plan
 from fivefold.errors import InputError
 from fivefold.plan import thresholds
 from fivefold.plan.claims import claims, row_applies
-from fivefold.plan.facts import decide, read
+from fivefold.plan.facts import complete, decide, read
 from fivefold.plan.needs import unmet
 from fivefold.plan.seal import plan_digest
 
@@ -43,6 +43,11 @@ class _Inputs:
     effort: Effort
     specs: Mapping[str, CheckSpec]
     installed: Callable[[str], bool]
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything was read that can be: what is still unknown stays so, and satisfies nothing."""
+        return complete(self.manifest, self.facts)
 
 
 def make(
@@ -81,7 +86,7 @@ def make(
     found = registry.checks() if specs is None else specs
     values = read(manifest, facts)
     inputs = _Inputs(manifest, catalogue, facts, values, effort, found, installed)
-    bound = claims(manifest, catalogue, values)
+    bound = claims(manifest, catalogue, values, complete=inputs.complete)
     plan = Plan(
         application=manifest.application.id,
         level=manifest.application.level,
@@ -162,6 +167,7 @@ def _status(inputs: _Inputs, entry: CheckEntry, spec: CheckSpec | None) -> tuple
         (applies is False, "not-applicable", f"It applies where {predicate}."),
         (bool(missing := _missing(inputs, entry, spec)), "not-run", missing),
         (met == "no", "not-run", f"It needs {', '.join(needs)}, but {lacking}."),
+        (applies is None and inputs.complete, "not-run", f"Nobody can tell whether it applies: {predicate}."),
         (applies is None, "undecided", f"It applies where {predicate}; that is read in the worker."),
         (met == "unknown", "undecided", f"It waits: {lacking}; that happens in the worker."),
     )
