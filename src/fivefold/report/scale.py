@@ -56,9 +56,10 @@ def linear(values: Iterable[float], *, zero: bool = True) -> Scale:
         found.append(0.0)
     low, high = min(found, default=0.0), max(found, default=1.0)
     if 0.5 < high <= 1.0 and low >= 0.0:
-        return Scale(0.0, 1.0) if zero or low < 0.5 else Scale(_down(low, 0.1), 1.0)
-    if high - low < 1e-12 * max(1.0, abs(high)):
-        low, high = low - 0.5 * (abs(low) or 1.0), high + 0.5 * (abs(high) or 1.0)
+        return Scale(0.0 if zero else min(_down(low, 0.1), 0.9), 1.0)
+    if high - low < max(1e-9, 1e-12 * abs(high)):
+        pad = 0.5 * max(abs(low), 1e-6)
+        low, high = low - pad, high + pad
     step = round_step((high - low) / 4)
     return Scale(_down(low, step), -_down(-high, step))
 
