@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from fivefold.errors import InputError
 from fivefold.manifest import scenario
+from fivefold.manifest.stored import stored_columns
 from fivefold.manifest.walk import suggest
 
 if TYPE_CHECKING:
@@ -19,20 +21,20 @@ if TYPE_CHECKING:
 
 CSV = (".csv", ".csv.gz")
 OTHERS = (".parquet", ".pq", ".arrow", ".feather")
-"""Columns of these are read by the probe, which has an engine for them."""
+"""Their columns are read from the schema that they carry."""
 
 _MAX_HEADER = 4 << 20
 
 
-def header(path: Path) -> tuple[str, ...] | None:
-    """Return the columns of a CSV file from its first line; None for Parquet and Arrow files.
+def header(path: Path) -> tuple[str, ...]:
+    """Return the columns of a CSV file from its first line, of a Parquet or Arrow file from its schema.
 
     Raises:
         InputError: ``manifest.data-format``, ``manifest.unreadable`` or ``manifest.duplicate-column``.
     """
     name = path.name.lower()
     if name.endswith(OTHERS):
-        return None
+        return _once(path, stored_columns(path))
     if not name.endswith(CSV):
         remedy = "Use .csv, .csv.gz, .parquet, .arrow or .feather."
         raise InputError("manifest.data-format", f"{path.name} is of no known kind.", remedy=remedy)
@@ -40,11 +42,15 @@ def header(path: Path) -> tuple[str, ...] | None:
     if not row or row == [""]:
         remedy = "The first line must name the columns."
         raise InputError("manifest.unreadable", f"{path.name} is empty.", remedy=remedy)
-    twice = sorted({column for column in row if row.count(column) > 1})
+    return _once(path, tuple(row))
+
+
+def _once(path: Path, row: tuple[str, ...]) -> tuple[str, ...]:
+    twice = sorted({column for column, times in Counter(row).items() if times > 1})
     if twice:
         message = f"{path.name} has the column {', '.join(twice)} more than once."
         raise InputError("manifest.duplicate-column", message, remedy="Give each column a name of its own.")
-    return tuple(row)
+    return row
 
 
 def _rows(path: Path) -> Iterator[list[str]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fivefold.errors import InputError, ProblemsError
-from fivefold.manifest.columns import CSV, check_columns, check_features, header
+from fivefold.manifest.columns import check_columns, check_features, header
 from fivefold.manifest.nouns import Application, DataSet, Feature, Manifest, Model, SharingPath, Use
 from fivefold.manifest.options import check_options
 from fivefold.manifest.places import check_factory, check_path
@@ -248,8 +248,7 @@ def parse(raw: bytes, root: Path, columns: Mapping[str, tuple[str, ...]]) -> Man
         raise ProblemsError(tuple(walk.problems))
     sets = document["data"]
     for name, data in sets.items():
-        stored = columns.get(name) if str(data["path"]).lower().endswith(CSV) else None
-        inherit(data, sets.get("train", {}), stored, strict=name == "test")
+        inherit(data, sets.get("train", {}), columns.get(name), strict=name == "test")
     _check_model(walk, document)
     if walk.problems:
         raise ProblemsError(tuple(walk.problems))
