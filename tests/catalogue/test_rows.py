@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 COUNTS = {"L": 5, "A": 3, "S": 6, "P": 5, "E": 5, "T": 4, "C": 5, "K": 5, "D": 2, "G": 8, "V": 4, "F": 1, "R": 4}
 COUNTS |= {"X": 11, "J": 6}
 ROWS = [f"{letter}{number}" for letter, count in COUNTS.items() for number in range(1, count + 1)]
-CLAIMS = "1a 1b 1c 2a 2b 2c 2d 3a 3b 3c 4a 4b 4c 4d 5a 5b 5c 5d".split()
+CLAIMS = ["1a", "1b", "1c", "2a", "2b", "2c", "2d", "3a", "3b", "3c", "4a", "4b", "4c", "4d", "5a", "5b", "5c", "5d"]
 BUILT = {"F1.gaps", "P3.accuracy", "P3.membership", "T2.signature"}
 
 
