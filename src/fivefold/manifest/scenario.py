@@ -299,7 +299,7 @@ def _ordered(test: Test, values: pd.Series, value: Value) -> tuple[pd.Series, An
         if kind == "date":
             raise _incomparable(test, "the column holds dates")
         numbers = _numbers(values)
-        if kind == "text" and bool((numbers.isna() & values.notna()).all()) and bool(values.notna().any()):
+        if kind == "text" and not bool(numbers.notna().any()) and bool(values.notna().any()):
             raise _incomparable(test, "the column holds texts")
         return numbers, value
     if kind in ("number", "boolean"):

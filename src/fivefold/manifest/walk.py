@@ -78,7 +78,8 @@ class Walk:
 
 def _field(place: str) -> str:
     head, _, tail = place.rpartition(".")
-    return head if tail.isdigit() and not head.startswith(("features", "checks", "controls")) else place or "(file)"
+    named = head in ("", "features", "scenarios", "checks", "controls", "sharing", "packs")
+    return head if tail.isdigit() and not named else place or "(file)"
 
 
 def _wrong(walk: Walk, node: Node, place: str, wanted: str, remedy: str = "") -> None:
