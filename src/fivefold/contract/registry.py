@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import tomllib
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import msgspec
@@ -98,7 +98,7 @@ def packs() -> tuple[Pack, ...]:
     """
     found = []
     for room in _ROOMS:
-        text = files("fivefold").joinpath(room, "pack.toml").read_text(encoding="utf-8")
+        text = (Path(__file__).parent.parent / room / "pack.toml").read_text(encoding="utf-8")
         try:
             found.append(msgspec.convert(tomllib.loads(text), Pack))
         except (msgspec.ValidationError, tomllib.TOMLDecodeError) as error:
