@@ -302,7 +302,9 @@ def test_killed_at_random_no_acknowledged_finding_is_lost(tmp_path: Path) -> Non
         log = tmp_path / "out.txt"
         with log.open("wb") as out:
             worker = subprocess.Popen([sys.executable, "-c", script], stdout=out, stderr=subprocess.PIPE)
-            time.sleep(0.6 + 0.4 * draw.random())
+            while not log.stat().st_size and worker.poll() is None:
+                time.sleep(0.01)
+            time.sleep(0.3 * draw.random())
             worker.send_signal(signal.SIGKILL)
             errors = worker.communicate()[1]
         assert not errors, errors.decode()

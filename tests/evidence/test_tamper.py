@@ -55,6 +55,7 @@ def test_untouched_evidence_holds(made: tuple[Path, Signer], folder: Folder, tru
     assert found.size == len(folder) - 2
 
 
+@pytest.mark.slow
 def test_a_flipped_byte_anywhere_names_its_file(folder: Folder, trust: bytes) -> None:
     """Twelve random bits of every file, its first and last byte included."""
     draw = random.Random(5)

@@ -14,4 +14,9 @@ def say(*, json: bool, value: Any, lines: list[str]) -> None:
         return
     from rich.text import Text
 
-    console().print(Text("\n".join(lines)), soft_wrap=True)
+    console().print(Text("\n".join(_printable(line) for line in lines)), soft_wrap=True)
+
+
+def _printable(line: str) -> str:
+    """Return a line without control characters: what stands in evidence may have been written by anybody."""
+    return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in line)

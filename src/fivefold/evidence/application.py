@@ -6,6 +6,9 @@ Reading happens here; comparing is a pure function in :mod:`fivefold.evidence.ve
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,7 +20,6 @@ from fivefold.evidence.statements import PlanStatement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from fivefold.manifest.nouns import Manifest
 
@@ -59,9 +61,9 @@ def observe(root: Path, manifest: Manifest) -> Observed:
         files = signed_set.digests(manifest)
     except FivefoldError as error:
         fault = f"{error.where}: {error.message}" if error.where else error.message
-    data = {name: _digest(root / item.path) for name, item in manifest.data.items()}
+    data = {name: _inside(root, item.path) for name, item in manifest.data.items()}
     return Observed(
-        manifest=_digest(manifest.file),
+        manifest=_inside(root, manifest.file.name),
         model=signed_set.digest(files),
         model_fault=fault,
         files=files,
@@ -92,13 +94,33 @@ def newest_manifest(folder: Mapping[str, bytes | None], root: Path) -> Manifest 
 def read_folder(path: Path) -> dict[str, bytes | None]:
     """Read an evidence folder: POSIX path to bytes, None for links, special files and oversized ones."""
     found: dict[str, bytes | None] = {}
-    for item in sorted(path.rglob("*")):
-        name = item.relative_to(path).as_posix()
-        if item.is_symlink() or not (item.is_dir() or item.is_file()):
-            found[name] = None
-        elif item.is_file():
-            found[name] = item.read_bytes() if item.stat().st_size <= layout.MAX_FILE else None
-    return found
+    for folder, folders, leaves in os.walk(path, followlinks=False):
+        here = Path(folder)
+        for item in sorted(here / leaf for leaf in (*folders, *leaves)):
+            mode = item.lstat().st_mode
+            if stat.S_ISDIR(mode):
+                continue
+            plain = stat.S_ISREG(mode) and item.stat().st_size <= layout.MAX_FILE
+            found[_shown(item.relative_to(path).as_posix())] = item.read_bytes() if plain else None
+    return dict(sorted(found.items()))
+
+
+def _shown(name: str) -> str:
+    """Return a file name that can be printed and written as JSON; odd characters never occur in our own names."""
+    text = name.encode("utf-8", "backslashreplace").decode()
+    return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in text)
+
+
+def _inside(root: Path, name: str) -> str:
+    """Return the digest of a plain file inside the application's folder; empty if there is no such file.
+
+    The name comes from evidence that nobody has verified yet: it may point at a device or out of the folder.
+    """
+    try:
+        place = (root / name).resolve(strict=True)
+    except (OSError, ValueError, RuntimeError):
+        return ""
+    return _digest(place) if place.is_relative_to(root.resolve()) and place.is_file() else ""
 
 
 def _digest(path: Path) -> str:

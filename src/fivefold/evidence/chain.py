@@ -12,6 +12,7 @@ Rules, for every file that is exactly the one in the log:
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from fivefold.contract.codec import digest
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from fivefold.keys.signing import PublicKey
 
 T = TypeVar("T")
+
+JUDGED = timedelta(hours=1)
+"""How long before its signature a re-judgement may have been made."""
 
 
 @dataclass
@@ -198,7 +202,7 @@ class _Reader:
     def _verdict(self, path: str, data: bytes, index: int, record: AttemptRecord | None) -> None:
         opened, said = self._open(path, data, statements.VERDICT_TYPE, VerdictStatement)
         self._sign(path, "verdict", opened.key, "assessor", said.signed)
-        trust_file.moment(said.now)
+        judged, signed = trust_file.moment(said.now), trust_file.moment(said.signed)
         target = record or self.chain.attempts.get(said.verdict.attempt, AttemptRecord())
         if target.plan is None:
             if record is None:
@@ -212,6 +216,10 @@ class _Reader:
         ):
             self._problem("verdict.plan", path, "this verdict is about another plan.")
             return
+        earliest = trust_file.moment(target.started) if record is not None else signed - JUDGED
+        if not earliest <= judged <= signed + trust_file.SKEW:
+            text = "it was judged for a time that is neither the attempt's nor that of its signature."
+            self._problem("verdict.time", path, text)
         named = {name: value for name, value in opened.subjects.items() if name != REPORT_SUBJECT}
         if named != statements.plan_subjects(plan):
             self._problem("verdict.subjects", path, "the statement's subjects are not those of the plan.")

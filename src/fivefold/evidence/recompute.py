@@ -86,11 +86,10 @@ def check(chain: Chain, trust: Trust, now: str) -> Redone:
 def _plan(plan: Plan, raw: bytes, catalogue: Catalogue, path: str, redone: Redone) -> None:
     try:
         manifest = manifest_of(raw, plan.facts, Path("/"))
-        whole, bare = (_made(plan, manifest, catalogue, installed=installed) for installed in (True, False))
+        wanted = _wanted(plan, manifest, catalogue)
     except FivefoldError as error:
         redone.problem("plan.recompute", path, f"it cannot follow from the logged manifest ({error.code}).")
         return
-    wanted = _with_extras_of(plan, whole, bare)
     for text in _differences(plan, wanted):
         redone.problem("plan.differs", path, text)
     if plan.digest != plan_digest(plan):
@@ -107,28 +106,29 @@ def _plan(plan: Plan, raw: bytes, catalogue: Catalogue, path: str, redone: Redon
             redone.problem("plan.seed", path, text)
 
 
-def _made(plan: Plan, manifest: Manifest, catalogue: Catalogue, *, installed: bool) -> Plan:
-    return make(
-        manifest,
-        catalogue,
-        plan.facts,
-        effort=plan.effort,
-        data_digests=plan.data,
-        model_digest=plan.model,
-        code=plan.code,
-        installed=lambda _: installed,
-    )
-
-
-def _with_extras_of(plan: Plan, whole: Plan, bare: Plan) -> Plan:
-    """Return the recomputed plan on a machine that lacked the extras which the logged plan says were lacking.
+def _wanted(plan: Plan, manifest: Manifest, catalogue: Catalogue) -> Plan:
+    """Return the plan as it follows, on a machine that lacked the extras which the logged plan says were lacking.
 
     That an extra was not installed is the assessor's word; the check is then not run and satisfies nothing.
     """
-    lacking = {
-        check_.check for check_ in plan.checks if check_.status == "not-run" and check_.reason.startswith(NO_EXTRA)
-    }
-    without = {check_.check: check_ for check_ in bare.checks}
+
+    def made(*, installed: bool) -> Plan:
+        return make(
+            manifest,
+            catalogue,
+            plan.facts,
+            effort=plan.effort,
+            data_digests=plan.data,
+            model_digest=plan.model,
+            code=plan.code,
+            installed=lambda _: installed,
+        )
+
+    whole = made(installed=True)
+    lacking = {item.check for item in plan.checks if item.status == "not-run" and item.reason.startswith(NO_EXTRA)}
+    if not lacking:
+        return whole
+    without = {item.check: item for item in made(installed=False).checks}
     checks = tuple(without[item.check] if item.check in lacking else item for item in whole.checks)
     return msgspec.structs.replace(whole, checks=checks)
 
@@ -155,7 +155,8 @@ def _differences(plan: Plan, wanted: Plan) -> list[str]:
 
 def _fields(logged: msgspec.Struct, expected: msgspec.Struct) -> list[str]:
     left, right = msgspec.to_builtins(logged), msgspec.to_builtins(expected)
-    return [name for name in left if name != "seed" and canonical(left[name]) != canonical(right[name])]
+    unequal = [name for name in left if name != "seed" and left[name] != right[name]]
+    return [name for name in unequal if canonical(left[name]) != canonical(right[name])]
 
 
 def _complete(record: AttemptRecord, number: int, redone: Redone) -> None:
@@ -191,6 +192,10 @@ def _verdict(record: VerdictRecord, plan: Plan, chain: Chain, redone: Redone, *,
         redone.problem("verdict.differs", record.path, _said(said.verdict, again))
     elif not lacking:
         redone.agreed.append(f"verdict {record.path}")
+    ended = sorted(item.claim for item in valid if item.until < now[:10])
+    if ended and record is chain.verdicts[-1]:
+        text = f"it counts a waiver that has ended since (claim {', '.join(ended)}): judge or assess again."
+        redone.doubts.append(Flaw(code="verdict.waiver-ended", path=record.path, text=text))
 
 
 def _said(logged: Verdict, again: Verdict) -> str:

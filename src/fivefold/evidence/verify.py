@@ -13,6 +13,7 @@ A pure function of bytes, trust and time; nothing here reads a file, a clock or 
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from fivefold.errors import InputError
@@ -91,11 +92,11 @@ def _numbering(chain: Chain, problems: list[Flaw], doubts: list[Flaw], notes: li
         earlier = "attempt 1 is" if numbers[0] == 2 else f"attempts 1 to {numbers[0] - 1} are"
         text = f"{earlier} not here: kept elsewhere, or deleted."
         doubts.append(Flaw(code="evidence.earlier", path="attempts", text=text))
-    problems.extend(
-        Flaw(code="evidence.gap", path=attempt_path(number, ""), text=f"attempt {number} is missing between others.")
-        for number in range(numbers[0], numbers[-1])
-        if number not in chain.attempts
-    )
+    for before, after in pairwise(numbers):
+        if after > before + 1:
+            which = f"attempt {before + 1} is" if after == before + 2 else f"attempts {before + 1} to {after - 1} are"
+            text = f"{which} missing between others."
+            problems.append(Flaw(code="evidence.gap", path=attempt_path(before + 1, ""), text=text))
     unfinished = [number for number in numbers if chain.attempts[number].verdict is None]
     if len(unfinished) == len(numbers):
         doubts.append(Flaw(code="evidence.unfinished", path="attempts", text="no attempt has a verdict."))
