@@ -69,4 +69,6 @@ def value_kind(values: frozenset[str]) -> str:
 def reaches_a_person(name: str) -> bool:
     """Whether a column name says that it names or reaches a person."""
     found = tokens(name)
-    return bool(found) and set(found) <= set(words("contact")) and set(found) != {"number"} and set(found) != {"code"}
+    known = set(words("contact"))
+    whole = "".join(found) in known or (bool(found) and set(found) <= known)
+    return whole and found not in (("number",), ("code",), ("first",), ("last",), ("full",))

@@ -1,0 +1,232 @@
+"""``init``: proposes a manifest that loads, says why, never overwrites and never touches the data."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import random
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pytest
+
+from fivefold.cli.main import run
+from fivefold.manifest.reader import read
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Return a function that runs ``init`` and gives exit code, output and errors."""
+
+    def call(*words: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as stopped:
+            run(["init", *words])
+        shown = capsys.readouterr()
+        return int(stopped.value.code or 0), shown.out, shown.err
+
+    return call
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """Return a table with an id, groups by name and by value, missing texts, a copy of the target, and equal rows."""
+    rng = random.Random(5)
+    file = tmp_path / "people.csv"
+    with file.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["nr", "Geschlecht", "grp", "Âge", "vehicle_age", "income", "result", "result2", "e-mail"])
+        for number in range(300):
+            truth = rng.choice(["good", "good", "bad"])
+            income = rng.choice(["?", "1000", "2500.5"])
+            row = [number + 1, rng.choice("wxy"), rng.choice(["male : single", "female"]), rng.randint(18, 80)]
+            writer.writerow([*row, rng.randint(0, 9), income, truth, truth, f"a{number}@x.org"])
+    return file
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Path:
+    """Return a folder with a factory and nothing else."""
+    folder = tmp_path / "my app"
+    folder.mkdir()
+    (folder / "scorer.py").write_text("def load():\n    return None\n", encoding="utf-8")
+    return folder
+
+
+def test_a_proposal_names_what_it_saw(app: Path, table: Path, say: Callable[..., tuple[int, str, str]]) -> None:
+    """Protected fields by name (in another language) and by value, missing texts, id, copies of the target."""
+    before = table.read_bytes()
+    code, shown, _ = say(
+        str(app), "--data", str(table), "--target", "result", "--model", "scorer:load", "--yes", "--json"
+    )
+    assert code == 0
+    manifest = read(app)
+    data = manifest.data["test"]
+    assert data.protected == ("Geschlecht", "grp", "Âge")
+    assert data.missing == ("?",)
+    assert data.id == "nr"
+    assert set(data.drop) == {"result2", "e-mail"}
+    assert "vehicle_age" not in data.protected
+    assert manifest.application.id == "my-app"
+    document = json.loads(shown)
+    assert "is named like sex" in document["reasons"]["data.test.protected"]
+    assert "repeats the target" in document["reasons"]["data.test.drop"]
+    assert table.read_bytes() == before
+    assert (app / "data" / "people.csv").read_bytes() == before
+
+
+def test_flags_go_before_proposals(app: Path, table: Path, say: Callable[..., tuple[int, str, str]]) -> None:
+    """What the user says is taken; an empty list means none."""
+    words = ["--level", "4", "--output", "recommendation", "--acts", "system", "--alone", "--positive", "good"]
+    words += [
+        "--protected",
+        "",
+        "--drop",
+        "income,grp",
+        "--id",
+        "",
+        "--purpose",
+        "a test: of 'quotes' #1",
+        "--app-id",
+        "x",
+    ]
+    code, _, error = say(
+        str(app), "--data", str(table), "--target", "result", "--model", "scorer:load", "--yes", *words
+    )
+    assert code == 0, error
+    manifest = read(app)
+    data = manifest.data["test"]
+    assert (manifest.application.level, manifest.use.acts, manifest.use.alone) == (4, "system", True)
+    assert (data.positive, data.protected, data.drop, data.id) == ("good", (), ("income", "grp"), "")
+    assert manifest.application.purpose == "a test: of 'quotes' #1"
+    assert manifest.application.id == "x"
+
+
+@pytest.mark.parametrize("ending", [".csv", ".csv.gz", ".parquet", ".feather"])
+def test_a_split_keeps_every_row_once(
+    app: Path, table: Path, ending: str, say: Callable[..., tuple[int, str, str]]
+) -> None:
+    """Both parts together are the table, classes keep their share, and doing it again changes nothing."""
+    source = table.with_name(f"people{ending}")
+    frame = pd.read_csv(table)
+    if ending == ".csv.gz":
+        source.write_bytes(gzip.compress(table.read_bytes(), mtime=0))
+    elif ending == ".parquet":
+        frame.to_parquet(source)
+    elif ending == ".feather":
+        frame.to_feather(source)
+    words = [str(app), "--data", str(source), "--split", "0.3", "--target", "result", "--model", "scorer:load", "--yes"]
+    code, shown, error = say(*words)
+    assert code == 0, error
+    assert "Train the model on" in " ".join(shown.split())
+    manifest = read(app)
+    load = {".parquet": pd.read_parquet, ".feather": pd.read_feather}.get(ending, pd.read_csv)
+    parts = {name: load(app / manifest.data[name].path) for name in ("train", "test")}
+    assert len(parts["test"]) == pytest.approx(90, abs=2)
+    joined = pd.concat(parts.values()).sort_values("nr").reset_index(drop=True)
+    pd.testing.assert_frame_equal(joined, frame)
+    shares = [part["result"].eq("good").mean() for part in parts.values()]
+    assert abs(shares[0] - shares[1]) < 0.02
+    stored = {name: (app / manifest.data[name].path).read_bytes() for name in parts}
+    assert say(*words, "--force")[0] == 0
+    assert stored == {name: (app / manifest.data[name].path).read_bytes() for name in parts}
+
+
+def test_equal_rows_fall_on_one_side(app: Path, tmp_path: Path, say: Callable[..., tuple[int, str, str]]) -> None:
+    """A row that stands twice is never in both parts, which would let the test set leak."""
+    file = tmp_path / "t.csv"
+    rng = random.Random(1)
+    rows = [f"{rng.randint(0, 60)},{rng.randint(0, 1)}" for _ in range(400)]
+    file.write_text("x,y\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    assert say(str(app), "--data", str(file), "--split", "0.4", "--target", "y", "--yes")[0] == 0
+    parts = [set((app / "data" / f"{name}.csv").read_text().splitlines()[1:]) for name in ("train", "test")]
+    assert parts[0]
+    assert parts[1]
+    assert not parts[0] & parts[1]
+
+
+def test_a_manifest_is_never_overwritten_without_force(
+    app: Path, table: Path, say: Callable[..., tuple[int, str, str]]
+) -> None:
+    """A manifest that is there stays as it is, byte for byte."""
+    (app / "fivefold.yaml").write_text("mine\n", encoding="utf-8")
+    words = [str(app), "--data", str(table), "--target", "result", "--yes"]
+    code, _, error = say(*words)
+    assert code == 2
+    assert "init.exists" in error
+    assert (app / "fivefold.yaml").read_text() == "mine\n"
+    assert not (app / "data").exists()
+    assert say(*words, "--force")[0] == 0
+    assert read(app).data["test"].target == "result"
+
+
+def test_a_refused_manifest_leaves_nothing_behind(
+    app: Path, table: Path, say: Callable[..., tuple[int, str, str]]
+) -> None:
+    """A factory that is not there: the fault is shown, and neither manifest nor data files stay."""
+    words = [str(app), "--data", str(table), "--split", "0.3", "--target", "result", "--model", "scorer:lod", "--yes"]
+    code, _, error = say(*words)
+    assert code == 2
+    assert '"load"' in error
+    assert ".new" not in error
+    assert [path.name for path in app.rglob("*") if path.is_file()] == ["scorer.py"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ((), "init.data"),
+        (("--data", "none.csv"), "init.data"),
+        (("--data", "T", "--target", "rezult"), "init.target"),
+        (("--data", "T", "--target", "result", "--split", "1.5"), "init.split"),
+        (("--train", "T", "--target", "result", "--split", "0.5"), "init.split"),
+    ],
+)
+def test_what_cannot_be_proposed_is_refused(
+    app: Path, table: Path, words: tuple[str, ...], code: str, say: Callable[..., tuple[int, str, str]]
+) -> None:
+    """Missing or wrong answers give exit code 2 and a code; nothing is written."""
+    status, _, error = say(str(app), *(str(table) if word == "T" else word for word in words), "--yes")
+    assert status == 2
+    assert code in error
+    assert not (app / "fivefold.yaml").exists()
+
+
+def test_a_file_of_predictions(app: Path, table: Path, say: Callable[..., tuple[int, str, str]]) -> None:
+    """Predictions stand in for a model and are brought into the folder."""
+    answers = table.with_name("answers.csv")
+    answers.write_text("prediction\n" + "good\n" * 300, encoding="utf-8")
+    words = [str(app), "--test", str(table), "--target", "result", "--predictions", str(answers), "--yes"]
+    assert say(*words)[0] == 0
+    model = read(app).model
+    assert model is not None
+    assert model.predictions == {"test": "data/answers.csv"}
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    ("name", "target", "protected"),
+    [
+        ("adult_census/train.csv.gz", "income", {"age", "sex", "race", "native_country", "marital_status"}),
+        ("german_credit/german_named.csv", "class-label", {"age", "sex", "foreign-worker", "marital-status"}),
+        ("student_performance/student_por.csv", "class", {"age", "sex"}),
+        ("nsl_kdd_train20/KDDTrain20.csv.gz", "", set()),
+        ("house_poisoning/house-processed.csv.gz", "SalePrice", set()),
+    ],
+)
+def test_tables_of_others(
+    app: Path, shared: Path, name: str, target: str, protected: set[str], say: Callable[..., tuple[int, str, str]]
+) -> None:
+    """Real tables give a manifest that loads; their protected fields are found and nothing else is."""
+    source = shared / name
+    if not target:
+        opener = gzip.open if source.name.endswith(".gz") else open
+        with opener(source, "rt", encoding="utf-8") as stream:
+            target = next(csv.reader(stream))[-1]
+    code, _, error = say(str(app), "--data", str(source), "--target", target, "--model", "scorer:load", "--yes")
+    assert code == 0, error
+    assert set(read(app).data["test"].protected) == protected
