@@ -165,20 +165,17 @@ def _conclude(found: Measured, *, noticed: bool) -> tuple[Outcome, str, str]:
     """Return outcome, reason and remedy of the declared favourable class."""
     evidence = found.evidence
     failed = [at for at, outcome in enumerate(evidence.outcomes) if outcome is Outcome.FAIL]
+    if not len(evidence.plan):
+        return Outcome.INCONCLUSIVE, _small(found) or "There are no two groups to compare.", REMEDY_MORE
     if not noticed:
-        what = " Gaps were seen, but the check could not prove itself." if failed else ""
-        return (
-            Outcome.INCONCLUSIVE,
-            f"Planted gaps were not told from permuted groups in these data, so nothing is concluded.{what}",
-            REMEDY_MORE,
-        )
+        reason = "Planted gaps were not told from permuted groups in these data, so nothing is concluded."
+        return Outcome.INCONCLUSIVE, f"{reason} {_small(found)}".strip(), REMEDY_MORE
     if failed:
         at = min(failed, key=lambda at: float(evidence.adjusted[at]))
         more = f" So do {len(failed) - 1} more comparisons." if len(failed) > 1 else ""
         return Outcome.FAIL, f"{show.sentence(found.fields, evidence, at)}.{more}", REMEDY_FAIL
     if found.thin:
-        listed = "; ".join(found.thin[:4]) + (f"; and {len(found.thin) - 4} more" if len(found.thin) > 4 else "")
-        return Outcome.INCONCLUSIVE, f"Groups too small to be judged: {listed}.", REMEDY_MORE
+        return Outcome.INCONCLUSIVE, _small(found), REMEDY_MORE
     open_ = [at for at, outcome in enumerate(evidence.outcomes) if outcome is not Outcome.PASS]
     if open_:
         at = open_[0]
@@ -188,6 +185,13 @@ def _conclude(found: Measured, *, noticed: bool) -> tuple[Outcome, str, str]:
         )
         return Outcome.INCONCLUSIVE, reason, REMEDY_MORE
     return Outcome.PASS, f"All {len(evidence.plan)} comparisons lie inside the floors with their 95 % bounds.", ""
+
+
+def _small(found: Measured) -> str:
+    if not found.thin:
+        return ""
+    more = f"; and {len(found.thin) - 4} more" if len(found.thin) > 4 else ""
+    return f"Groups too small to be judged: {'; '.join(found.thin[:4])}{more}."
 
 
 def _undeclared(context: Context, subject: Subject, table: Table, answers: np.ndarray) -> Result:

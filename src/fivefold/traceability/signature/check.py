@@ -124,7 +124,7 @@ def inspect(root: Path, signature: bytes | None, trust: bytes, now: str) -> Seen
     except TrustError as error:
         code, text, remedy = error.code, str(error.message).rstrip("."), error.remedy
         if error.where and error.where not in text:
-            text = f"{error.where}: {text}"
+            text = f"{text}: {error.where}"
         if code == "oms.other-key":
             code, text, remedy = _why(known, signature or b"", now, (code, text, remedy))
         return Seen(code, text, remedy, len(files))

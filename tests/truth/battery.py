@@ -1,0 +1,161 @@
+"""Battery: run a check's subjects, count what it said, decide by one-sided 95 % bounds."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import time
+import zlib
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fivefold.contract.outcome import Outcome
+from fivefold.contract.registry import resolve
+from fivefold.errors import FivefoldError
+from fivefold.stats.proportion import clopper_pearson
+
+if TYPE_CHECKING:
+    from .entry import Entry, Make
+
+REPO = Path(__file__).resolve().parent.parent.parent
+PARTS = ("planted", "clean", "between", "small", "shown")
+
+
+@dataclass
+class Cell:
+    """One kind of subject and what the check said of it."""
+
+    part: str
+    kind: str
+    outcomes: Counter[str] = field(default_factory=Counter)
+    unnoticed: int = 0
+    seconds: float = 0.0
+    odd: list[str] = field(default_factory=list)
+
+    @property
+    def n(self) -> int:
+        return sum(self.outcomes.values())
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A rate against its demand: ``met`` or ``refuted`` by the one-sided 95 % bound, else ``open``."""
+
+    what: str
+    count: int
+    n: int
+    demand: float
+    direction: str
+    verdict: str
+
+
+def seed_of(seed: int, check: str, kind: str, index: int) -> int:
+    """Return the seed of one subject."""
+    return int(np.random.SeedSequence([seed, zlib.crc32(f"{check}/{kind}".encode()), index]).generate_state(1)[0])
+
+
+def code_digest() -> str:
+    """Return SHA-256 over the product's source and the battery's."""
+    state = hashlib.sha256()
+    for folder, pattern in (("src/fivefold", "*.py"), ("src/fivefold", "*.toml"), ("tests/truth", "*.py")):
+        for path in sorted((REPO / folder).rglob(pattern)):
+            state.update(path.relative_to(REPO).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return state.hexdigest()
+
+
+def run(entry: Entry, subjects: int, seed: int, parts: tuple[str, ...] = PARTS) -> list[Cell]:
+    """Run ``subjects`` planted and as many clean ones, spread over their kinds; a third as many in each other cell."""
+    cells = []
+    for part in parts:
+        kinds: dict[str, Make] = dict(getattr(entry, part))
+        for position, (kind, make) in enumerate(kinds.items()):
+            mine = max(1, subjects // 3)
+            if part in ("planted", "clean"):
+                mine = subjects // len(kinds) + (position < subjects % len(kinds))
+            cells.append(run_cell(entry, part, kind, make, [seed_of(seed, entry.check, kind, i) for i in range(mine)]))
+    return cells
+
+
+def run_cell(entry: Entry, part: str, kind: str, make: Make, seeds: list[int]) -> Cell:
+    """Put the subjects of one kind before the real check."""
+    check, cell, began = resolve(entry.check), Cell(part, kind), time.perf_counter()
+    for seed in seeds:
+        context = make(seed)
+        try:
+            result = check(context)
+            cell.outcomes[str(result.outcome)] += 1
+            cell.unnoticed += result.canary is not None and not result.canary.noticed
+            wanted = {"planted": Outcome.FAIL, "clean": Outcome.PASS}.get(part, result.outcome)
+            if result.outcome is not wanted and len(cell.odd) < 5:
+                cell.odd.append(f"seed {seed}: {result.outcome}: {result.reason[:200]}")
+        except FivefoldError as error:
+            cell.outcomes["error"] += 1
+            if len(cell.odd) < 5:
+                cell.odd.append(f"seed {seed}: {error.code}: {error}")
+        finally:
+            if entry.scratch and context.scratch is not None:
+                shutil.rmtree(context.scratch.parent)
+    cell.seconds = time.perf_counter() - began
+    return cell
+
+
+def decide(entry: Entry, cells: list[Cell]) -> list[Decision]:
+    """Compare the counts with what the check must reach."""
+
+    def count(part: str, outcome: str) -> int:
+        return sum(cell.outcomes[outcome] for cell in cells if cell.part == part)
+
+    planted = sum(cell.n for cell in cells if cell.part == "planted")
+    clean = sum(cell.n for cell in cells if cell.part == "clean")
+    rates = entry.rates
+    made = []
+    if planted:
+        made += [
+            _decide("found", count("planted", "fail"), planted, rates.found, "min", entry),
+            _decide("wrong passes", count("planted", "pass"), planted, 0.005, "max", entry),
+        ]
+    if clean:
+        made.append(_decide("false alarms", count("clean", "fail"), clean, rates.alarms, "max", entry))
+    for cell in cells:
+        if cell.part == "clean" and cell.n and rates.inconclusive is not None:
+            stuck = cell.n - cell.outcomes["pass"] - cell.outcomes["fail"]
+            made.append(_point(f"inconclusive: {cell.kind}", stuck, cell.n, rates.inconclusive))
+        if cell.part in ("between", "small") and cell.n:
+            what = f"wrong passes, {cell.kind}"
+            made.append(_point(what, cell.outcomes["pass"], cell.n, rates.wrong_between))
+    return made
+
+
+def _decide(what: str, count: int, n: int, demand: float, direction: str, entry: Entry) -> Decision:
+    if entry.rates.as_points:
+        good = count / n >= demand if direction == "min" else count / n <= demand
+        return Decision(what, count, n, demand, direction, "met" if good else "refuted")
+    low, high = (float(bound) for bound in clopper_pearson(count, n))
+    if direction == "min":
+        verdict = "met" if low >= demand else "refuted" if high < demand else "open"
+    else:
+        verdict = "met" if high <= demand else "refuted" if low > demand else "open"
+    return Decision(what, count, n, demand, direction, verdict)
+
+
+def _point(what: str, count: int, n: int, demand: float) -> Decision:
+    low = float(clopper_pearson(count, n)[0])
+    verdict = "met" if count / n <= demand else "refuted" if low > demand else "open"
+    return Decision(what, count, n, demand, "max", verdict)
+
+
+def document(entry: Entry, cells: list[Cell], subjects: int, seed: int) -> dict[str, Any]:
+    """Return everything as plain values for JSON."""
+    return {
+        "check": entry.check,
+        "documented": entry.documented,
+        "subjects": subjects,
+        "seed": seed,
+        "code": code_digest(),
+        "cells": [asdict(cell) | {"n": cell.n, "outcomes": dict(sorted(cell.outcomes.items()))} for cell in cells],
+        "decisions": [asdict(decision) for decision in decide(entry, cells)],
+    }

@@ -1,0 +1,22 @@
+"""All entries, by check id."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from .entry import Entry
+
+MODULES = {
+    "F1.gaps": "gaps",
+    "P3.accuracy": "accuracy",
+    "P3.membership": "membership",
+    "T2.signature": "signature",
+}
+"""Check id to the module of this package that makes its subjects."""
+
+
+def entry(check: str) -> Entry:
+    """Return a check's entry."""
+    return cast("Entry", import_module(f"{__package__}.{MODULES[check]}").ENTRY)
