@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import expit, logit
-from scipy.stats import rankdata
 
 from fivefold.errors import InputError
 from fivefold.stats._arrays import Side, normal_quantile, tail
@@ -33,13 +32,18 @@ def delong(scores_pos: ArrayLike, scores_neg: ArrayLike) -> tuple[float, float]:
         raise InputError("stats.empty", "AUC needs at least one positive and one negative score.")
     if not (np.isfinite(pos).all() and np.isfinite(neg).all()):
         raise InputError("stats.finite", "AUC needs finite scores.")
-    ranks = rankdata(np.concatenate([pos, neg]))
-    place_pos = (ranks[: len(pos)] - rankdata(pos)) / len(neg)
-    place_neg = 1.0 - (ranks[len(pos) :] - rankdata(neg)) / len(pos)
+    place_pos = _below(pos, neg) / len(neg)
+    place_neg = 1.0 - _below(neg, pos) / len(pos)
     auc = float(place_pos.mean())
     if len(pos) < 2 or len(neg) < 2:
         return auc, float("nan")
     return auc, float(np.sqrt(place_pos.var(ddof=1) / len(pos) + place_neg.var(ddof=1) / len(neg)))
+
+
+def _below(scores: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Return how many of ``others`` lie below each score, equal ones counted one half."""
+    rising = np.sort(others)
+    return (np.searchsorted(rising, scores, "left") + np.searchsorted(rising, scores, "right")) / 2.0
 
 
 def bound(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from fivefold.stats._arrays import Side, tail
 
@@ -29,7 +29,7 @@ def skew_t(values: ArrayLike, confidence: float = 0.95, *, side: Side = "one") -
     """
     data = np.asarray(values, dtype=np.float64)
     n = len(data)
-    quantile = float(student.ppf(1 - tail(confidence, side), max(n - 1, 1)))
+    quantile = float(stdtrit(max(n - 1, 1), 1 - tail(confidence, side)))
     if n < 3:
         return -np.inf, np.inf
     mean, spread = float(data.mean()), float(data.std(ddof=1))
