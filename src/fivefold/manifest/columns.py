@@ -42,7 +42,7 @@ def header(path: Path) -> tuple[str, ...]:
     if not row or row == [""]:
         remedy = "The first line must name the columns."
         raise InputError("manifest.unreadable", f"{path.name} is empty.", remedy=remedy)
-    return _once(path, tuple(row))
+    return _once(path, tuple(column or f"Unnamed: {index}" for index, column in enumerate(row)))
 
 
 def _once(path: Path, row: tuple[str, ...]) -> tuple[str, ...]:

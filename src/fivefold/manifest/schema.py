@@ -174,7 +174,8 @@ MANIFEST = Field(
         ),
         "model": _MODEL,
         "scenarios": Field(
-            "named", "Parts of the data by an expression.", pattern=_NAME, shape=_NAME_WORDS,
+            "named", "Parts of the data by an expression.", pattern=r"\w[\w .-]{0,63}",
+            shape="letters, digits, spaces, '.', '_' and '-', at most 64",
             each=Field("text", 'Expression, for example "age < 25".'),
         ),
         "controls": Field(

@@ -164,9 +164,10 @@ def look(path: Path, target: str = "", rows: int = ROWS) -> Survey:
     Raises:
         InputError: The file cannot be read, has no header, or names a column twice.
     """
-    header(path)
+    known = header(path)
     stream = cells(path)
-    names = next(stream, [])
+    stored = next(stream, [])
+    names = list(known) if len(known) == len(stored) else stored
     columns = tuple(Column(name) for name in names)
     place = names.index(target) if target in names else -1
     count = 0
@@ -177,4 +178,5 @@ def look(path: Path, target: str = "", rows: int = ROWS) -> Survey:
         for column, cell in zip(columns, row, strict=True):
             column.add(cell)
             column.same += place >= 0 and cell == row[place]
+    columns = tuple(column for column in columns if column.name in known)
     return Survey(columns=columns, rows=count, whole=next(stream, None) is None)
