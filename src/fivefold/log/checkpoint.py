@@ -75,9 +75,11 @@ def _read(text: str) -> Checkpoint:
     lines = text.split("\n")
     try:
         origin, size, encoded = lines[:3]
+        if not (size.isascii() and size.isdecimal() and len(size) <= 19):
+            raise ValueError  # noqa: TRY301  one way out for every malformed text
         root = base64.b64decode(encoded, validate=True)
         checkpoint = Checkpoint(origin, int(size), root)
-        if origin and len(root) == HASH_BYTES and checkpoint.text == text and len(size) <= 19:
+        if origin and len(root) == HASH_BYTES and checkpoint.text == text:
             return checkpoint
     except (binascii.Error, ValueError):
         pass
