@@ -1,0 +1,305 @@
+"""Access: how a model has to be asked and its answers read, found by asking it; never silently guessed.
+
+The order of classes comes from the manifest, else from the model's ``classes_``, else from the sorted labels; it is
+then held against what the model does: where it scores a class high, it must answer with that class. What cannot be
+decided is an error that says what to declare.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fivefold.errors import SubjectError
+from fivefold.subject import answers, labels
+from fivefold.subject.labels import distinct, ordered, text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from fivefold.contract.subject import Task
+    from fivefold.subject.model import Description, Form, Method, Raw
+
+_MOST_GUESSED = 50
+"""Whole-number targets with more distinct values are not taken for classes unless the model shows classes."""
+
+_AGREES = 0.99
+
+
+@dataclass(frozen=True)
+class Known:
+    """What data and manifest say before the model is asked.
+
+    Attributes:
+        labels: All labels that occur in the targets, ordered; empty: no target is declared.
+        numeric: All of them are numbers.
+        whole: All of them are whole numbers.
+        task: As declared; empty: to be found.
+        classes: As declared, in the order of the score columns; empty: to be found.
+        classified: The manifest speaks of classes (``positive`` or ``alarm``).
+    """
+
+    labels: tuple[str, ...]
+    numeric: bool
+    whole: bool
+    task: str = ""
+    classes: tuple[str, ...] = ()
+    classified: bool = False
+
+
+@dataclass(frozen=True)
+class Access:
+    """How to ask a model and read its answers.
+
+    Attributes:
+        task: The task.
+        classes: Labels, in the order of the probability columns that we give; empty for regression.
+        form: What the model is given.
+        answer: Method for labels or values; None: the highest score answers.
+        score: Method for probabilities; None: there are none.
+        positions: Class index of each place, where answers are places; None: they are labels (or values).
+        order: Class index of each of the model's score columns.
+        positive: The model gives one score column: that of the second class.
+        note: Why scores are not used; empty if they are, or if there are none.
+    """
+
+    task: Task
+    classes: tuple[str, ...]
+    form: Form
+    answer: Method | None
+    score: Method | None = None
+    positions: tuple[int, ...] | None = None
+    order: tuple[int, ...] = ()
+    positive: bool = False
+    note: str = ""
+
+
+@dataclass
+class _Tried:
+    """Raw answers to the rows that the model was tried on."""
+
+    form: Form
+    rows: int
+    description: Description
+    answer: Method | None = None
+    given: np.ndarray | None = None
+    score: Method | None = None
+    scores: np.ndarray | None = None
+    note: str = ""
+    classes: tuple[str, ...] = field(default_factory=tuple)
+
+
+def find(raw: Raw, frame: pd.DataFrame, known: Known) -> Access:
+    """Find out how to ask a model.
+
+    Args:
+        raw: The model.
+        frame: A few hundred rows of what it will see.
+        known: What data and manifest say.
+
+    Raises:
+        SubjectError: It fails on these rows, or ``model.classes`` if classes or their order cannot be decided.
+    """
+    tried = _try(raw, frame)
+    if not _classified(tried, known):
+        return _regression(tried, known)
+    if tried.score == "call" and tried.scores is not None and tried.scores.ndim == 1:
+        return _one_score(tried, known)
+    classes = _classes(tried, known)
+    positions, order = _reading(tried, classes, known)
+    access = Access(
+        task="binary" if len(classes) == 2 else "multiclass",
+        classes=classes,
+        form=tried.form,
+        answer=tried.answer,
+        score=tried.score,
+        positions=positions,
+        order=order,
+        note=tried.note,
+    )
+    return _verified(access, tried, known)
+
+
+def _try(raw: Raw, frame: pd.DataFrame) -> _Tried:
+    """Ask everything once, with a frame and, if the model cannot read one, with a matrix."""
+    description = raw.describe()
+    first: Method = "call" if "call" in description.methods else description.methods[0]
+    form: Form = "frame"
+    try:
+        given = raw.ask(first, "frame", frame)
+    except SubjectError as error:
+        if error.code != "model.raised":
+            raise
+        form = "matrix"
+        try:
+            given = raw.ask(first, "matrix", frame)
+        except SubjectError:
+            raise error from None
+    tried = _Tried(form, len(frame), description)
+    if first == "call":
+        _sort_call(tried, given)
+    elif first == "predict":
+        tried.answer, tried.given = first, answers.vector(given, len(frame))
+        if "predict_proba" in description.methods:
+            _try_scores(raw, frame, tried)
+    else:
+        tried.score, tried.scores = first, given
+    return tried
+
+
+def _sort_call(tried: _Tried, given: np.ndarray) -> None:
+    wide = given.ndim == 2 and given.shape[1] > 1
+    flat = given if wide else answers.vector(given, tried.rows)
+    numbers = flat.dtype.kind == "f" and not answers.whole(flat.ravel())
+    inside = numbers and bool(np.isfinite(flat).all()) and flat.min(initial=0.0) >= 0 and flat.max(initial=0.0) <= 1
+    if wide or inside:
+        tried.score, tried.scores = "call", flat
+    if not wide:
+        tried.answer, tried.given = "call", flat
+
+
+def _try_scores(raw: Raw, frame: pd.DataFrame, tried: _Tried) -> None:
+    """Ask for probabilities; a model that has none, or none that are normalised, gives labels only."""
+    try:
+        given = raw.ask("predict_proba", tried.form, frame)
+    except SubjectError as error:
+        if error.code != "model.raised":
+            raise
+        tried.note = "Its predict_proba fails, so only labels are used."
+        return
+    if given.ndim != 2 or given.dtype.kind not in "fiu":
+        tried.note = "Its predict_proba gives no table of numbers, so only labels are used."
+        return
+    try:
+        answers.scores(given, tried.rows, given.shape[1], order=range(given.shape[1]))
+    except SubjectError as error:
+        tried.note = f"Its scores are not used: {error.message}"
+        return
+    tried.score, tried.scores = "predict_proba", given
+
+
+def _classified(tried: _Tried, known: Known) -> bool:
+    if known.task:
+        return known.task != "regression"
+    if known.classes or known.classified or not known.numeric:
+        return True
+    if tried.description.classes is not None or (tried.scores is not None and tried.scores.ndim == 2):
+        return True
+    if not known.whole or len(known.labels) > _MOST_GUESSED:
+        return False
+    if tried.score == "call":
+        return len(known.labels) == 2
+    given = tried.given
+    return given is not None and answers.whole(given) and set(distinct(labels.texts(given))) <= set(known.labels)
+
+
+def _regression(tried: _Tried, known: Known) -> Access:
+    if tried.answer is None or tried.given is None:
+        raise SubjectError("model.shape", "a regression answers with one number a row, this model gives a table.")
+    if not known.numeric and known.labels:
+        raise SubjectError(
+            "model.task", "the target holds texts, which no regression can be held against.", remedy="Mend model.task."
+        )
+    answers.values(tried.given, tried.rows)
+    return Access("regression", (), tried.form, tried.answer)
+
+
+def _one_score(tried: _Tried, known: Known) -> Access:
+    """Return access to a function that gives the probability of the second class."""
+    classes = known.classes or known.labels
+    if len(classes) != 2 or not (known.classes or classes == ("0", "1")):
+        raise _undecided("it gives one number between 0 and 1, and which class that speaks of is not declared", classes)
+    return Access("binary", classes, tried.form, None, "call", order=(0, 1), positive=True)
+
+
+def _classes(tried: _Tried, known: Known) -> tuple[str, ...]:
+    if known.classes:
+        lacking = [name for name in known.labels if name not in known.classes]
+        return (*known.classes, *lacking)
+    said = tried.description
+    if said.trouble:
+        raise _undecided(said.trouble, known.labels)
+    if said.classes is not None:
+        own = tuple(text(value) or "" for value in said.classes)
+        tried.classes = own
+        if len(set(own)) < len(own):
+            raise _undecided("its classes_ are not distinct", known.labels)
+        foreign, unseen = set(known.labels) - set(own), set(own) - set(known.labels)
+        if foreign and unseen:
+            raise _undecided(f"its classes_ are {_shown(own)}, the labels of the data {_shown(known.labels)}", own)
+        return (*own, *ordered(foreign))
+    return _sorted(tried, known)
+
+
+def _sorted(tried: _Tried, known: Known) -> tuple[str, ...]:
+    """Return the labels of the data, if the model answers with them; else nobody knows what its numbers mean."""
+    given = None if tried.given is None else set(distinct(labels.texts(tried.given)))
+    if given is not None and not given <= set(known.labels):
+        raise _undecided(f"it answers with {_shown(ordered(given))}, the data say {_shown(known.labels)}", known.labels)
+    if tried.scores is not None and tried.scores.shape[1] != len(known.labels):
+        raise _undecided(f"it gives {tried.scores.shape[1]} scores for {len(known.labels)} labels", known.labels)
+    counted = known.labels == tuple(str(place) for place in range(len(known.labels)))
+    if given is None and not counted:
+        raise _undecided("it gives scores only, and no labels to tell their order by", known.labels)
+    if len(known.labels) < 2:
+        raise _undecided("the data hold one label only", known.labels)
+    return known.labels
+
+
+def _reading(tried: _Tried, classes: tuple[str, ...], known: Known) -> tuple[tuple[int, ...] | None, tuple[int, ...]]:
+    """Return how answers that are places are read (None: they are labels), and what each score column is for."""
+    own = tried.classes or tuple(text(value) or "" for value in tried.description.classes or ())
+    place = {name: index for index, name in enumerate(classes)}
+    named = tuple(place[name] for name in own if name in place) if own and set(own) <= set(place) else ()
+    width = tried.scores.shape[1] if tried.scores is not None and tried.scores.ndim == 2 else len(named or classes)
+    order = named if len(named) == width else tuple(range(width))
+    if width > len(classes) or (named and len(named) != width):
+        raise _undecided(f"it gives {width} scores for the classes {_shown(classes)}", classes)
+    if not named and width != len(known.classes or classes):
+        raise _undecided(f"it gives {width} scores for the classes {_shown(known.classes or classes)}", classes)
+    if tried.given is None:
+        return None, order
+    given = distinct(labels.texts(tried.given))
+    if set(given) <= set(classes):
+        return None, order
+    if known.classes and answers.whole(tried.given) and all(0 <= float(name) < width for name in given):
+        return order, order
+    raise _undecided(f"it answers with {_shown(given)}", classes)
+
+
+def _verified(access: Access, tried: _Tried, known: Known) -> Access:
+    """Hold scores against answers: rows answered with a class must score it higher than the other rows do.
+
+    Raises:
+        SubjectError: ``model.classes`` if they contradict each other.
+    """
+    if tried.scores is None:
+        return access
+    scores = answers.scores(tried.scores, tried.rows, len(access.classes), order=access.order)
+    if tried.given is None:
+        return access
+    said = answers.indices(tried.given, tried.rows, access.classes, positions=access.positions)
+    if not (known.classes or tried.description.classes) and float((scores.argmax(axis=1) == said).mean()) < _AGREES:
+        raise _undecided("its highest score and its answer disagree under every order that is known", access.classes)
+    for index in np.unique(said):
+        chosen = said == index
+        if chosen.all():
+            continue
+        if scores[chosen, index].mean() <= scores[~chosen, index].mean() and np.ptp(scores[:, index]) > 0:
+            raise _undecided(f'rows answered with "{access.classes[index]}" score it lower than others', access.classes)
+    return access
+
+
+def _undecided(why: str, classes: tuple[str, ...]) -> SubjectError:
+    example = ", ".join(classes[:6]) or "no, yes"
+    return SubjectError(
+        "model.classes",
+        f"the classes of the model cannot be decided: {why}.",
+        remedy=f"Declare model.classes in the order of its scores or numbers, for example [{example}].",
+    )
+
+
+def _shown(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:6]) + (" ..." if len(names) > 6 else "")

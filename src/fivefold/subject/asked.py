@@ -1,0 +1,110 @@
+"""Asked: a subject whose answers come from a model that is asked, in this process or behind a socket."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fivefold.contract.subject import Capabilities
+from fivefold.errors import SubjectError, UnsupportedError
+from fivefold.subject import answers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import pandas as pd
+
+    from fivefold.contract.subject import Subject, Table, Task
+    from fivefold.subject.access import Access
+    from fivefold.subject.model import Method, Raw
+
+MAX_ROWS = 100_000
+"""Most rows in one call."""
+
+_CALL_BYTES = 32 << 20
+
+
+@dataclass(frozen=True)
+class AskedSubject:
+    """A model that is asked; every answer is checked.
+
+    Attributes:
+        raw: The model.
+        access: How it is asked.
+        fit: Trains a new model on a table with a seed; None: the application cannot.
+        retrains: Whether :meth:`retrain` is offered.
+    """
+
+    raw: Raw
+    access: Access
+    fit: Callable[[Table, int], Subject] | None = field(default=None, compare=False)
+    retrains: bool = False
+
+    @property
+    def task(self) -> Task:
+        """The task, as probed."""
+        return self.access.task
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Labels in the order of the probability columns; empty for regression."""
+        return self.access.classes
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What was probed."""
+        return Capabilities(
+            scores=self.access.score is not None, retrains=self.retrains, perturbable=True, max_rows=MAX_ROWS
+        )
+
+    def predict(self, table: Table) -> np.ndarray:
+        """Return (n,) class indices or values; see :class:`fivefold.contract.subject.Subject`."""
+        access = self.access
+        if access.answer is None:
+            found: np.ndarray = self.predict_proba(table).argmax(axis=1).astype(np.int64)
+            return found
+        parts = []
+        for part, raw in self._asked(access.answer, table.features):
+            if access.task == "regression":
+                parts.append(answers.values(raw, part))
+            else:
+                parts.append(answers.indices(raw, part, access.classes, positions=access.positions))
+        return np.concatenate(parts) if parts else np.empty(0, np.float64 if not access.classes else np.int64)
+
+    def predict_proba(self, table: Table) -> np.ndarray:
+        """Return (n, K) probabilities; see :class:`fivefold.contract.subject.Subject`."""
+        access, width = self.access, len(self.access.classes)
+        if access.score is None:
+            raise UnsupportedError("model.labels-only", "the model gives labels only, no probabilities.")
+        parts = [
+            answers.scores(raw, part, width, order=access.order, positive=access.positive)
+            for part, raw in self._asked(access.score, table.features)
+        ]
+        return np.concatenate(parts) if parts else np.empty((0, width))
+
+    def retrain(self, table: Table, seed: int) -> Subject:
+        """Return a newly trained model; see :class:`fivefold.contract.subject.Subject`."""
+        if self.fit is None or not self.retrains:
+            raise UnsupportedError("model.no-training", "no training factory is named.")
+        return self.fit(table, seed)
+
+    def _asked(self, method: Method, frame: pd.DataFrame) -> Iterator[tuple[int, np.ndarray]]:
+        for part in chunks(frame):
+            yield len(part), self.raw.ask(method, self.access.form, part)
+
+
+def chunks(frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """Cut a frame so that one call carries at most :data:`MAX_ROWS` rows and about 32 MiB."""
+    wide = sum(8 if kind.kind in "biufmM" else 48 for kind in frame.dtypes) or 1
+    step = max(1, min(MAX_ROWS, _CALL_BYTES // wide))
+    for start in range(0, len(frame), step):
+        yield frame.iloc[start : start + step]
+
+
+def unstable(expected: tuple[str, ...], found: tuple[str, ...]) -> SubjectError:
+    """Return the error of a model whose classes are not those that it showed when it was probed."""
+    return SubjectError(
+        "model.unstable", f"the model showed {len(expected)} classes when it was probed, and now {len(found)} others."
+    )

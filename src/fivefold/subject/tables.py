@@ -1,0 +1,181 @@
+"""Tables: a frame split into what the model sees, what it does not, and the coded target."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from fivefold.contract.subject import Table
+from fivefold.errors import InputError
+from fivefold.subject import labels, load
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from fivefold.contract.subject import Task
+    from fivefold.manifest.nouns import DataSet, Feature
+
+
+@dataclass(frozen=True)
+class Coding:
+    """How targets become numbers: class indices, or values for a regression (then without classes)."""
+
+    task: Task
+    classes: tuple[str, ...] = ()
+
+    def target(self, values: pd.Series) -> np.ndarray:
+        """Return (n,) int64 class indices, -1 where unknown, or (n,) float64, NaN where unknown.
+
+        Raises:
+            InputError: ``data.target`` if a regression's target is no number.
+        """
+        if self.task != "regression":
+            return labels.codes(labels.texts(values), self.classes)
+        numbers = pd.to_numeric(values, errors="coerce")
+        if bool((numbers.isna() & values.notna()).any()):
+            raise InputError(
+                "data.target",
+                f'the target "{values.name}" of a regression holds texts.',
+                remedy="Declare model.task, or name the texts that mean a missing value under `missing:`.",
+            )
+        found = np.asarray(numbers.to_numpy(dtype=np.float64, na_value=np.nan))
+        return np.where(np.isfinite(found), found, np.nan)
+
+
+@dataclass
+class Store:
+    """The declared data sets, each read when it is first asked for and kept.
+
+    Attributes:
+        root: The application's folder.
+        sets: Data-set name to its declaration.
+        features: Feature name to its declaration.
+        digests: Data-set name to the SHA-256 that its stored bytes must have; absent: not compared.
+    """
+
+    root: Path
+    sets: Mapping[str, DataSet]
+    features: Mapping[str, Feature] = field(default_factory=dict)
+    digests: Mapping[str, str] = field(default_factory=dict)
+    _frames: dict[str, pd.DataFrame] = field(default_factory=dict)
+
+    def frame(self, name: str) -> pd.DataFrame:
+        """Return a data set as stored.
+
+        Raises:
+            KeyError: It is not declared.
+            InputError: As :func:`fivefold.subject.load.read`; ``data.column-absent`` for a declared column.
+        """
+        if name not in self._frames:
+            data = self.sets[name]
+            strings = [column for column, declared in self.features.items() if declared.type in ("string", "date")]
+            frame = load.read(
+                self.root / data.path, missing=data.missing, strings=strings, sha256=self.digests.get(name, "")
+            )
+            require_columns(data, frame)
+            self._frames[name] = frame
+        return self._frames[name]
+
+    def target(self, name: str) -> pd.Series | None:
+        """Return the stored target of a data set; None if none is declared."""
+        data = self.sets[name]
+        return self.frame(name)[data.target] if data.target else None
+
+    def table(self, name: str, coding: Coding) -> Table:
+        """Return a data set as a table.
+
+        Raises:
+            KeyError: It is not declared.
+            InputError: As :meth:`frame` and :meth:`Coding.target`; ``data.columns`` if it lacks columns of ``train``.
+        """
+        data, frame = self.sets[name], self.frame(name)
+        like = self._seen("train") if "train" in self.sets and name != "train" else None
+        return split(data, frame, coding, like)
+
+    def _seen(self, name: str) -> pd.DataFrame:
+        data, frame = self.sets[name], self.frame(name)
+        hidden = {data.target, data.id, *data.drop}
+        return frame[[column for column in frame.columns if column not in hidden]]
+
+
+def split(data: DataSet, frame: pd.DataFrame, coding: Coding, like: pd.DataFrame | None = None) -> Table:
+    """Split a frame into features, hidden columns and target.
+
+    Args:
+        data: The declaration.
+        frame: (n, c) as stored.
+        coding: How the target is coded.
+        like: What the model sees of the training data; its columns and their order are taken over.
+
+    Raises:
+        InputError: ``data.columns`` if columns of ``like`` are missing; ``data.target``.
+    """
+    hidden = {data.target, data.id, *data.drop}
+    names = [column for column in frame.columns if column not in hidden]
+    if like is not None:
+        names = _ordered_like(data, names, like)
+    features = frame[names]
+    if like is not None:
+        features = _typed_like(features, like)
+    rest = [column for column in frame.columns if column not in {*names, data.target, data.id}]
+    n = len(frame)
+    return Table(
+        name=data.name,
+        rows=np.arange(n, dtype=np.int64),
+        features=features,
+        target=coding.target(frame[data.target]) if data.target else _no_target(n, coding),
+        others=frame[rest],
+    )
+
+
+def _no_target(n: int, coding: Coding) -> np.ndarray:
+    return np.full(n, np.nan) if coding.task == "regression" else np.full(n, labels.UNKNOWN, dtype=np.int64)
+
+
+def _ordered_like(data: DataSet, names: Sequence[str], like: pd.DataFrame) -> list[str]:
+    wanted = list(like.columns)
+    lacking = [name for name in wanted if name not in set(names)]
+    if lacking:
+        shown = ", ".join(lacking[:5]) + (f" and {len(lacking) - 5} more" if len(lacking) > 5 else "")
+        raise InputError(
+            "data.columns",
+            f"data.{data.name} lacks what the model sees in data.train: {shown}.",
+            where=data.path,
+            remedy="Add the columns, or name them under `drop:` of data.train if the model does not use them.",
+        )
+    return wanted
+
+
+def _typed_like(features: pd.DataFrame, like: pd.DataFrame) -> pd.DataFrame:
+    """Give columns without a single value the type that they have in the training data."""
+    empty = [
+        name for name in features.columns if features[name].dtype != like[name].dtype and features[name].isna().all()
+    ]
+    changed = {
+        name: pd.Series(index=features.index, dtype=like[name].dtype, name=name)
+        for name in empty
+        if like[name].dtype.kind not in "biu"
+    }
+    return features.assign(**changed) if changed else features
+
+
+def require_columns(data: DataSet, frame: pd.DataFrame) -> None:
+    """Check that every column that a data set declares is there.
+
+    Raises:
+        InputError: ``data.column-absent``.
+    """
+    known = set(frame.columns)
+    declared = {"target": [data.target], "id": [data.id], "drop": data.drop, "protected": data.protected}
+    for key, names in declared.items():
+        for name in names:
+            if name and name not in known:
+                raise InputError(
+                    "data.column-absent",
+                    f'data.{data.name}.{key} names "{name}", which is no column of {data.path}.',
+                    remedy=f"Its columns are: {', '.join(list(frame.columns)[:30])}.",
+                )
