@@ -218,3 +218,16 @@ def test_an_empty_plan_renders() -> None:
         plan=factories.plan(()), findings=(), attempts=(), verdict=factories.verdict(claims=(), aims=(), counts={})
     )
     assert "0 checks in the plan" in read(document).text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Run `fivefold <x>` now.", "Run <code>fivefold &lt;x&gt;</code> now."),
+        ("an odd ` tick <b>", "an odd ` tick &lt;b&gt;"),
+        ("`{{ a }}``b`", "<code>{{ a }}</code><code>b</code>"),
+    ],
+)
+def test_ticks_become_code_and_nothing_else_does(text: str, expected: str) -> None:
+    """Commands in remedies are set as code; an unpaired tick stays as it is; all is escaped."""
+    assert html._ticks(text) == expected

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from jinja2 import Template
+    from markupsafe import Markup
 
     from fivefold.contract.finding import Finding
     from fivefold.contract.plan import Plan
@@ -77,7 +78,7 @@ def render_document(document: Document) -> bytes:
 @cache
 def _template() -> Template:
     from jinja2 import Environment, PackageLoader, StrictUndefined
-    from markupsafe import Markup
+    from markupsafe import Markup as Safe
 
     environment = Environment(
         loader=PackageLoader("fivefold.report"),
@@ -90,6 +91,17 @@ def _template() -> Template:
     style = files("fivefold.report").joinpath("templates", "report.css").read_text(encoding="utf-8").strip()
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     # The style sheet ships with us and holds no "</style>", so it is the one thing that is not escaped.
-    environment.globals |= {"style": Markup(style), "style_digest": digest}  # noqa: S704
-    environment.filters |= {"number": words.number, "plural": words.plural, "listed": words.listed}
+    environment.globals |= {"style": Safe(style), "style_digest": digest}  # noqa: S704
+    environment.filters |= {"number": words.number, "plural": words.plural, "listed": words.listed, "ticks": _ticks}
     return environment.get_template("report.html.j2")
+
+
+def _ticks(text: str) -> Markup:
+    """Return text with every part between backticks set as code; everything is escaped."""
+    from markupsafe import Markup, escape
+
+    parts = words.plain(text).split("`")
+    if len(parts) % 2 == 0:
+        return escape(words.plain(text))
+    pieces = (escape(part) if i % 2 == 0 else Markup("<code>{}</code>").format(part) for i, part in enumerate(parts))
+    return Markup("").join(pieces)

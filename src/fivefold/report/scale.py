@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_TINY = 1e-250
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 
 
@@ -66,7 +67,7 @@ def linear(values: Iterable[float], *, zero: bool = True) -> Scale:
 
 def logarithmic(values: Iterable[float]) -> Scale:
     """Return a logarithmic scale over whole decades that holds all positive values; others sit at its low end."""
-    found = [value for value in values if value > 0 and math.isfinite(value)]
+    found = [value for value in values if value >= _TINY and math.isfinite(value)]
     low, high = min(found, default=0.1), max(found, default=1.0)
     first, last = math.floor(math.log10(low) + 1e-9), math.ceil(math.log10(high) - 1e-9)
     first = max(first, last - 12)

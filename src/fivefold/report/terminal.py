@@ -122,9 +122,9 @@ def _measure(measure: Measure) -> Text:
     bounds = words.interval(measure)
     return Text.assemble(
         f"{_clean(measure.name)}{where} ",
-        (words.number(measure.value, measure.unit), "bold"),
-        f", 95 % bounds {bounds}" if bounds else "",
-        f", asked {words.threshold(measure)}" if measure.threshold is not None else "",
+        (_clean(words.number(measure.value, measure.unit)), "bold"),
+        f", 95 % bounds {_clean(bounds)}" if bounds else "",
+        f", asked {_clean(words.threshold(measure))}" if measure.threshold is not None else "",
     )
 
 
@@ -136,4 +136,4 @@ def _claim(claim: ClaimVerdict) -> Text:
 
 def _clean(text: str) -> str:
     """Return text that cannot steer a terminal."""
-    return words.plain(text)
+    return words.plain(text).replace(f"{words.GAP}%", "%")
