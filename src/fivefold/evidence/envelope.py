@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from fivefold.contract.codec import canonical, digest
+from fivefold.contract.codec import canonical
 from fivefold.errors import InputError, TrustError
 
 if TYPE_CHECKING:
@@ -182,8 +182,3 @@ def unbase64(text: str) -> bytes:
 
 def _base64(data: bytes) -> str:
     return base64.b64encode(data).decode()
-
-
-def fingerprint(data: bytes) -> str:
-    """Return the SHA-256 of a file's bytes, as the log writes it."""
-    return digest(data)
