@@ -10,7 +10,7 @@ import pytest
 from fivefold.errors import InputError, Problem, ProblemsError
 from fivefold.manifest.digests import data_digests
 from fivefold.manifest.reader import parse, read
-from fivefold.manifest.tree import MAX_BYTES
+from fivefold.manifest.tree import MAX_BYTES, MAX_PROBLEMS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -280,3 +280,10 @@ def test_the_example_is_without_fault() -> None:
 
     example = Path(__file__).resolve().parents[2] / "examples" / "credit"
     assert read(example).application.level == 4
+
+
+def test_reading_stops_after_many_faults(app: Path) -> None:
+    """A file of nothing but faults is answered with the first of them."""
+    text = (app / "fivefold.yaml").read_text(encoding="utf-8")
+    (app / "fivefold.yaml").write_text(text + "".join(f"k{n}: 1\n" for n in range(20_000)), encoding="utf-8")
+    assert len(faults(app)) == MAX_PROBLEMS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from fivefold.manifest.options import check_options
 from fivefold.manifest.places import check_factory, check_path
 from fivefold.manifest.schema import MANIFEST, SETS
 from fivefold.manifest.tree import MAX_BYTES, Node, grow
-from fivefold.manifest.walk import Walk, nearest, suggest
+from fivefold.manifest.walk import Enough, Walk, nearest, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,11 +48,12 @@ def read(path: Path, *, may_lack: frozenset[str] = frozenset()) -> Manifest:
     node, problems = grow(raw, str(file))
     walk = Walk(str(file), problems=list(problems))
     document: dict[str, Any] = {}
-    if node is not None and (node.fields is not None or not problems):
-        document = _document(walk, node)
-        _check(walk, root, document, may_lack)
-    elif not problems:
-        walk.report("empty", "", "the file is empty.", "Run `fivefold init` to propose a manifest.")
+    with suppress(Enough):
+        if node is not None and (node.fields is not None or not problems):
+            document = _document(walk, node)
+            _check(walk, root, document, may_lack)
+        elif not problems:
+            walk.report("empty", "", "the file is empty.", "Run `fivefold init` to propose a manifest.")
     if walk.problems:
         raise ProblemsError(tuple(sorted(walk.problems, key=lambda problem: int(problem.where.rpartition(":")[2]))))
     return _build(walk, root, file, raw, document)
@@ -241,15 +243,16 @@ def parse(raw: bytes, root: Path, columns: Mapping[str, tuple[str, ...]]) -> Man
     """
     node, problems = grow(raw, FILE)
     walk = Walk(FILE, problems=list(problems))
-    document = _document(walk, node) if node is not None and node.fields is not None else {}
-    if not document and not walk.problems:
-        walk.report("empty", "", "the file is empty.", "Run `fivefold init` to propose a manifest.")
-    if walk.problems:
-        raise ProblemsError(tuple(walk.problems))
-    sets = document["data"]
-    for name, data in sets.items():
-        inherit(data, sets.get("train", {}), columns.get(name), strict=name == "test")
-    _check_model(walk, document)
+    document: dict[str, Any] = {}
+    with suppress(Enough):
+        document = _document(walk, node) if node is not None and node.fields is not None else {}
+        if not document and not walk.problems:
+            walk.report("empty", "", "the file is empty.", "Run `fivefold init` to propose a manifest.")
+        if not walk.problems:
+            sets = document["data"]
+            for name, data in sets.items():
+                inherit(data, sets.get("train", {}), columns.get(name), strict=name == "test")
+            _check_model(walk, document)
     if walk.problems:
         raise ProblemsError(tuple(walk.problems))
     return _build(walk, root, root / FILE, raw, document)

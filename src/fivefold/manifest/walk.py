@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from fivefold.errors import Problem
+from fivefold.manifest.tree import MAX_PROBLEMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 _LARGEST = 2**53
 """Largest integer that JSON carries exactly."""
 
+_MOST_WORDS = 2000
+"""Among more words than these no nearest one is sought."""
+
 _ARTICLES = {"flag": "true or false", "integer": "a whole number", "number": "a number"}
 
 
@@ -26,6 +30,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
     import difflib
 
     words = list(known)
+    if len(word) > 200 or len(words) > _MOST_WORDS:
+        return ""
     folded = {candidate.lower(): candidate for candidate in words}
     found = difflib.get_close_matches(word.lower(), folded, n=1, cutoff=0.6)
     return folded[found[0]] if found else ""
@@ -39,6 +45,10 @@ def suggest(word: str, known: Iterable[str], *, many: int = 12) -> str:
         return f'Did you mean "{close}"?'
     shown = ", ".join(words[:many]) + (", ..." if len(words) > many else "")
     return f"Use one of: {shown}." if words and many else "`fivefold list` shows what there is."
+
+
+class Enough(Exception):  # noqa: N818  a signal to stop looking, never seen outside the reader
+    """So many faults were found that looking for more helps nobody."""
 
 
 @dataclass
@@ -60,9 +70,15 @@ class Walk:
     factories: dict[str, str] = field(default_factory=dict)
 
     def report(self, code: str, place: str, message: str, remedy: str, *, line: int = 0) -> None:
-        """Note a fault at a dotted path; the line is looked up, going outwards, unless given."""
+        """Note a fault at a dotted path; the line is looked up, going outwards, unless given.
+
+        Raises:
+            Enough: This was the last fault that is shown.
+        """
         at = line or self.line(place)
         self.problems.append(Problem(f"manifest.{code}", f"{self.name}:{at}", _field(place), message, remedy))
+        if len(self.problems) >= MAX_PROBLEMS:
+            raise Enough
 
     def line(self, place: str) -> int:
         """Return the line of a dotted path, or of the nearest enclosing one."""
@@ -113,7 +129,7 @@ def _labels(walk: Walk, node: Node, shape: Field, place: str) -> tuple[str, ...]
         _wrong(walk, node, place, "a list", f"Write a list: {example}.")
         return None
     reader = _path if shape.kind == "paths" else _label
-    found: list[str] = []
+    found: dict[str, None] = {}
     for index, item in enumerate(node.items):
         inner = f"{place}.{index}"
         walk.lines[inner] = item.line
@@ -121,7 +137,7 @@ def _labels(walk: Walk, node: Node, shape: Field, place: str) -> tuple[str, ...]
         if text is not None and text in found:
             walk.report("twice", inner, f'"{text}" is listed twice.', "List it once.")
         elif text is not None:
-            found.append(text)
+            found[text] = None
     return tuple(found)
 
 
