@@ -106,9 +106,10 @@ def _learned(scores: dict[str, np.ndarray], answers: Answers, halves: Halves, rn
     fold = rng.permutation(np.arange(len(rows)) % _FOLDS)
     penalty = 4.0
     values = np.empty(len(inputs))
-    values[~halves.fit] = inputs[~halves.fit] @ logistic(inputs[rows], outcome, penalty)
+    whole = logistic(inputs[rows], outcome, penalty)
+    values[~halves.fit] = inputs[~halves.fit] @ whole
     for at in range(_FOLDS):
-        beta = logistic(inputs[rows[fold != at]], outcome[fold != at], penalty)
+        beta = logistic(inputs[rows[fold != at]], outcome[fold != at], penalty, whole)
         values[rows[fold == at]] = inputs[rows[fold == at]] @ beta
     return values
 

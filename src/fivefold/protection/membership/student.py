@@ -97,18 +97,19 @@ def _solve(gram: np.ndarray, moment: np.ndarray, penalty: float) -> np.ndarray:
     return np.asarray(cho_solve(cho_factor(gram + np.diag(ridge)), moment))
 
 
-def logistic(inputs: np.ndarray, outcome: np.ndarray, penalty: float) -> np.ndarray:
-    """Ridge-penalised logistic regression by iteratively reweighted least squares, eight damped steps.
+def logistic(inputs: np.ndarray, outcome: np.ndarray, penalty: float, start: np.ndarray | None = None) -> np.ndarray:
+    """Ridge-penalised logistic regression by iteratively reweighted least squares, at most eight steps.
 
     Args:
         inputs: (n, p), first column constant (not shrunk).
         outcome: (n,) bool.
         penalty: Added to the diagonal of the Hessian, above 0.
+        start: (p,) where to start; from zero if not given.
 
     Returns:
         (p,) coefficients.
     """
-    beta = np.zeros(inputs.shape[1])
+    beta = np.zeros(inputs.shape[1]) if start is None else start.copy()
     ridge = np.full(len(beta), penalty)
     ridge[0] = 1e-6
     truth = outcome.astype(np.float64)
@@ -117,5 +118,8 @@ def logistic(inputs: np.ndarray, outcome: np.ndarray, penalty: float) -> np.ndar
         weight = np.maximum(chance * (1.0 - chance), 1e-3)
         gradient = inputs.T @ (truth - chance) - ridge * beta
         hessian = (inputs * weight[:, None]).T @ inputs + np.diag(ridge)
-        beta = beta + np.asarray(cho_solve(cho_factor(hessian), gradient))
+        step = np.asarray(cho_solve(cho_factor(hessian), gradient))
+        beta = beta + step
+        if float(np.abs(step).max()) < 1e-2:
+            break
     return beta

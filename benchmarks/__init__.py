@@ -1,0 +1,1 @@
+"""Benchmarks: `python -m benchmarks NAME` measures us beside the named peers in one run and prints ratios."""

@@ -1,0 +1,167 @@
+"""Benchmark `assess`: the four checks of examples/credit beside ART, fairlearn and scikit-learn; light commands; scale.
+
+Equal strength first: our membership AUC on the same models and halves, and the coverage of the bounds. Then processor
+time with all children, interleaved, medians. The peers answer the same questions in one process that imports each
+engine once, with 200 resamples (the fewest with ten beyond a 5 % quantile); they search no slices, plant no canaries
+and verify no signature.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+from benchmarks.measure import Cost, run
+from benchmarks.peer_env import REPO, PeerAbsentError, ensure
+from benchmarks.rows import Row
+
+PINS = (
+    "adversarial-robustness-toolbox==1.20.1",
+    "fairlearn==0.15.0",
+    "scikit-learn==1.9.0",
+    "pandas==2.3.3",
+    "packaging==25.0",  # ART needs these two without declaring them
+    "setuptools==80.9.0",
+)
+PEERS = REPO / "benchmarks" / "peers" / "credit.py"
+CREDIT = REPO / "examples" / "credit"
+HEAVY = {"numpy", "pandas", "scipy", "sklearn", "torch"}
+LIGHT = (["--help"], ["list"], ["explain", "S5"], ["plan", "examples/credit"])
+LIGHT_SECONDS = 0.40
+TABLE = 200_000
+
+
+def measure(*, gates: bool, repeat: int) -> tuple[list[Row], str]:
+    """Run everything.
+
+    Args:
+        gates: Small n.
+        repeat: Runs of each side.
+
+    Returns:
+        The rows, and why a peer is absent (empty if none is).
+    """
+    absent, peer = "", None
+    try:
+        peer = ensure("assess", PINS)
+    except PeerAbsentError as error:
+        absent = str(error)
+    with tempfile.TemporaryDirectory() as name:
+        scratch = Path(name)
+        rows = _strength(peer, scratch, splits=10 if gates else 30, trials=1000 if gates else 4000)
+        rows += _cost(peer, scratch, draws=100 if gates else 200, repeat=repeat)
+        rows += _light(scratch, repeat=max(3, repeat))
+        rows += _scale(scratch, sizes=(5_000, 10_000, 20_000) if gates else (50_000, 100_000, TABLE))
+    return rows, absent
+
+
+def _environment(home: Path) -> dict[str, str]:
+    """Return an environment with a home of its own; one thread for every engine, ours and theirs."""
+    kept = {key: os.environ[key] for key in ("PATH", "LANG") if key in os.environ}
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    return {**kept, **threads, "HOME": str(home), "XDG_CONFIG_HOME": str(home / "config"), "PYTHONHASHSEED": "0"}
+
+
+def _ours(arguments: list[str], cwd: Path, home: Path, *, watch: bool = False) -> Cost:
+    home.mkdir(parents=True, exist_ok=True)
+    return run([sys.executable, "-m", "fivefold", *arguments], cwd=cwd, env=_environment(home), watch=watch)
+
+
+def _strength(peer: Path | None, scratch: Path, *, splits: int, trials: int) -> list[Row]:
+    from benchmarks import strength
+
+    arrays, ours = strength.job(CREDIT, splits)
+    theirs = None
+    if peer is not None:
+        job = scratch / "job.npz"
+        np.savez(job, allow_pickle=False, **arrays)
+        answer = run([str(peer), str(PEERS), str(CREDIT), "--strength", str(job)], cwd=REPO, env=_environment(scratch))
+        if answer.code == 0:
+            theirs = max(float(np.mean(values)) for values in json.loads(answer.out).values())
+    note = f"answers alone, {splits} random splits, the example's own training; ART's better attack model"
+    rows = [Row("membership AUC, same models and halves", float(np.mean(ours)), theirs, 1.0, "min", "", note=note)]
+    for name, (mine, other) in strength.coverage(trials, 200).items():
+        text = "nominal 0.95; 0.99 leaves room for the error of the simulation"
+        rows.append(Row(f"coverage of a bound, {name}", mine, other, 0.99, "min", "", note=text))
+    return rows
+
+
+def _cost(peer: Path | None, scratch: Path, *, draws: int, repeat: int) -> list[Row]:
+    ours, theirs, note = [], [], ""
+    for at in range(repeat):
+        place = scratch / f"credit{at}"
+        shutil.copytree(CREDIT, place, ignore=shutil.ignore_patterns("evidence", "__pycache__"))
+        mine = _ours(["assess", str(place)], place, scratch / f"home{at}")
+        if mine.code in (0, 1, 3) and (place / "evidence").is_dir():
+            ours.append(mine.cpu)
+        else:
+            note = f"fivefold assess ended with {mine.code}: {mine.err.strip().splitlines()[-1:]}"
+        if peer is not None:
+            command = [str(peer), str(PEERS), str(place), "--draws", str(draws)]
+            other = run(command, cwd=place, env=_environment(scratch))
+            if other.code == 0:
+                theirs.append(other.cpu)
+    mine_cpu = median(ours) if ours else None
+    peer_cpu = median(theirs) if theirs else None
+    text = note or f"median of {repeat}, fresh home; peers with {draws} resamples"
+    # without a peer there is no ratio: then nothing is measured
+    value = mine_cpu if peer_cpu is not None else None
+    return [Row("CPU of the whole assessment", value, peer_cpu, 0.3, "max", "s", note=text)]
+
+
+def _light(scratch: Path, *, repeat: int) -> list[Row]:
+    rows = []
+    home = scratch / "light"
+    for command in LIGHT:
+        costs = [_ours(command, REPO, home) for _ in range(repeat + 1)][1:]  # the first one writes byte code
+        bad = [cost for cost in costs if cost.code != 0]
+        value = None if bad else median(cost.cpu for cost in costs)
+        note = bad[0].err.strip()[-200:] if bad else ""
+        rows.append(Row(f"CPU of fivefold {' '.join(command)}", value, None, LIGHT_SECONDS, "max", "s", note=note))
+    traced = run(
+        [sys.executable, "-X", "importtime", "-m", "fivefold", "plan", "examples/credit"],
+        cwd=REPO,
+        env=_environment(home),
+    )
+    named = {line.rsplit("|", 1)[-1].strip().split(".")[0] for line in traced.err.splitlines() if "|" in line}
+    heavy = sorted(named & HEAVY)
+    value = float(len(heavy)) if traced.code == 0 else None
+    rows.append(Row("engines imported by plan", value, None, 0.0, "max", "modules", note=", ".join(heavy)))
+    return rows
+
+
+def _scale(scratch: Path, *, sizes: tuple[int, int, int]) -> list[Row]:
+    from benchmarks.scale import make
+
+    costs, tables, note = [], [], ""
+    for rows in (1000, *sizes):
+        place = scratch / f"scale{rows}"
+        tables.append(make(place, rows))
+        cost = _ours(["assess", str(place)], place, scratch / "scale-home", watch=True)
+        if cost.code not in (0, 1, 3):
+            note = f"fivefold assess ended with {cost.code}: {cost.err.strip().splitlines()[-1:]}"
+        costs.append(cost)
+        shutil.rmtree(place)
+    empty, small, middle, large = costs
+    if note:
+        growth = own = total = None
+    else:
+        growth = (large.cpu - middle.cpu) / max(2 * (middle.cpu - small.cpu), 0.05)
+        own = (large.peak - empty.peak) / tables[-1]
+        total = large.peak / tables[-1]
+        note = f"CPU {small.cpu:.1f}, {middle.cpu:.1f}, {large.cpu:.1f} s; wall {large.wall:.1f} s"
+    name = f"{sizes[-1]:,} rows x 60"
+    memory = "all processes, less what 1,000 rows need (engines)"
+    # growth from 100k to 200k over twice that from 50k to 100k: 1 is linear, 2 is quadratic
+    return [
+        Row(f"{name}: growth of CPU with rows", growth, None, 1.3, "max", "", note=note),
+        Row(f"{name}: peak memory over the table", own, None, 4.0, "max", "x", note=memory),
+        Row(f"{name}: peak memory with engines", total, None, 4.0, "max", "x", required=False),
+    ]
