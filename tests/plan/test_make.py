@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fivefold.catalogue import load
+from fivefold.contract import registry
 from fivefold.contract.codec import canonical, decode
 from fivefold.contract.plan import DataFact, Facts, ModelFact, Plan
 from fivefold.errors import InputError, ProblemsError
@@ -145,6 +146,12 @@ def test_ownership_binds_until_the_model_is_known(make, facts) -> None:
     assert {check.status for check in plan.checks if check.technique == "T3"} == {"not-run"}
 
 
+def test_a_gap_is_not_run_whatever_its_predicate_hangs_on(make) -> None:
+    """What this version lacks is not called undecided: reading the model would not bring it."""
+    found = _check(make(), "T3.weights")
+    assert (found.status, "does not have it yet" in found.reason) == ("not-run", True)
+
+
 # thresholds
 
 
@@ -177,6 +184,18 @@ def test_an_option_is_handed_on(make, manifest) -> None:
     found = _check(make(manifest(checks={"P3": {"max_slice_excess": 0.05}})), "P3.accuracy")
     assert found.options["max_slice_excess"] == 0.05
     assert "max_slice_excess" not in found.thresholds
+
+
+def test_a_key_of_two_checks_counts_under_neither_through_the_row(make, manifest) -> None:
+    """Written under the row's id it would be ambiguous; under the check's id it is not."""
+    specs = dict(registry.checks())
+    shared = specs["P3.accuracy"].options["min_slice"]
+    specs["P3.membership"] = msgspec.structs.replace(specs["P3.membership"], options={"min_slice": shared})
+    through_row = make(manifest(checks={"P3": {"min_slice": 0.3}}), specs=specs)
+    through_check = make(manifest(checks={"P3.membership": {"min_slice": 0.3}}), specs=specs)
+    for plan, wanted in ((through_row, 0.1), (through_check, 0.3)):
+        assert _check(plan, "P3.membership").options["min_slice"] == wanted
+        assert _check(plan, "P3.accuracy").options["min_slice"] == 0.1
 
 
 LOOSE = [("max_tpr_gap", 0.11), ("min_selection_ratio", 0.79), ("max_fpr_gap", float("nan")), ("max_fpr_gap", "0.05")]
