@@ -5,7 +5,10 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import os
+import pty
 import random
+import sys
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -230,3 +233,38 @@ def test_tables_of_others(
     code, _, error = say(str(app), "--data", str(source), "--target", target, "--model", "scorer:load", "--yes")
     assert code == 0, error
     assert set(read(app).data["test"].protected) == protected
+
+
+def answer(folder: Path, replies: list[str]) -> tuple[int, str]:
+    """Run ``init`` on a terminal of its own, give one reply to each question, and return exit code and screen."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(sys.executable, [sys.executable, "-m", "fivefold", "init", str(folder)])
+    screen = b""
+    for reply in [*replies, None]:
+        while reply is None or not screen.rstrip().endswith(b":"):
+            try:
+                part = os.read(terminal, 4096)
+            except OSError:
+                break
+            if not part:
+                break
+            screen += part
+        if reply is not None:
+            os.write(terminal, f"{reply}\n".encode())
+            screen += b"\n(answered)"
+    os.close(terminal)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), screen.decode()
+
+
+@pytest.mark.parametrize(("last", "code"), [("y", 0), ("n", 2)])
+def test_questions_on_a_terminal(app: Path, table: Path, last: str, code: int) -> None:
+    """Without flags it asks, shows the proposal, and writes only what was agreed to."""
+    replies = [str(table), "", "", "scorer:load", "label", "human", "a test", last]
+    status, screen = answer(app, replies)
+    assert status == code, screen
+    assert "is named like sex" in screen
+    if code == 0:
+        assert read(app).application.purpose == "a test"
+    else:
+        assert [path.name for path in app.rglob("*") if path.is_file()] == ["scorer.py"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +13,8 @@ import typer
 from fivefold.cli._io import Json, console, out
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.console import RenderableType
 
     from fivefold.manifest.propose import Proposal
@@ -85,31 +88,43 @@ def init(  # noqa: PLR0917  one parameter per flag
     if file.exists() and not force:
         raise InputError("init.exists", f"{file} is there already.", remedy="Change it by hand, or use --force.")
     wishes = _Wishes(root=application, asks=not yes and not json and sys.stdin.isatty(), split=split)
-    sets = _sets(wishes, {"train": train, "calibration": calibration, "test": test, "": data})
-    chosen = _target(wishes, sets, target)
-    placed = _place(wishes, sets, chosen)
-    answers = Answers(
-        app=app_id or _id(application),
-        root=application,
-        sets=placed,
-        target=chosen,
-        model=_model(wishes, model, model_path, predictions),
-        training=training,
-        use={key: value for key, value in _use(wishes, output, acts, alone).items() if value is not None},
-        level=level,
-        purpose=purpose or _ask(wishes, "What is it for, in a sentence", ""),
-        settings=_settings(positive, alarm, protected, drop, id_column),
-    )
-    proposal = propose(answers)
-    text = _text(proposal)
-    if wishes.asks:
-        console().print(text, markup=False)
-        if not typer.confirm(f"Write this to {file}?", default=True):
-            raise InputError("init.stopped", "nothing was written.")
-    _write(file, text, wishes.made)
+    with _undone_on_error(wishes):
+        sets = _sets(wishes, {"train": train, "calibration": calibration, "test": test, "": data})
+        chosen = _target(wishes, sets, target)
+        placed = _place(wishes, sets, chosen)
+        answers = Answers(
+            app=app_id or _id(application),
+            root=application,
+            sets=placed,
+            target=chosen,
+            model=_model(wishes, model, model_path, predictions),
+            training=training,
+            use={key: value for key, value in _use(wishes, output, acts, alone).items() if value is not None},
+            level=level,
+            purpose=purpose or _ask(wishes, "What is it for, in a sentence", ""),
+            settings=_settings(positive, alarm, protected, drop, id_column),
+        )
+        proposal = propose(answers)
+        text = _text(proposal)
+        if wishes.asks:
+            console().print(text, markup=False)
+            if not typer.confirm(f"Write this to {file}?", default=True):
+                raise InputError("init.stopped", "nothing was written.")
+        _write(file, text)
     notes = [*wishes.notes, *proposal.notes]
     value = {"version": 1, "file": str(file), "manifest": text, "reasons": proposal.reasons, "notes": notes}
     out(json=json, value=value, view="" if json else _view(file, notes, text, shown=wishes.asks))
+
+
+@contextmanager
+def _undone_on_error(wishes: _Wishes) -> Iterator[None]:
+    """Remove the files that were made if the manifest is refused or the user stops."""
+    try:
+        yield
+    except BaseException:
+        for path in wishes.made:
+            path.unlink(missing_ok=True)
+        raise
 
 
 def _ask(wishes: _Wishes, question: str, default: str) -> str:
@@ -258,7 +273,7 @@ def _text(proposal: Proposal) -> str:
     return emit(proposal.document, proposal.reasons, head)
 
 
-def _write(file: Path, text: str, made: list[Path]) -> None:
+def _write(file: Path, text: str) -> None:
     """Write the manifest once it has been read back without fault; an old one stays until then."""
     from fivefold.errors import ProblemsError
     from fivefold.manifest.reader import read
@@ -271,9 +286,6 @@ def _write(file: Path, text: str, made: list[Path]) -> None:
         draft.replace(file)
     except ProblemsError as error:
         import dataclasses
-
-        for path in made:
-            path.unlink(missing_ok=True)
 
         moved = (
             dataclasses.replace(problem, where=problem.where.replace(str(draft), str(file)))
