@@ -74,8 +74,8 @@ def run(command: list[str], *, cwd: Path, env: dict[str, str], watch: bool = Fal
 
 
 def _reap() -> None:
-    """Wait for orphans that have ended or end within a second."""
-    for _ in range(100):
+    """Wait for orphans, ten seconds at most; one that runs on is not in the bill."""
+    for _ in range(1000):
         try:
             done, _ = os.waitpid(-1, os.WNOHANG)
         except ChildProcessError:
