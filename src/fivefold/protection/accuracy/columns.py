@@ -95,17 +95,16 @@ def _ordered(name: str, values: np.ndarray, bins: int, *, dates: bool) -> Column
         return None
     show = _month if dates else _two_digits
     cuts = [show(v) for v in uppers]
-    sets, texts = [], []
-    for first in range(width):
-        for last in range(first, width):
-            if first == 0 and last == width - 1 and gaps == width:
-                continue
-            sets.append([first <= cell <= last for cell in range(gaps)])
-            texts.append(_interval(name, cuts, first, last))
+    first, last = np.triu_indices(width)
+    proper = (last - first + 1 < width) | (gaps > width)
+    first, last = first[proper], last[proper]
+    cells = np.arange(gaps)
+    sets = (cells >= first[:, None]) & (cells <= last[:, None])
+    texts = [_interval(name, cuts, a, b) for a, b in zip(first.tolist(), last.tolist(), strict=True)]
     if gaps > width:
-        sets.append([cell == width for cell in range(gaps)])
+        sets = np.vstack([sets, cells == width])
         texts.append(f"{name} is missing")
-    return Column(name, codes.astype(np.int64), np.array(sets, dtype=bool), tuple(texts))
+    return Column(name, codes.astype(np.int64), sets, tuple(texts))
 
 
 def _categories(name: str, series: pd.Series, missing: np.ndarray, bins: int) -> Column | None:

@@ -98,6 +98,17 @@ def rectangles(grid: Grid, counts: np.ndarray) -> Iterator[tuple[int, np.ndarray
         yield start, grid.sets[left] @ cells @ grid.sets[right].transpose(0, 2, 1)
 
 
+def rectangle_count(grid: Grid) -> int:
+    """Return how many rectangles a grid holds, padding included."""
+    return len(grid.left) * int(grid.sets.shape[1]) ** 2
+
+
+def sizes(grid: Grid, counts: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the rows in each rectangle as (p, q, q) int32, chunk by chunk."""
+    for _, counted in rectangles(grid, counts):
+        yield counted.astype(np.int32)
+
+
 def members(grid: Grid, place: Place) -> np.ndarray:
     """Return the (n,) mask of the rows inside a rectangle."""
     one, two = grid.columns[grid.left[place.pair]], grid.columns[grid.right[place.pair]]

@@ -18,7 +18,7 @@ from fivefold.stats import difference
 from fivefold.stats.multiple import holm
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import pandas as pd
 
@@ -85,6 +85,7 @@ class Terrain:
         halves: (n,) bool, True for the first half.
         counts: Cell counts of the two halves.
         smallest: Smallest slice, as a share of the rows.
+        kept: Rows in each rectangle of the coarse grid, by part; filled when first needed and small enough.
     """
 
     series: tuple[pd.Series, ...]
@@ -93,6 +94,16 @@ class Terrain:
     halves: np.ndarray
     counts: tuple[np.ndarray, np.ndarray]
     smallest: float
+    kept: dict[int, list[np.ndarray]]
+
+    def sizes(self, part: int) -> Iterable[np.ndarray]:
+        """Return the rows in each coarse rectangle, chunk by chunk: part 0 or 1 is a half, 2 is all rows."""
+        counts = self.counts[0] + self.counts[1] if part == 2 else self.counts[part]
+        if scan.rectangle_count(self.coarse) > 2 * _BUDGET:
+            return scan.sizes(self.coarse, counts)
+        if part not in self.kept:
+            self.kept[part] = list(scan.sizes(self.coarse, counts))
+        return self.kept[part]
 
 
 def bins_for(columns: int, rows: int) -> int:
@@ -134,7 +145,7 @@ def survey(series: Sequence[pd.Series], smallest: float, rng: np.random.Generato
     halves[rng.permutation(n)[: n // 2]] = True
     grid = scan.build(coarse)
     counts = (scan.cell_counts(grid, np.flatnonzero(halves)), scan.cell_counts(grid, np.flatnonzero(~halves)))
-    return Terrain(tuple(kept), grid, {}, halves, counts, smallest)
+    return Terrain(tuple(kept), grid, {}, halves, counts, smallest, {})
 
 
 def confirmed(terrain: Terrain, errors: np.ndarray, floor: float) -> list[Slice]:
@@ -149,9 +160,9 @@ def confirmed(terrain: Terrain, errors: np.ndarray, floor: float) -> list[Slice]
         At most six slices, smallest adjusted p-value first; counts are those of the half not searched.
     """
     found: list[tuple[str, np.ndarray, tuple[int, int, int, int]]] = []
-    for searched, counts in ((terrain.halves, terrain.counts[0]), (~terrain.halves, terrain.counts[1])):
+    for half, searched in enumerate((terrain.halves, ~terrain.halves)):
         other = ~searched
-        for text, inside in _candidates(terrain, errors, searched, counts, floor):
+        for text, inside in _candidates(terrain, errors, half, floor):
             held = inside & other
             k, n = int((errors & held).sum()), int(held.sum())
             found.append((text, inside, (k, n, int((errors & other).sum()) - k, int(other.sum()) - n)))
@@ -175,8 +186,7 @@ def failing(slices: Sequence[Slice]) -> list[Slice]:
 
 def largest_score(terrain: Terrain, errors: np.ndarray, floor: float) -> float | None:
     """Return the largest z of any coarse rectangle against the floor, on all rows; None if none is legal."""
-    counts = terrain.counts[0] + terrain.counts[1]
-    found = _best(terrain.coarse, counts, np.flatnonzero(errors), len(errors), (floor, terrain.smallest))
+    found = _best(terrain.coarse, terrain.sizes(2), np.flatnonzero(errors), len(errors), (floor, terrain.smallest))
     return found[0][0] if found else None
 
 
@@ -192,13 +202,12 @@ def ceiling(terrain: Terrain, errors: np.ndarray, floor: float) -> Slice | None:
         The rectangle, with its counts on all rows; None if none is large enough.
     """
     wrong, rule = np.flatnonzero(errors), (floor, terrain.smallest)
-    counts = terrain.counts[0] + terrain.counts[1]
-    places = _best(terrain.coarse, counts, wrong, len(errors), rule)
+    places = _best(terrain.coarse, terrain.sizes(2), wrong, len(errors), rule)
     worst = _widest(terrain.coarse, places, errors)
     close = _closely(terrain, [place for _, place, _, _ in places[:_CLOSE]])
     if close is not None:
         near = scan.cell_counts(close, np.arange(len(errors)))
-        finer = _widest(close, _best(close, near, wrong, len(errors), rule), errors)
+        finer = _widest(close, _best(close, scan.sizes(close, near), wrong, len(errors), rule), errors)
         worst = max((one for one in (worst, finer) if one is not None), key=lambda one: one.bounds()[1], default=None)
     return worst
 
@@ -221,18 +230,17 @@ def _widest(grid: scan.Grid, places: list[_Scored], errors: np.ndarray) -> Slice
     )
 
 
-def _candidates(
-    terrain: Terrain, errors: np.ndarray, searched: np.ndarray, counts: np.ndarray, floor: float
-) -> list[tuple[str, np.ndarray]]:
-    """Return text and mask of the slices that stand out on the searched rows, little overlapping."""
+def _candidates(terrain: Terrain, errors: np.ndarray, half: int, floor: float) -> list[tuple[str, np.ndarray]]:
+    """Return text and mask of the slices that stand out in one half, little overlapping."""
+    searched = terrain.halves if half == 0 else ~terrain.halves
     wrong, total, rule = np.flatnonzero(errors & searched), int(searched.sum()), (floor, terrain.smallest)
-    places = _best(terrain.coarse, counts, wrong, total, rule)[:_NEAR]
+    places = _best(terrain.coarse, terrain.sizes(half), wrong, total, rule)[:_NEAR]
     grid = _closely(terrain, [place for _, place, _, _ in places])
     if grid is None:
         return []
     near = scan.cell_counts(grid, np.flatnonzero(searched))
     chosen: list[tuple[str, np.ndarray]] = []
-    for _, place, _, _ in _best(grid, near, wrong, total, rule):
+    for _, place, _, _ in _best(grid, scan.sizes(grid, near), wrong, total, rule):
         inside = scan.members(grid, place)
         if all((inside & other).sum() < 0.5 * (inside | other).sum() for _, other in chosen):
             chosen.append((scan.describe(grid, place), inside))
@@ -256,13 +264,13 @@ def _closely(terrain: Terrain, places: list[scan.Place]) -> scan.Grid | None:
 
 
 def _best(
-    grid: scan.Grid, counts: np.ndarray, wrong: np.ndarray, total: int, rule: tuple[float, float]
+    grid: scan.Grid, sizes: Iterable[np.ndarray], wrong: np.ndarray, total: int, rule: tuple[float, float]
 ) -> list[_Scored]:
     """Score every rectangle; return each pair's best, largest z first.
 
     Args:
         grid: The pairs.
-        counts: Cell counts of the rows that are looked at.
+        sizes: Rows in each rectangle, chunk by chunk, among those that are looked at.
         wrong: Positions of the errors among them.
         total: Number of rows that are looked at.
         rule: The floor and the smallest share of a slice.
@@ -270,12 +278,13 @@ def _best(
     slope, offset = _scores(total, len(wrong), *rule)
     failed = scan.cell_counts(grid, wrong)
     found: list[_Scored] = []
-    for (start, size), (_, bad) in zip(scan.rectangles(grid, counts), scan.rectangles(grid, failed), strict=True):
-        index = size.astype(np.int32)
-        z = (bad * slope[index] - offset[index]).reshape(len(size), -1)
+    for (start, bad), index in zip(scan.rectangles(grid, failed), sizes, strict=True):
+        z = bad * slope[index]
+        z -= offset[index]
+        z = z.reshape(len(index), -1)
         for pair, at in enumerate(z.argmax(axis=1).tolist()):
             if z[pair, at] > -np.inf:
-                first, second = divmod(at, size.shape[2])
+                first, second = divmod(at, index.shape[2])
                 held = (int(bad[pair, first, second]), int(index[pair, first, second]))
                 found.append((float(z[pair, at]), scan.Place(start + pair, first, second), *held))
     found.sort(key=lambda item: (-item[0], item[1].pair, item[1].first, item[1].second))
