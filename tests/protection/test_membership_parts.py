@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -13,13 +14,16 @@ from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
 from fivefold.protection.membership import bounds, canary
-from fivefold.protection.membership.answers import Answers, ask, confidence
+from fivefold.protection.membership.answers import Answers, against_shadows, ask, confidence
 from fivefold.protection.membership.attack import attack, halve
-from fivefold.protection.membership.queries import altered, halves
+from fivefold.protection.membership.queries import altered, halves, holds_all_classes, with_shadows
 from fivefold.protection.membership.rows import encode, hashes, pool
 from fivefold.protection.membership.student import crossfit, widen
 
 from .membership_subjects import mixed, predictions, table
+
+if TYPE_CHECKING:
+    from fivefold.contract.subject import Table
 
 
 def test_hashes_do_not_depend_on_storage() -> None:
@@ -207,3 +211,43 @@ def test_the_canary_has_the_size_it_says(kind: str, wanted: float) -> None:
     if planted.scores is not None:
         assert planted.scores.sum(axis=1) == pytest.approx(1.0)
         assert planted.scores.min() >= 0.0
+
+
+def test_rows_without_a_target_are_left_out() -> None:
+    """Class -1 and a missing value mean that the truth is not known; a negative value is a value."""
+    frame = mixed(np.random.default_rng(15), 40)
+    labels = np.zeros(20, dtype=np.int64)
+    labels[:3] = -1
+    classes = pool(table("train", frame[:20], labels), table("test", frame[20:], labels), 40, np.random.default_rng(0))
+    assert (classes.unknown, len(classes.members)) == (6, 17)
+    values = -np.ones(20)
+    values[0] = np.nan
+    numbers = pool(table("train", frame[:20], values), table("test", frame[20:], values), 40, np.random.default_rng(0))
+    assert (numbers.unknown, len(numbers.members)) == (2, 19)
+
+
+def test_a_class_of_one_row_is_in_every_shadow() -> None:
+    """A model trained without it would answer with other classes; its row has no model without it and says nothing."""
+    frame = mixed(np.random.default_rng(16), 80)
+    truth = np.array([0, 1] * 40)
+    truth[5] = 2
+    rows = pool(
+        table("train", frame[:40], truth[:40]), table("test", frame[40:], truth[40:]), 80, np.random.default_rng(0)
+    )
+    seen: list[set[int]] = []
+
+    class Shadow:
+        def retrain(self, asked: Table, seed: int) -> Shadow:
+            seen.append(set(asked.target.tolist()))
+            return self
+
+        def predict(self, asked: Table) -> np.ndarray:
+            return np.zeros(len(asked), dtype=np.int64)
+
+    target = rows.target
+    answers = Answers("multiclass", target, None, np.zeros(len(target), dtype=np.int64), 3)
+    assert holds_all_classes(answers)
+    asked = with_shadows(Shadow(), rows, answers, np.random.default_rng(0), lambda _: None)  # type: ignore[arg-type]
+    assert seen == [{0, 1, 2}] * 4
+    assert all(np.isfinite(values).all() for values in against_shadows(asked).values())
+    assert not holds_all_classes(replace(answers, classes=4))

@@ -193,7 +193,8 @@ def against_shadows(answers: Answers) -> dict[str, np.ndarray]:
     seen = np.clip(answers.shadows, -_STEEP, _STEEP)
     fit = np.clip(confidence(answers), -_STEEP, _STEEP)
     within = (seen * answers.inside).sum(axis=0) / np.maximum(answers.inside.sum(axis=0), 1)
-    without = (seen * ~answers.inside).sum(axis=0) / np.maximum((~answers.inside).sum(axis=0), 1)
+    outside = (~answers.inside).sum(axis=0)
+    without = np.where(outside > 0, (seen * ~answers.inside).sum(axis=0) / np.maximum(outside, 1), within)
     step = np.maximum(within - without, 0.0)
     usual = float(step.mean()) + 1e-3
     return {

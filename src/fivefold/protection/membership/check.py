@@ -47,7 +47,7 @@ def run(context: Context) -> Result:
     answers = ask(subject, rows)
     if subject.capabilities.perturbable:
         answers = queries.with_neighbours(subject, rows, answers, context.rng)
-    if subject.capabilities.retrains:
+    if subject.capabilities.retrains and queries.holds_all_classes(answers):
 
         def told(done: int) -> None:
             context.progress(0.2 + 0.1 * done, f"shadow model {done + 1} of {queries.SHADOWS}")

@@ -93,15 +93,27 @@ def with_shadows(
         target=answers.target,
         others=pd.concat([pool.members.others, pool.others.others], ignore_index=True),
     )
-    seen, inside = [], []
+    seen, inside, only = [], [], single(answers)
     for pair in range(SHADOWS // 2):
         mask = halves(answers, rng)
-        for half in (mask, ~mask):
+        for half in (mask | only, ~mask | only):
             shadow = subject.retrain(everything.take(np.flatnonzero(half)), int(rng.integers(2**31)))
             seen.append(_confidence(shadow, pool, answers))
             inside.append(half)
             progress(2 * pair + len(seen) % 2)
     return replace(answers, shadows=np.array(seen), inside=np.array(inside))
+
+
+def holds_all_classes(answers: Answers) -> bool:
+    """Whether the pool has rows of every class, so that a model trained on it knows them all."""
+    return answers.task == "regression" or bool(np.bincount(answers.target, minlength=answers.classes).min() > 0)
+
+
+def single(answers: Answers) -> np.ndarray:
+    """Return (n,) bool, the rows that are the only one of their class: they are in every half."""
+    if answers.task == "regression":
+        return np.zeros(len(answers.target), dtype=bool)
+    return np.asarray(np.bincount(answers.target, minlength=answers.classes)[answers.target] == 1)
 
 
 def halves(answers: Answers, rng: np.random.Generator) -> np.ndarray:

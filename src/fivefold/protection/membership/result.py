@@ -164,13 +164,15 @@ def _roc(found: Leak, seen: Blind, halves: Halves) -> Plot:
 def _limits(answers: Answers, rows: Pool, seen: Blind) -> tuple[str, ...]:
     told = ["An attacker with many shadow models, or with the weights, may do better than these attacks."]
     if answers.shadows is None:
-        told.append("No shadow models: the application names no training factory.")
+        told.append("No shadow models: no training factory is named, or the compared rows lack a class.")
     if answers.nearby is None:
         told.append("No neighbours were asked: the answers are a file, or given for known rows only.")
     if answers.scores is None and answers.task != "regression":
         told.append("The model gives labels only; the attack sees whether they are right, and how hard the row is.")
     if answers.task == "regression":
         told.append("Regression: the attack sees the distance to the truth, and how hard the row is.")
+    if rows.unknown:
+        told.append(f"{rows.unknown} rows without a target were left out.")
     if rows.shared:
         told.append(f"{rows.shared} test rows are in the training data too and were left out.")
     if seen.seen:

@@ -25,12 +25,14 @@ class Pool:
         others: Sampled rows of the test data.
         shared: Test rows left out because the training data holds them too.
         repeated: Training and test rows left out because the same set holds them earlier.
+        unknown: Training and test rows left out because their target is missing.
     """
 
     members: Table
     others: Table
     shared: int
     repeated: int
+    unknown: int = 0
 
     @property
     def is_member(self) -> np.ndarray:
@@ -60,6 +62,9 @@ def pool(train: Table, test: Table, rows: int, rng: np.random.Generator) -> Pool
         rows: Most rows in all; what one side cannot fill goes to the other.
         rng: Draws the sample.
     """
+    given = len(train) + len(test)
+    train, test = _labelled(train), _labelled(test)
+    unknown = given - len(train) - len(test)
     inner, outer = hashes(train), hashes(test)
     first_inner, first_outer = _first(inner), _first(outer)
     keep_inner = first_inner[~np.isin(inner[first_inner], outer)]
@@ -71,7 +76,13 @@ def pool(train: Table, test: Table, rows: int, rng: np.random.Generator) -> Pool
     chosen_inner = np.sort(rng.choice(keep_inner, take_inner, replace=False))
     chosen_outer = np.sort(rng.choice(keep_outer, take_outer, replace=False))
     shared = len(first_outer) - len(keep_outer)
-    return Pool(train.take(chosen_inner), test.take(chosen_outer), shared, repeated)
+    return Pool(train.take(chosen_inner), test.take(chosen_outer), shared, repeated, unknown)
+
+
+def _labelled(table: Table) -> Table:
+    """Leave out rows without a target: class -1, or a value that is not finite."""
+    known = table.target >= 0 if table.target.dtype.kind == "i" else np.isfinite(table.target)
+    return table if known.all() else table.take(np.flatnonzero(known))
 
 
 def _first(codes: np.ndarray) -> np.ndarray:
