@@ -76,7 +76,7 @@ def build(
         kind: ``binary``, ``multiclass`` or ``regression``.
     """
     rng = np.random.default_rng([seed, 0])
-    frame = filler(rng, rows, int(rng.integers(3, 60)))
+    frame = filler(rng, rows, int(np.exp(rng.uniform(np.log(3), np.log(59)))))
     inside = np.ones(rows, dtype=bool)
     width = share if columns == 1 else float(np.sqrt(share))
     for step in range(columns):
@@ -137,4 +137,5 @@ ENTRY = Entry(
     },
     # to clear every rectangle of a tenth of the rows takes more rows than any slice to be found in them
     rates=Rates(inconclusive=None),
+    thinned=6,
 )

@@ -68,12 +68,12 @@ def code_digest() -> str:
 
 
 def run(entry: Entry, subjects: int, seed: int, parts: tuple[str, ...] = PARTS) -> list[Cell]:
-    """Run ``subjects`` planted and as many clean ones, spread over their kinds; a third as many in each other cell."""
+    """Run ``subjects`` planted and as many clean ones, spread over their kinds; fewer in each other cell."""
     cells = []
     for part in parts:
         kinds: dict[str, Make] = dict(getattr(entry, part))
         for position, (kind, make) in enumerate(kinds.items()):
-            mine = max(1, subjects // 3)
+            mine = max(1, subjects // entry.thinned)
             if part in ("planted", "clean"):
                 mine = subjects // len(kinds) + (position < subjects % len(kinds))
             cells.append(run_cell(entry, part, kind, make, [seed_of(seed, entry.check, kind, i) for i in range(mine)]))

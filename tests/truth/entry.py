@@ -43,6 +43,7 @@ class Entry:
         small: Kind of small unfair subject; a pass is wrong.
         shown: Kind of subject that is run and counted without a demand.
         rates: What it must reach.
+        thinned: Each cell beside planted and clean gets one in so many of the subjects.
         scratch: Whether subjects live in a scratch folder.
     """
 
@@ -54,4 +55,5 @@ class Entry:
     small: Mapping[str, Make] = field(default_factory=dict)
     shown: Mapping[str, Make] = field(default_factory=dict)
     rates: Rates = field(default_factory=Rates)
+    thinned: int = 3
     scratch: bool = False

@@ -45,19 +45,19 @@ def test_every_check_the_catalogue_calls_built_has_an_entry() -> None:
 
 @pytest.mark.parametrize("check", CHECKS)
 def test_small_battery(check: str) -> None:
-    """Twelve planted and twelve clean subjects: no wrong pass, at most one miss, no false alarm."""
-    cells = battery.run(entry(check), 12, seed=20_261, parts=("planted", "clean"))
+    """Six planted and six clean subjects: no wrong pass, at most one miss, no false alarm."""
+    cells = battery.run(entry(check), 6, seed=20_261, parts=("planted", "clean"))
     odd = [line for cell in cells for line in cell.odd]
     counted = {decision.what: decision.count for decision in decide(entry(check), cells)}
     assert counted["wrong passes"] == 0, odd
     assert counted["false alarms"] == 0, odd
-    assert counted["found"] >= 11, odd
+    assert counted["found"] >= 5, odd
 
 
 @pytest.mark.parametrize("check", CHECKS)
 def test_small_samples_of_bad_subjects_do_not_pass(check: str) -> None:
     """A handful of rows never buys a pass for a subject that is bad."""
-    small = battery.run(entry(check), 9, seed=5, parts=("small",))
+    small = battery.run(entry(check), 12, seed=5, parts=("small",))
     assert sum(cell.outcomes["pass"] for cell in small) == 0
 
 
