@@ -16,7 +16,7 @@ from sklearn.metrics import roc_auc_score
 from fivefold.protection.membership import bounds, canary
 from fivefold.protection.membership.answers import Answers, against_shadows, ask, confidence
 from fivefold.protection.membership.attack import attack, halve
-from fivefold.protection.membership.queries import altered, halves, holds_all_classes, with_shadows
+from fivefold.protection.membership.queries import altered, halves, holds_all_classes, with_neighbours, with_shadows
 from fivefold.protection.membership.rows import encode, hashes, pool
 from fivefold.protection.membership.student import crossfit, widen
 
@@ -251,3 +251,22 @@ def test_a_class_of_one_row_is_in_every_shadow() -> None:
     assert seen == [{0, 1, 2}] * 4
     assert all(np.isfinite(values).all() for values in against_shadows(asked).values())
     assert not holds_all_classes(replace(answers, classes=4))
+
+
+def test_neighbours_keep_the_types_of_their_own_set() -> None:
+    """Whole numbers in training data, the same column with a missing value in test data: each is asked in its type."""
+    rng = np.random.default_rng(17)
+    inner = pd.DataFrame({"n": np.arange(30), "x": rng.normal(size=30)})
+    outer = pd.DataFrame({"n": np.r_[np.arange(29.0) + 40, np.nan], "x": rng.normal(size=30)})
+    truth = np.array([0, 1] * 15)
+    rows = pool(table("train", inner, truth), table("test", outer, truth), 60, rng)
+    kinds = set()
+
+    class Model:
+        def predict(self, asked: Table) -> np.ndarray:
+            kinds.add((asked.name, str(asked.features["n"].dtype)))
+            return np.zeros(len(asked), dtype=np.int64)
+
+    answers = Answers("binary", rows.target, None, np.zeros(60, dtype=np.int64), 2)
+    with_neighbours(Model(), rows, answers, rng)  # type: ignore[arg-type]
+    assert kinds == {("train", "int64"), ("test", "float64")}

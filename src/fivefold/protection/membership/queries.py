@@ -37,8 +37,8 @@ def with_neighbours(subject: Subject, pool: Pool, answers: Answers, rng: np.rand
         shifted = altered(pool.features, rng)
         cut = len(pool.members)
         tables = (
-            replace(pool.members, features=shifted.iloc[:cut].reset_index(drop=True)),
-            replace(pool.others, features=shifted.iloc[cut:].reset_index(drop=True)),
+            replace(pool.members, features=_typed(shifted.iloc[:cut].reset_index(drop=True), pool.members.features)),
+            replace(pool.others, features=_typed(shifted.iloc[cut:].reset_index(drop=True), pool.others.features)),
         )
         if answers.scores is None:
             labels = np.concatenate([subject.predict(table) for table in tables])
@@ -73,6 +73,21 @@ def altered(features: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
             source = np.where(rng.random(n) < _SWAP, rng.integers(0, n, size=n), np.arange(n))
         made[name] = column.take(source).reset_index(drop=True)
     return pd.DataFrame(made, columns=features.columns)
+
+
+def _typed(frame: pd.DataFrame, like: pd.DataFrame) -> pd.DataFrame:
+    """Give columns that joining both sets widened (whole numbers beside missing ones) their type back, if lossless."""
+    back = {}
+    for name in frame.columns:
+        if frame[name].dtype == like[name].dtype:
+            continue
+        try:
+            cast = frame[name].astype(like[name].dtype)
+        except (ValueError, TypeError):
+            continue
+        if bool(((cast == frame[name]) | (cast.isna() & frame[name].isna())).all()):
+            back[name] = cast
+    return frame.assign(**back) if back else frame
 
 
 def with_shadows(
