@@ -11,12 +11,16 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 
+from fivefold.contract.codec import canonical
 from fivefold.contract.outcome import Outcome
-from fivefold.contract.registry import resolve
+from fivefold.contract.registry import checks, resolve
 from fivefold.errors import FivefoldError
 from fivefold.stats.proportion import clopper_pearson
+
+from .floors import floors
 
 if TYPE_CHECKING:
     from .entry import Entry, Make
@@ -40,6 +44,10 @@ class Cell:
     def n(self) -> int:
         return sum(self.outcomes.values())
 
+    def plain(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return vars(self) | {"n": self.n, "outcomes": dict(sorted(self.outcomes.items()))}
+
 
 @dataclass(frozen=True)
 class Decision:
@@ -58,31 +66,47 @@ def seed_of(seed: int, check: str, kind: str, index: int) -> int:
     return int(np.random.SeedSequence([seed, zlib.crc32(f"{check}/{kind}".encode()), index]).generate_state(1)[0])
 
 
-def code_digest() -> str:
-    """Return SHA-256 over the product's source and the battery's."""
-    state = hashlib.sha256()
-    for folder, pattern in (("src/fivefold", "*.py"), ("src/fivefold", "*.toml"), ("tests/truth", "*.py")):
-        for path in sorted((REPO / folder).rglob(pattern)):
-            state.update(path.relative_to(REPO).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+def code_digest(check: str) -> str:
+    """Return SHA-256 over everything that a check's counts depend on: its room, those below it, floors, the battery."""
+    spec = checks()[check]
+    room = spec.implementation.split(".")[1]
+    below = ("contract", "stats", *(("evidence", "keys") if room == "traceability" else ()))
+    paths = [
+        REPO / "src" / "fivefold" / "errors.py",
+        *sorted(p for p in (REPO / "tests" / "truth").glob("*.py") if not p.name.startswith("test_")),
+    ]
+    for name in (room, *below):
+        paths += sorted((REPO / "src" / "fivefold" / name).rglob("*.py"))
+    state = hashlib.sha256(canonical([msgspec.to_builtins(spec), floors(check)]))
+    for path in paths:
+        state.update(path.relative_to(REPO).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return state.hexdigest()
 
 
 def run(entry: Entry, subjects: int, seed: int, parts: tuple[str, ...] = PARTS) -> list[Cell]:
     """Run ``subjects`` planted and as many clean ones, spread over their kinds; fewer in each other cell."""
+    return [
+        run_cell(entry, part, kind, [seed_of(seed, entry.check, kind, index) for index in range(count)])
+        for part, kind, count in plan(entry, subjects, parts)
+    ]
+
+
+def plan(entry: Entry, subjects: int, parts: tuple[str, ...] = PARTS) -> list[tuple[str, str, int]]:
+    """Return how many subjects of each part and kind make up a run."""
     cells = []
     for part in parts:
-        kinds: dict[str, Make] = dict(getattr(entry, part))
-        for position, (kind, make) in enumerate(kinds.items()):
-            mine = max(1, subjects // entry.thinned)
-            if part in ("planted", "clean"):
-                mine = subjects // len(kinds) + (position < subjects % len(kinds))
-            cells.append(run_cell(entry, part, kind, make, [seed_of(seed, entry.check, kind, i) for i in range(mine)]))
+        kinds = list(getattr(entry, part))
+        for position, kind in enumerate(kinds):
+            share = subjects // len(kinds) + (position < subjects % len(kinds))
+            count = share if part in ("planted", "clean") else max(1, subjects // entry.thinned)
+            cells.append((part, kind, count))
     return cells
 
 
-def run_cell(entry: Entry, part: str, kind: str, make: Make, seeds: list[int]) -> Cell:
+def run_cell(entry: Entry, part: str, kind: str, seeds: list[int]) -> Cell:
     """Put the subjects of one kind before the real check."""
-    check, cell, began = resolve(entry.check), Cell(part, kind), time.perf_counter()
+    make: Make = getattr(entry, part)[kind]
+    check, cell, began = resolve(entry.check), Cell(part, kind), time.process_time()
     for seed in seeds:
         context = make(seed)
         try:
@@ -99,7 +123,7 @@ def run_cell(entry: Entry, part: str, kind: str, make: Make, seeds: list[int]) -
         finally:
             if entry.scratch and context.scratch is not None:
                 shutil.rmtree(context.scratch.parent)
-    cell.seconds = time.perf_counter() - began
+    cell.seconds = time.process_time() - began
     return cell
 
 
@@ -155,7 +179,7 @@ def document(entry: Entry, cells: list[Cell], subjects: int, seed: int) -> dict[
         "documented": entry.documented,
         "subjects": subjects,
         "seed": seed,
-        "code": code_digest(),
-        "cells": [asdict(cell) | {"n": cell.n, "outcomes": dict(sorted(cell.outcomes.items()))} for cell in cells],
+        "code": code_digest(entry.check),
+        "cells": [cell.plain() for cell in cells],
         "decisions": [asdict(decision) for decision in decide(entry, cells)],
     }

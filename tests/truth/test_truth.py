@@ -13,7 +13,7 @@ from fivefold.contract import registry
 from fivefold.contract.finding import Result
 from fivefold.contract.outcome import Outcome
 
-from . import battery
+from . import battery, long
 from .__main__ import main
 from .battery import Cell, decide
 from .entries import MODULES, entry
@@ -136,6 +136,19 @@ def test_command_writes_json_and_a_page(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(sys, "argv", ["truth", *arguments.split(), str(target)])
     assert main() == 0
     found = json.loads(target.read_text())
-    assert found["code"] == battery.code_digest()
+    assert found["code"] == battery.code_digest("T2.signature")
     assert sum(cell["n"] for cell in found["cells"] if cell["part"] == "planted") == 15
     assert "| found | 15 | 15 |" in page(found)
+
+
+def test_pieces_of_the_long_run_add_up_and_are_not_run_twice(tmp_path: Path) -> None:
+    """Two workers' pieces are the same subjects as one plain run; a second start does nothing."""
+    for worker in (0, 1):
+        long.work(tmp_path, ["T2.signature"], 45, 2, worker=worker, workers=2)
+    times = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    assert len(times) == len(long.pieces(["T2.signature"], 45))
+    long.work(tmp_path, ["T2.signature"], 45, 2, worker=0, workers=1)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == times
+    plain = battery.run(entry("T2.signature"), 45, 2)
+    merged = long.merge(tmp_path, "T2.signature", 45)
+    assert [(cell.kind, cell.outcomes) for cell in merged] == [(cell.kind, cell.outcomes) for cell in plain]
