@@ -222,12 +222,29 @@ def test_no_group_under_ten_rows_is_shown() -> None:
     names[:9] = "only-nine"
     result = run(_context({"sex": names, "age": np.random.default_rng(1).integers(18, 90, 4000)}, truth, answers))
     assert all(m.n == 0 or m.n >= 10 for m in result.measures)
-    assert "only-nine" not in canonical(replace_limits(result)).decode()
+    assert "only-nine" not in canonical(result).decode()
 
 
-def replace_limits(result: object) -> object:
-    """Return the measures, plots and reason: everything that carries figures."""
-    return [result.measures, result.plots, result.reason]  # type: ignore[attr-defined]
+def test_rows_without_a_known_target_are_left_out_and_counted() -> None:
+    """Unknown labels (-1) are neither class; the finding says how many rows that were."""
+    codes, truth, answers = _rows(1, 8000)
+    target = truth.copy()
+    target[:500] = -1
+    result = run(_context({"sex": np.array(["m", "f"])[codes]}, target, answers))
+    assert result.outcome is Outcome.PASS
+    assert any("500 rows without a known target" in text for text in result.limits)
+    assert max(m.n for m in result.measures) < 7500
+    with pytest.raises(UnsupportedError) as caught:
+        run(_context({"sex": codes}, np.full(8000, -1), answers))
+    assert caught.value.code == "gaps.rows"
+
+
+def test_a_tiny_group_beside_large_ones_hides_no_gap() -> None:
+    """A third group in which nothing could be planted does not turn a plain gap into inconclusive."""
+    codes, truth, answers = _rows(14, 6000, (0.49, 0.49, 0.02))
+    answers[(codes == 0) & (truth == 1) & (np.random.default_rng(0).random(6000) < 0.4)] = 0
+    result = run(_context({"race": np.array(["a", "b", "c"])[codes]}, truth, answers))
+    assert result.outcome is Outcome.FAIL
 
 
 def test_unnoticed_canary_makes_it_inconclusive(monkeypatch: pytest.MonkeyPatch) -> None:

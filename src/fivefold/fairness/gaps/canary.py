@@ -23,19 +23,17 @@ PLANTABLE = 3
 """Selection, true-positive and false-positive rate: the rates in which a gap is planted."""
 _RECALL, _ALARMS = 0.8, 0.1
 _POWER = 2.33  # normal quantile of 99 %: planted gaps in small cells are enlarged until they should be found
+_LEAST_RATIO = 0.1  # below it too few are left selected for the planted ratio to be exact
 _WORDS = ("selection rate", "true-positive rate", "false-positive rate")
 
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a fault may be planted: a rate of a group, its rows and those of the largest other group."""
+    """Where a fault may be planted: a rate of a group, and the moves of that rate that should be seen."""
 
     rate: int
     group: int
-    rows: float
-    other: float
-    base: float
-    floor: float
+    moves: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -57,9 +55,9 @@ def run(rows: Rows, plan: Design, rng: np.random.Generator, *, replicates: int) 
         rng: Source of randomness.
         replicates: Copies with a fault, and copies without.
     """
-    places = _places(rows, plan)
+    places = _places(rows, plan) if len(plan) else []
     groups = int(offsets(rows.fields)[-1])
-    if not places or len(plan) == 0:
+    if not places:
         return Canary(
             kind="answers of one group shifted",
             planted=0,
@@ -67,7 +65,7 @@ def run(rows: Rows, plan: Design, rng: np.random.Generator, *, replicates: int) 
             clean=0,
             false_alarms=0,
             noticed=False,
-            detail="No group is large enough to plant a gap in.",
+            detail="No group is large enough to plant a gap that should be seen.",
         )
     stacks, sizes, words = [], [], set()
     for copy in range(2 * replicates):
@@ -75,7 +73,7 @@ def run(rows: Rows, plan: Design, rng: np.random.Generator, *, replicates: int) 
         changed = rows.answer
         if copy < replicates:
             place = places[int(rng.integers(len(places)))]
-            changed, size = _plant(place, rows, permuted, len(plan), rng)
+            changed, size = _plant(place, rows, permuted, rng)
             sizes.append(size)
             words.add(_WORDS[place.rate])
         stacks.append(tables(permuted, rows.truth, changed, groups))
@@ -94,54 +92,53 @@ def run(rows: Rows, plan: Design, rng: np.random.Generator, *, replicates: int) 
 
 
 def _places(rows: Rows, plan: Design) -> list[_Place]:
-    """List where a gap can be planted; sizes of cells are those expected after the permutation."""
+    """List where a gap can be planted and seen; sizes of cells are those expected after the permutation."""
     fields, truth, answer = rows.fields, rows.truth, rows.answer
     starts = offsets(fields)
     shares = np.concatenate([np.bincount(field.codes, minlength=len(field.labels)) for field in fields]) / len(truth)
     pools = [len(truth), float(truth.sum()), float(len(truth) - truth.sum())]
     chosen = [answer.mean(), answer[truth == 1].mean() if pools[1] else 0, answer[truth == 0].mean() if pools[2] else 0]
     main = plan.take(~plan.crossed & (plan.rate < len(pools)))
+    reach = float(ndtri(1 - ALPHA / len(plan))) + _POWER
     found = []
     for rate in range(len(pools)):
         mine = main.take(main.rate == rate)
         for group in np.union1d(mine.first, mine.second).tolist():
             field = int(np.searchsorted(starts, group, side="right")) - 1
             rivals = [at for at in range(int(starts[field]), int(starts[field + 1])) if at != group]
-            size, other = pools[rate] * shares[group], pools[rate] * max(shares[rivals])
-            if min(size, other) >= MIN_CELL:
-                found.append(_Place(rate, group, size, other, float(chosen[rate]), float(mine.floor[0])))
+            cells = pools[rate] * shares[group], pools[rate] * max(shares[rivals])
+            make = _ratio_moves if rate == 0 else _gap_moves
+            moves = make(cells, float(chosen[rate]), float(mine.floor[0]), reach) if min(cells) >= MIN_CELL else ()
+            if moves:
+                found.append(_Place(rate, group, moves))
     return found
 
 
-def _plant(
-    place: _Place, rows: Rows, codes: np.ndarray, comparisons: int, rng: np.random.Generator
-) -> tuple[np.ndarray, float]:
+def _gap_moves(cells: tuple[float, float], base: float, floor: float, reach: float) -> tuple[float, ...]:
+    """Return the moves, down and up, of a rate that leave a gap of the documented size, or of what cells can show."""
+    size = floor + max(DOCUMENTED, reach * float(np.sqrt(0.25 / cells[0] + 0.25 / cells[1])))
+    return tuple(move for move, room in ((-size, base), (size, 1 - base)) if size <= room)
+
+
+def _ratio_moves(cells: tuple[float, float], base: float, floor: float, reach: float) -> tuple[float, ...]:
+    """Return the move of a selection rate to 0.15 below the floor, or to as low a ratio as small cells need."""
+    if base <= 0.0:
+        return ()
+    ratio = max(floor - DOCUMENTED, 0.0)
+    for _ in range(4):
+        part = (1 - base * ratio) / (base * max(ratio, 1e-3) * cells[0]) + (1 - base) / (base * cells[1])
+        ratio = min(ratio, floor * float(np.exp(-reach * np.sqrt(part))))
+    return (-base * (1 - ratio),) if ratio > _LEAST_RATIO else ()
+
+
+def _plant(place: _Place, rows: Rows, codes: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, float]:
     """Return answers with a gap planted at ``place`` and the size of the move."""
     truth, answer = rows.truth, rows.answer
     members = (codes == place.group).any(axis=0)
     if place.rate:
         members &= truth == (place.rate == 1)
-    reach = float(ndtri(1 - ALPHA / comparisons)) + _POWER
-    spread = np.sqrt(0.25 / place.rows + 0.25 / place.other)
-    if place.rate == 0:
-        move = -place.base * (1 - _ratio(place, reach))
-    else:
-        size = place.floor + max(DOCUMENTED, reach * spread)
-        rooms = [-place.base, 1 - place.base]
-        fitting = [room for room in rooms if abs(room) >= size] or [max(rooms, key=abs)]
-        room = fitting[int(rng.integers(len(fitting)))]
-        move = np.sign(room) * min(size, abs(room))
+    move = place.moves[int(rng.integers(len(place.moves)))]
     source = members & (answer == (move < 0))
-    rate = answer[members].mean() if members.any() else 0.0
-    supply = rate if move < 0 else 1 - rate
+    supply = source.sum() / max(int(members.sum()), 1)
     flip = source & (rng.random(len(answer)) < (abs(move) / supply if supply > 0 else 0.0))
-    return np.where(flip, 1 - answer, answer), float(abs(move))
-
-
-def _ratio(place: _Place, reach: float) -> float:
-    """Return the planted ratio of selection rates: 0.15 below the floor, or as low as small cells need."""
-    ratio, base = place.floor - DOCUMENTED, max(place.base, 1e-9)
-    for _ in range(4):
-        part = (1 - base * ratio) / (base * max(ratio, 1e-3) * place.rows) + (1 - base) / (base * place.other)
-        ratio = min(ratio, place.floor * float(np.exp(-reach * np.sqrt(part))))
-    return max(ratio, 0.0)
+    return np.where(flip, 1 - answer, answer), abs(move)

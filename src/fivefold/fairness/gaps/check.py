@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
 from fivefold.contract.finding import Measure, Result
@@ -57,23 +58,27 @@ def run(context: Context) -> Result:
     """Measure F1.gaps.
 
     Raises:
-        UnsupportedError: ``gaps.protected`` without a protected column in the test set, ``gaps.rows`` without rows.
+        UnsupportedError: ``gaps.protected`` without a protected column in the test set, ``gaps.rows`` without
+            rows of known target.
         InputError: ``gaps.bands`` if the option cannot be read.
         SubjectError: The model misbehaved.
     """
     subject = context.subject
     if subject is None:
         raise UnsupportedError("gaps.subject", "there is no model to ask.")
-    table = _sample(context)
+    table, without = _sample(context)
     context.progress(0.1, "predicting")
     answers = _predict(subject, table)
     context.progress(0.5, "comparing groups")
     if subject.task == "regression":
         fields = _fields(context, table, np.zeros(len(table), dtype=np.int64))
-        return regression.run(context, fields, table.target, answers)
-    if context.settings.positive is None:
-        return _undeclared(context, subject, table, answers)
-    return _declared(context, subject, table, answers, context.settings.positive)
+        result = regression.run(context, fields, table.target, answers)
+    elif context.settings.positive is None:
+        result = _undeclared(context, subject, table, answers)
+    else:
+        result = _declared(context, subject, table, answers, context.settings.positive)
+    left_out = f"{without} rows without a known target were left out."
+    return msgspec.structs.replace(result, limits=(*result.limits, left_out)) if without else result
 
 
 def _declared(context: Context, subject: Subject, table: Table, answers: np.ndarray, positive: int) -> Result:
@@ -252,13 +257,17 @@ def _fields(context: Context, table: Table, outcome: np.ndarray) -> list[Field]:
     return found
 
 
-def _sample(context: Context) -> Table:
-    table = context.tables("test")
-    if len(table) == 0:
-        raise UnsupportedError("gaps.rows", "the test set has no rows.")
-    if len(table) > context.rows > 0:
-        table = table.take(np.sort(context.rng.choice(len(table), context.rows, replace=False)))
-    return table
+def _sample(context: Context) -> tuple[Table, int]:
+    """Return at most ``context.rows`` rows with a known target, and how many rows lack one."""
+    stored = context.tables("test")
+    target = stored.target
+    known = np.flatnonzero(target >= 0 if np.issubdtype(target.dtype, np.integer) else np.isfinite(target))
+    if len(known) == 0:
+        raise UnsupportedError("gaps.rows", "no test row has a known target.", remedy="Give rows with their truth.")
+    without = len(stored) - len(known)
+    if len(known) > context.rows > 0:
+        known = np.sort(context.rng.choice(known, context.rows, replace=False))
+    return (stored if len(known) == len(stored) else stored.take(known)), without
 
 
 def _predict(subject: Subject, table: Table) -> np.ndarray:

@@ -61,11 +61,8 @@ def field(
         edges: Declared band edges for a column of numbers; empty: three bands of about equal size.
         text: Treat numbers as categories.
     """
-    missing = np.asarray(column.isna())
-    if not text and _is_measured(column):
-        codes, labels = _bands(name, column, missing, edges)
-    else:
-        codes, labels = _categories(name, column, missing)
+    measured = not text and _is_measured(column)
+    codes, labels = _bands(name, column, edges) if measured else _categories(name, column)
     return _pool(name, codes, labels, outcome)
 
 
@@ -111,9 +108,9 @@ def _is_measured(column: pd.Series) -> bool:
     return pd.api.types.is_numeric_dtype(column) and column.nunique() > _CATEGORY_VALUES
 
 
-def _categories(name: str, column: pd.Series, missing: np.ndarray) -> tuple[np.ndarray, list[str]]:
+def _categories(name: str, column: pd.Series) -> tuple[np.ndarray, list[str]]:
     codes, values = pd.factorize(column, sort=False)
-    counts = np.bincount(codes[~missing], minlength=len(values))
+    counts = np.bincount(codes[codes >= 0], minlength=len(values))
     texts = [_text(value) for value in values]
     order = sorted(range(len(values)), key=lambda code: (-int(counts[code]), texts[code]))
     place = np.empty(len(values) + 1, dtype=np.int64)
@@ -123,7 +120,7 @@ def _categories(name: str, column: pd.Series, missing: np.ndarray) -> tuple[np.n
         labels = [f"{name} group {rank + 1} by size" for rank in range(len(values))]
     else:
         labels = [f"{name}={texts[code]}" for code in order]
-    if missing.any():
+    if (codes < 0).any():
         labels.append(f"{name} missing")
     return place[codes], labels
 
@@ -134,11 +131,12 @@ def _text(value: object) -> str:
     return str(value)[:_NAME_LENGTH]
 
 
-def _bands(name: str, column: pd.Series, missing: np.ndarray, edges: Sequence[float]) -> tuple[np.ndarray, list[str]]:
+def _bands(name: str, column: pd.Series, edges: Sequence[float]) -> tuple[np.ndarray, list[str]]:
     dates = pd.api.types.is_datetime64_any_dtype(column)
     if dates:
         column = (column - pd.Timestamp(0, tz=column.dt.tz)).dt.total_seconds()
     values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    missing = ~np.isfinite(values)
     cuts = np.asarray(edges, dtype=np.float64) if len(edges) else _cuts(values[~missing])
     codes = np.where(missing, len(cuts) + 1, np.searchsorted(cuts, values, side="right")).astype(np.int64)
     shown = [str(np.datetime64(int(cut), "s").astype("datetime64[M]")) if dates else f"{cut:g}" for cut in cuts]
@@ -182,6 +180,7 @@ def _pool(name: str, codes: np.ndarray, labels: list[str], outcome: np.ndarray) 
     names = [labels[code] for code in kept.tolist()]
     if not rare.any():
         return Field(name, place[codes], tuple(names))
-    # a single rare value keeps its name: "other" would hide nothing and say less
-    names.append(labels[int(np.flatnonzero(rare)[0])] if rare.sum() == 1 else f"{name}: {OTHER}")
+    # a single rare value keeps its name where it may be shown: "other" would hide nothing and say less
+    alone = rare.sum() == 1 and rows[rare][0] >= MIN_SHOWN
+    names.append(labels[int(np.flatnonzero(rare)[0])] if alone else f"{name}: {OTHER}")
     return Field(name, place[codes], tuple(names), pooled=len(kept))
