@@ -69,14 +69,14 @@ def run(rows: Rows, plan: Design, rng: np.random.Generator, *, replicates: int) 
         )
     stacks, sizes, words = [], [], set()
     for copy in range(2 * replicates):
-        permuted = rows.codes[:, rng.permutation(rows.codes.shape[1])]
-        changed = rows.answer
+        dealt = rng.permutation(len(rows.truth))  # dealing out people to groups is permuting the labels of groups
+        truth, answer = rows.truth[dealt], rows.answer[dealt]
         if copy < replicates:
             place = places[int(rng.integers(len(places)))]
-            changed, size = _plant(place, rows, permuted, rng)
+            answer, size = _plant(place, (rows.codes == place.group).any(axis=0), truth, answer, rng)
             sizes.append(size)
             words.add(_WORDS[place.rate])
-        stacks.append(tables(permuted, rows.truth, changed, groups))
+        stacks.append(tables(rows.codes, truth, answer, groups))
     found = any_found(plan.crossed, p_counted(plan, *rates(np.stack(stacks))))
     hits, alarms = int(found[:replicates].sum()), int(found[replicates:].sum())
     return Canary(
@@ -131,10 +131,10 @@ def _ratio_moves(cells: tuple[float, float], base: float, floor: float, reach: f
     return (-base * (1 - ratio),) if ratio > _LEAST_RATIO else ()
 
 
-def _plant(place: _Place, rows: Rows, codes: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, float]:
-    """Return answers with a gap planted at ``place`` and the size of the move."""
-    truth, answer = rows.truth, rows.answer
-    members = (codes == place.group).any(axis=0)
+def _plant(
+    place: _Place, members: np.ndarray, truth: np.ndarray, answer: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, float]:
+    """Return answers with a gap planted among the (n,) mask of members, and the size of the move."""
     if place.rate:
         members &= truth == (place.rate == 1)
     move = place.moves[int(rng.integers(len(place.moves)))]

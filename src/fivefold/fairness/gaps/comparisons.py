@@ -81,13 +81,13 @@ def offsets(fields: Sequence[Field]) -> np.ndarray:
 
 
 def flat_codes(fields: Sequence[Field]) -> np.ndarray:
-    """Return (f, n) positions of each row's groups in the flat list of all groups."""
+    """Return (f, n) int32 positions of each row's groups in the flat list of all groups."""
     starts = offsets(fields)
-    return np.stack([field.codes + start for field, start in zip(fields, starts, strict=False)])
+    return np.stack([(field.codes + start).astype(np.int32) for field, start in zip(fields, starts, strict=False)])
 
 
 def tables(codes: np.ndarray, truth: np.ndarray, answer: np.ndarray, groups: int) -> np.ndarray:
-    """Count rows by group, truth and answer in one pass.
+    """Count rows by group, truth and answer, in one pass per field.
 
     Args:
         codes: (f, n) from :func:`flat_codes`.
@@ -98,19 +98,22 @@ def tables(codes: np.ndarray, truth: np.ndarray, answer: np.ndarray, groups: int
     Returns:
         (G, 2, 2) counts.
     """
-    flat = codes * 4 + (2 * truth + answer)
-    return np.bincount(flat.ravel(), minlength=4 * groups).reshape(groups, 2, 2)
+    cell = 2 * truth + answer
+    counted = sum(np.bincount(mine * 4 + cell, minlength=4 * groups) for mine in codes)
+    return np.asarray(counted).reshape(groups, 2, 2)
 
 
 def moments(codes: np.ndarray, values: np.ndarray, groups: int) -> Moments:
     """Return moments of (n,) values in each group of the flat list."""
-    flat, repeated = codes.ravel(), np.broadcast_to(values - values.mean(), codes.shape).ravel()
-    rows = np.bincount(flat, minlength=groups).astype(np.float64)
+    centred = values - values.mean()
+    rows, total, square = np.zeros((3, groups))
+    for mine in codes:
+        rows += np.bincount(mine, minlength=groups)
+        total += np.bincount(mine, centred, minlength=groups)
+        square += np.bincount(mine, centred**2, minlength=groups)
     safe = np.maximum(rows, 1.0)
-    mean = np.bincount(flat, repeated, minlength=groups) / safe
-    square = np.bincount(flat, repeated**2, minlength=groups) / safe
-    spread = np.maximum(square - mean**2, 0.0) * rows / np.maximum(rows - 1, 1.0)
-    return Moments(rows, mean + values.mean(), spread)
+    spread = np.maximum(square - total**2 / safe, 0.0) / np.maximum(rows - 1, 1.0)
+    return Moments(rows, total / safe + values.mean(), spread)
 
 
 def rates(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

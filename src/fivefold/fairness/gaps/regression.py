@@ -119,13 +119,13 @@ def _canary(codes: np.ndarray, errors: np.ndarray, plan: Design, groups: int, rn
     reach, spread = float(ndtri(1 - ALPHA / len(plan))) + 2.33, float(errors.std())
     hits, alarms, sizes = 0, 0, []
     for copy in range(2 * _REPLICATES):
-        permuted, changed = codes[:, rng.permutation(codes.shape[1])], errors
+        changed = errors[rng.permutation(len(errors))]
         if copy < _REPLICATES:
-            mine = (permuted == members[int(rng.integers(len(members)))]).any(axis=0)
+            mine = (codes == members[int(rng.integers(len(members)))]).any(axis=0)
             rest = max(int((~mine).sum()), 1)
             sizes.append(float(plan.floor[0]) + reach * spread * float(np.sqrt(1 / mine.sum() + 1 / rest)) * 1.5)
-            changed = errors + sizes[-1] * mine
-        flagged = bool(any_found(plan.crossed, p_means(plan, moments(permuted, changed, groups))))
+            changed = changed + sizes[-1] * mine
+        flagged = bool(any_found(plan.crossed, p_means(plan, moments(codes, changed, groups))))
         hits, alarms = hits + (flagged and copy < _REPLICATES), alarms + (flagged and copy >= _REPLICATES)
     return Canary(
         kind=kind,

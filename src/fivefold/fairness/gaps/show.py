@@ -128,9 +128,10 @@ def groups(fields: Sequence[Field], counts: np.ndarray) -> tuple[Measure, ...]:
     low, high = wilson(hits, totals)
     labels, starts = _flat_labels(fields), offsets(fields)
     shown = [
-        int(start) + code
+        (int(start) + code, rate)
         for field, start in zip(fields, starts, strict=False)
         for code in range(min(len(field.labels), _MOST_GROUPS))
+        for rate in range(len(hits) - field.crossed)
     ]
     return tuple(
         Measure(
@@ -143,8 +144,7 @@ def groups(fields: Sequence[Field], counts: np.ndarray) -> tuple[Measure, ...]:
             where=labels[at],
             note="Too few rows to be judged." if totals[rate, at] < MIN_CELL else "",
         )
-        for at in shown
-        for rate in range(len(hits))
+        for at, rate in shown
         if totals[rate, at] >= MIN_SHOWN
     )
 
