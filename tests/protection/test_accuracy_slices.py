@@ -169,7 +169,7 @@ def test_few_rows_exclude_nothing_even_without_any_error():
 
 
 def test_planted_places_have_the_smallest_size():
-    """Between one and 1.15 times the smallest share, whatever the types of the columns."""
+    """Close to the smallest share, whatever the types of the columns."""
     rng = _rng(6)
     series = [
         _series(rng.normal(size=2000)),
@@ -178,8 +178,8 @@ def test_planted_places_have_the_smallest_size():
     ]
     terrain, cut = slices.survey(series, 0.1, rng), {}
     shares = [exclusion.anywhere(terrain, cut, rng).mean() for _ in range(40)]
-    assert min(shares) >= 0.1
-    assert max(shares) <= 0.115
+    assert min(shares) >= 0.097
+    assert max(shares) <= 0.106
 
 
 def test_canary_finds_planted_slices_and_leaves_shuffled_errors_alone():
