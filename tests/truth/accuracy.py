@@ -23,7 +23,7 @@ DECLARED = 0.05
 
 
 def _cut(rng: np.random.Generator, frame: pd.DataFrame, within: np.ndarray, rows: int, share: float) -> np.ndarray:
-    """Return a mask of about ``rows`` of the rows ``within``, cut by one column.
+    """Return a mask of ``rows`` of the rows ``within`` (more if values are tied), cut by one column.
 
     The column is a number (an interval of its values) or a category with a level of the share ``share``; the column is
     added to the frame, sometimes with missing values outside the slice.
@@ -31,7 +31,8 @@ def _cut(rng: np.random.Generator, frame: pd.DataFrame, within: np.ndarray, rows
     n = len(frame)
     name = f"s{len(frame.columns)}_{int(rng.integers(1000))}"
     if rng.random() < 0.4:
-        level = rng.random(n) < share
+        level = ~within & (rng.random(n) < share)
+        level[rng.choice(np.flatnonzero(within), rows, replace=False)] = True
         labels = np.array(["a", "b", "c", "d"], dtype=object)
         values = labels[rng.integers(0, 4, n)]
         values[level] = "z"
