@@ -79,6 +79,7 @@ def test_shift_alone_is_not_called_memory() -> None:
     result = run(shifted(6, 2000, remembers=False))
     assert result.outcome is Outcome.INCONCLUSIVE
     assert "differ by themselves" in result.reason
+    assert {measure.outcome for measure in result.measures} == {Outcome.INCONCLUSIVE, None}
 
 
 def test_memory_beyond_a_shift_is_found() -> None:

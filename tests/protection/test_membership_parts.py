@@ -16,7 +16,14 @@ from sklearn.metrics import roc_auc_score
 from fivefold.protection.membership import bounds, canary
 from fivefold.protection.membership.answers import Answers, against_shadows, ask, confidence
 from fivefold.protection.membership.attack import attack, halve
-from fivefold.protection.membership.queries import altered, halves, holds_all_classes, with_neighbours, with_shadows
+from fivefold.protection.membership.queries import (
+    altered,
+    halves,
+    holds_all_classes,
+    ranking,
+    with_neighbours,
+    with_shadows,
+)
 from fivefold.protection.membership.rows import encode, hashes, pool
 from fivefold.protection.membership.student import crossfit, widen
 
@@ -104,11 +111,13 @@ def test_neighbours_keep_types_missing_values_and_tell_no_side() -> None:
     """
     rng = np.random.default_rng(4)
     frame = mixed(rng, 3000)
-    near = altered(frame, rng)
+    near = altered(frame, ranking(frame, rng), rng)
     assert (near.dtypes == frame.dtypes).all()
     assert (near["b"].isna() == frame["b"].isna()).all()
     assert set(near["steps"]) <= set(frame["steps"])
-    moved = np.mean([(altered(frame, rng)["steps"] - frame["steps"]).to_numpy() for _ in range(20)], axis=0)
+    moved = np.mean(
+        [altered(frame, ranking(frame, rng), rng)["steps"].to_numpy() - frame["steps"] for _ in range(20)], axis=0
+    )
     first, second = moved[:1500], moved[1500:]
     error = np.sqrt(first.var() / 1500 + second.var() / 1500)
     assert abs(first.mean() - second.mean()) < 4 * error

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 MATERIAL = 0.55
 """Blind AUC that must be clearly exceeded before membership counts as confounded with a shift of the data."""
 
+_PRODUCTS = 64
+"""Features that are multiplied with the residual; more cost memory and find no more."""
+
 
 @dataclass(frozen=True)
 class Blind:
@@ -57,7 +60,8 @@ def blind(answers: Answers, design: np.ndarray, halves: Halves, rng: np.random.G
     truth = view.truth_targets(answers, np.arange(len(answers.target)))
     spread = targets.std(axis=0) + 1e-9
     residual = (truth - reference) / spread
-    inputs = np.column_stack([design, truth / spread, residual, np.abs(residual), design * residual[:, :1]])
+    both = design[:, :_PRODUCTS] * residual[:, :1]
+    inputs = np.column_stack([design, truth / spread, residual, np.abs(residual), both])
     rows = np.flatnonzero(halves.fit)
     wanted = halves.is_member[rows].astype(np.float64)[:, None]
     scores = crossfit(inputs, rows, wanted, rng).guess[:, 0] + 1e-9 * rng.random(len(inputs))

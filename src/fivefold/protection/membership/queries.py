@@ -33,9 +33,10 @@ def with_neighbours(subject: Subject, pool: Pool, answers: Answers, rng: np.rand
         SubjectError: The model misbehaved.
     """
     asked = []
+    features, cut = pool.features, len(pool.members)
+    ranked = ranking(features, rng)
     for _ in range(NEIGHBOURS):
-        shifted = altered(pool.features, rng)
-        cut = len(pool.members)
+        shifted = altered(features, ranked, rng)
         tables = (
             replace(pool.members, features=_typed(shifted.iloc[:cut].reset_index(drop=True), pool.members.features)),
             replace(pool.others, features=_typed(shifted.iloc[cut:].reset_index(drop=True), pool.others.features)),
@@ -49,29 +50,45 @@ def with_neighbours(subject: Subject, pool: Pool, answers: Answers, rng: np.rand
     return replace(answers, nearby=np.array(asked))
 
 
-def altered(features: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+def ranking(features: pd.DataFrame, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Return the order of the known values of each column of numbers or dates; other columns are absent.
+
+    Ties are in random order: members come first in the frame, and a fixed order would tell them apart.
+    """
+    shuffled = rng.permutation(len(features))
+    found = {}
+    for name in features.columns:
+        column = features[name]
+        number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+        if number or pd.api.types.is_datetime64_any_dtype(column):
+            values = numbers(column)[shuffled]
+            order = shuffled[np.argsort(values, kind="stable")]
+            found[name] = order[: len(order) - int(np.isnan(values).sum())]  # missing ones are sorted last
+    return found
+
+
+def altered(features: pd.DataFrame, ranked: dict[str, np.ndarray], rng: np.random.Generator) -> pd.DataFrame:
     """Return a frame whose every row is a near neighbour made of values that occur in the data.
 
     A number or date moves by up to 4 % of the rows in its column's order; any other value is exchanged for that of
     a random row with probability 0.1. Missing values stay missing, types stay as they are.
+
+    Args:
+        features: (n, d) frame.
+        ranked: From :func:`ranking`.
+        rng: Draws the moves.
     """
     n = len(features)
     reach = max(1, round(_NEAR * n))
     made = {}
     for name in features.columns:
-        column = features[name]
-        ordered = pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column)
-        if ordered and not pd.api.types.is_bool_dtype(column):
-            missing = column.isna().to_numpy()
-            # ties in random order: members come first in the frame, and a fixed order would tell them apart
-            order = np.lexsort((rng.random(n), numbers(column)))
-            known = order[~missing[order]]
-            source = np.arange(n)
+        if name in ranked:
+            known, source = ranked[name], np.arange(n)
             steps = np.arange(len(known)) + rng.integers(-reach, reach + 1, size=len(known))
             source[known] = known[np.clip(steps, 0, max(len(known) - 1, 0))]
         else:
             source = np.where(rng.random(n) < _SWAP, rng.integers(0, n, size=n), np.arange(n))
-        made[name] = column.take(source).reset_index(drop=True)
+        made[name] = features[name].take(source).reset_index(drop=True)
     return pd.DataFrame(made, columns=features.columns)
 
 

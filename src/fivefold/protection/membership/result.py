@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from fivefold.contract.finding import Curve, Measure, Plot, Result
 from fivefold.contract.outcome import Outcome, worst
 from fivefold.protection.membership import bounds
@@ -71,7 +73,9 @@ def result(
     """
     apart = beyond(found.scored.scores[found.scored.best_auc], seen, halves)
     outcome, reason = _decide(found, seen, apart, proof, floors)
-    measures = (
+    # where the whole is open, no figure is shown as judged the other way
+    is_open = outcome is Outcome.INCONCLUSIVE and found.outcome(floors) is not outcome
+    judged: tuple[Measure, ...] = (
         _measure("membership AUC", found.auc, floors[AUC], f"Attack: {found.scored.best_auc}, chosen on other rows."),
         _measure(
             "true-positive rate at 1 % false positives",
@@ -79,6 +83,10 @@ def result(
             floors[RATE],
             f"Attack: {found.scored.best_low}, chosen on other rows.",
         ),
+    )
+    if is_open:
+        judged = tuple(structs.replace(one, outcome=Outcome.INCONCLUSIVE) for one in judged)
+    shown = (
         _measure("AUC of a blind attack", seen.auc, None, "Never asks the model: what the rows alone give away."),
         _measure("membership AUC among rows that look alike", apart, None, "Strata of the blind attack's score."),
         Measure(name="training rows compared", value=float(len(rows.members)), unit="rows", n=len(rows.members)),
@@ -91,7 +99,7 @@ def result(
     return Result(
         outcome=outcome,
         reason=reason,
-        measures=measures,
+        measures=(*judged, *shown),
         canary=proof,
         plots=(_roc(found, seen, halves),),
         limits=_limits(answers, rows, seen),
