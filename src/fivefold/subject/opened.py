@@ -1,0 +1,64 @@
+"""Opened: the subject of a check process: a model process asked over its socket, or a file of predictions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fivefold.errors import SubjectError
+from fivefold.subject import predictions
+from fivefold.subject.access import Known, find
+from fivefold.subject.asked import AskedSubject, unstable
+from fivefold.subject.labels import number
+from fivefold.subject.memory import adopt, spread
+from fivefold.subject.probe import sample
+from fivefold.subject.training import training_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fivefold.contract.plan import ModelFact
+    from fivefold.contract.subject import Subject, Table
+    from fivefold.subject.remote import RemoteModel
+    from fivefold.subject.tables import Store
+    from fivefold.subject.worker.messages import CheckJob
+
+
+def open_subject(job: CheckJob, store: Store, start: Callable[[bool], RemoteModel]) -> tuple[Subject, tuple[str, ...]]:
+    """Return the subject as the probe found it, and what a reader should know about it.
+
+    Args:
+        job: The check's job, with the facts of the probe.
+        store: The data sets.
+        start: Starts a model process, for answering or for training.
+
+    Raises:
+        SubjectError: The model fails, or is not what it was when it was probed.
+    """
+    fact, model = job.fact, job.model
+    if fact is None or model is None or fact.task is None:
+        raise SubjectError("model.unprobed", "the model has not been probed.")
+    what = _known(fact)
+    if model.predictions:
+        return predictions.read(store, model.predictions, what, Path(job.model_root)), ()
+    raw = start(False)  # noqa: FBT003
+    access = find(raw, sample(store), what)
+    if access.classes != fact.classes or access.task != fact.task:
+        raise unstable(fact.classes, access.classes)
+    target = next((store.sets[name].target for name in ("train", *store.sets) if name in store.sets), "")
+
+    def retrain(table: Table, seed: int) -> Subject:
+        child = start(True)  # noqa: FBT003
+        made = training_table(table, target, access.classes)
+        child.fit(made, str(made.columns[-1]), seed)
+        return adopt(child, spread(table.features), access.classes, what)
+
+    notes = (access.note,) if access.note else ()
+    return AskedSubject(raw, access, retrain if fact.retrains else None, retrains=fact.retrains), notes
+
+
+def _known(fact: ModelFact) -> Known:
+    values = [number(label) for label in fact.classes]
+    numeric = all(value is not None for value in values)
+    whole = numeric and all(float(value or 0.0).is_integer() for value in values)
+    return Known(labels=fact.classes, numeric=numeric, whole=whole, task=fact.task or "", classes=fact.classes)

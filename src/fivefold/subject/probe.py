@@ -1,0 +1,221 @@
+"""Probe: the facts about data and model, read in the worker; numbers and kinds only, no values of the data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+
+from fivefold.contract.plan import ColumnFact, DataFact, Facts, ModelFact
+from fivefold.errors import InputError, SubjectError
+from fivefold.manifest import scenario
+from fivefold.subject import predictions
+from fivefold.subject.access import find
+from fivefold.subject.asked import AskedSubject
+from fivefold.subject.known import known, settings, task_by_labels
+from fivefold.subject.memory import spread
+from fivefold.subject.tables import Coding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from fivefold.contract.subject import SettingsView, Table
+    from fivefold.manifest.nouns import Feature, Model
+    from fivefold.subject.access import Access, Known
+    from fivefold.subject.remote import RemoteModel
+    from fivefold.subject.tables import Store
+
+_GROUP = 10
+_MEASURED = 20
+_BANDS = 3
+_DATE = r"^\d{4}-\d{2}-\d{2}"
+_DATES = 0.99
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the probe is told besides the data.
+
+    Attributes:
+        model: The declared model; None: none.
+        digest: Of its signed set.
+        training: A training function is declared.
+        open: Starts a model process, for answering or for training.
+        folder: Where files of predictions lie.
+        scenarios: Name to expression.
+        features: Declared features.
+    """
+
+    model: Model | None
+    digest: str
+    training: bool
+    open: Callable[[bool], RemoteModel]
+    folder: Path
+    scenarios: Mapping[str, str]
+    features: Mapping[str, Feature]
+
+
+def read(store: Store, asked: Asked) -> Facts:
+    """Read data and model.
+
+    Raises:
+        InputError: The data cannot be used as declared.
+    """
+    data = {name: data_fact(store, name) for name in store.sets}
+    _require_named(store, asked)
+    targets = [target for name in store.sets if (target := store.target(name)) is not None]
+    what = known(targets, store.sets, asked.model)
+    fact = None if asked.model is None else _model_fact(store, asked, what)
+    classes = fact.classes if fact and not fact.error else task_by_labels(what)[1]
+    view(store, classes)
+    return Facts(data=data, model=fact)
+
+
+def view(store: Store, classes: tuple[str, ...]) -> SettingsView:
+    """Check that ``positive`` and ``alarm`` name classes.
+
+    Raises:
+        InputError: ``data.label``.
+    """
+    return settings(classes, store.sets, scenarios={}, features={}, controls={})
+
+
+def data_fact(store: Store, name: str) -> DataFact:
+    """Return what the product read of one data set."""
+    data, frame = store.sets[name], store.frame(name)
+    return DataFact(
+        digest=store.digests.get(name, ""),
+        rows=len(frame),
+        columns=tuple(column_fact(str(column), frame[column]) for column in frame.columns),
+        target=data.target,
+        groups={column: _groups(frame[column]) for column in data.protected},
+    )
+
+
+def column_fact(name: str, column: pd.Series) -> ColumnFact:
+    """Return kind, missing and distinct values of a column."""
+    missing = int(column.isna().sum())
+    return ColumnFact(name=name, kind=_kind(column, missing), missing=missing, distinct=_distinct(column))
+
+
+def _distinct(column: pd.Series) -> int:
+    return int(column.astype(str).nunique() if column.dtype.kind == "O" else column.nunique())
+
+
+def _kind(column: pd.Series, missing: int) -> Literal["number", "integer", "boolean", "string", "date", "empty"]:
+    if missing == len(column):
+        return "empty"
+    if pd.api.types.is_bool_dtype(column) or pd.api.types.infer_dtype(column, skipna=True) == "boolean":
+        return "boolean"
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return "date"
+    if pd.api.types.is_integer_dtype(column):
+        return "integer"
+    if pd.api.types.is_numeric_dtype(column):
+        values = column.dropna().to_numpy(dtype=np.float64)
+        return "integer" if bool(np.all(np.isfinite(values)) and np.all(values % 1 == 0)) else "number"
+    texts = column.dropna().iloc[:10_000].astype("string")
+    return "date" if float(texts.str.match(_DATE).mean()) >= _DATES else "string"
+
+
+def _groups(column: pd.Series) -> int:
+    measured = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+    if (measured or pd.api.types.is_datetime64_any_dtype(column)) and column.nunique() > _MEASURED:
+        return min(_BANDS, len(column) // _GROUP)
+    return int((column.value_counts(dropna=False) >= _GROUP).sum())
+
+
+def _require_named(store: Store, asked: Asked) -> None:
+    """Check the columns that scenarios and features name, which only an engine can see in Parquet and Arrow files."""
+    everything = {str(column) for name in store.sets for column in store.frame(name).columns}
+    measured = {str(column) for column in store.frame("test").columns} if "test" in store.sets else everything
+    named = [(f"features.{name}", name, everything) for name in asked.features]
+    for title, text in asked.scenarios.items():
+        named += [(f"scenarios.{title}", name, measured) for name in scenario.columns(scenario.parse(text))]
+    for place, name, columns in named:
+        if name not in columns:
+            raise InputError(
+                "data.column-absent",
+                f'{place} names "{name}", which is no column of the data.',
+                remedy=f"The columns are: {', '.join(sorted(columns)[:30])}.",
+            )
+
+
+def sample(store: Store) -> pd.DataFrame:
+    """Return a few hundred rows of what the model sees, the same in every process.
+
+    Raises:
+        UnsupportedError: No data set is declared.
+    """
+    name = next(name for name in ("test", "train", *store.sets) if name in store.sets)
+    table: Table = store.table(name, Coding("binary", ()))
+    return spread(table.features)
+
+
+def _model_fact(store: Store, asked: Asked, what: Known) -> ModelFact:
+    model = asked.model
+    kind: Literal["factory", "predictions"] = "predictions" if model and model.predictions else "factory"
+    empty = ModelFact(digest=asked.digest, kind=kind)
+    try:
+        if model and model.predictions:
+            subject = predictions.read(store, model.predictions, what, asked.folder)
+            return ModelFact(
+                digest=asked.digest,
+                kind=kind,
+                task=subject.task,
+                classes=subject.classes,
+                scores=subject.capabilities.scores,
+                deterministic=True,
+            )
+        frame = sample(store)
+        if not len(frame):
+            return empty
+        return _probed(asked, frame, what)
+    except SubjectError as error:
+        text = f"{error.message[:1].upper()}{error.message[1:]} {error.remedy}".strip()
+        return ModelFact(digest=asked.digest, kind=kind, error=text)
+
+
+def _probed(asked: Asked, frame: pd.DataFrame, what: Known) -> ModelFact:
+    raw = asked.open(False)  # noqa: FBT003
+    access = find(raw, frame, what)
+    subject = AskedSubject(raw, access)
+    first, again = _bytes(subject, access, frame), _bytes(subject, access, frame)
+    return ModelFact(
+        digest=asked.digest,
+        kind="factory",
+        task=access.task,
+        classes=access.classes,
+        scores=access.score is not None,
+        retrains=asked.training and asked.open(True).can_train(),  # noqa: FBT003
+        deterministic=first == again,
+        perturbable=_perturbable(subject, access, frame),
+    )
+
+
+def _bytes(subject: AskedSubject, access: Access, frame: pd.DataFrame) -> bytes:
+    table = _bare(frame, access)
+    scores = subject.predict_proba(table).tobytes() if access.score else b""
+    return subject.predict(table).tobytes() + scores
+
+
+def _perturbable(subject: AskedSubject, access: Access, frame: pd.DataFrame) -> bool:
+    """Ask for rows that are nowhere in the data: each column is shifted by another number of rows."""
+    moved = {name: np.roll(np.arange(len(frame)), at + 1) for at, name in enumerate(frame.columns)}
+    strange = pd.concat([frame[name].iloc[order].reset_index(drop=True) for name, order in moved.items()], axis=1)
+    try:
+        subject.predict(_bare(strange, access))
+    except SubjectError:
+        return False
+    return True
+
+
+def _bare(frame: pd.DataFrame, access: Access) -> Table:
+    from fivefold.contract.subject import Table
+
+    n = len(frame)
+    target = np.zeros(n, dtype=np.int64 if access.classes else np.float64)
+    return Table("probe", np.arange(n, dtype=np.int64), frame, target, pd.DataFrame(index=frame.index))

@@ -1,0 +1,102 @@
+"""Remote: a model in another process, asked over a socket; what it answers is read with caps and checked types."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from fivefold.errors import SubjectError
+from fivefold.subject.batch import Tensor, encode, from_array
+from fivefold.subject.model import Description
+from fivefold.subject.worker import frames
+from fivefold.subject.worker.messages import Answered, Ask, Broken, Describe, Described, Fit, Fitted, FromModel
+
+if TYPE_CHECKING:
+    import socket
+
+    import numpy as np
+    import pandas as pd
+
+    from fivefold.subject.model import Form, Method
+
+ENDED = "model.ended"
+"""Code of the error when the model's process is gone; the parent knows why, and says it."""
+
+_PER_ROW = 4096
+_MOST = 512 << 20
+
+
+@dataclass
+class RemoteModel:
+    """A model process, from the side that asks; dropping it ends the process.
+
+    Attributes:
+        peer: The connection.
+        notes: Texts of foreign exceptions, for the screen only.
+    """
+
+    peer: socket.socket
+    notes: list[str] = field(default_factory=list)
+
+    def __del__(self) -> None:
+        with contextlib.suppress(OSError):
+            self.peer.close()
+
+    def describe(self) -> Description:
+        """Return what the model says of itself; see :class:`fivefold.subject.model.Raw`."""
+        reply = self._asked(Describe(), frames.SMALL)
+        if not isinstance(reply, Described):
+            raise _odd()
+        told: Description = frames.parse(reply.body, Description)
+        return told
+
+    def can_train(self) -> bool:
+        """Return whether the training function can be imported; for a training process."""
+        try:
+            return isinstance(self._asked(Describe(), frames.SMALL), Fitted)
+        except SubjectError:
+            return False
+
+    def ask(self, method: Method, form: Form, frame: pd.DataFrame) -> np.ndarray:
+        """Return raw answers; see :class:`fivefold.subject.model.Raw`."""
+        question = Ask(method=method, form=form, batch=msgspec.msgpack.encode(encode(frame)))
+        reply = self._asked(question, min(_MOST, frames.SMALL + _PER_ROW * len(frame)))
+        if not isinstance(reply, Answered):
+            raise _odd()
+        return from_array(frames.parse(reply.body, Tensor))
+
+    def fit(self, table: pd.DataFrame, target: str, seed: int) -> None:
+        """Train on a table whose last column is the target.
+
+        Raises:
+            SubjectError: Training failed.
+        """
+        reply = self._asked(Fit(batch=msgspec.msgpack.encode(encode(table)), target=target, seed=seed), frames.SMALL)
+        if not isinstance(reply, Fitted):
+            raise _odd()
+
+    def _asked(self, message: Describe | Ask | Fit, cap: int) -> Described | Answered | Fitted:
+        try:
+            frames.send(self.peer, message)
+            reply: FromModel = frames.receive(self.peer, FromModel, cap)
+        except frames.ClosedError:
+            raise SubjectError(ENDED, "the model's process ended.") from None
+        except SubjectError as error:
+            raise SubjectError("model.protocol", f"the model's process broke the protocol: {error.message}") from None
+        if isinstance(reply, Broken):
+            if reply.note:
+                self.notes.append(reply.note[:2000])
+            raise SubjectError(_clean(reply.code), _clean(reply.message), remedy=_clean(reply.remedy))
+        return reply
+
+
+def _clean(text: str) -> str:
+    """Return a foreign process's words as one printable line: it may send what it likes."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)[:300]
+
+
+def _odd() -> SubjectError:
+    return SubjectError("model.protocol", "the model's process broke the protocol: it answered something else.")

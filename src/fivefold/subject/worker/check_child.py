@@ -1,0 +1,188 @@
+"""Check process: our own code on the declared data; asks the model over a socket, hands its result to the parent."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import socket
+import tempfile
+import time
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+import numpy as np
+
+from fivefold.contract import registry
+from fivefold.contract.check import Context
+from fivefold.errors import FivefoldError, InternalError, SubjectError, UnsupportedError
+from fivefold.subject import probe
+from fivefold.subject.known import settings
+from fivefold.subject.model import failure
+from fivefold.subject.opened import open_subject
+from fivefold.subject.remote import RemoteModel
+from fivefold.subject.tables import Coding, Store
+from fivefold.subject.worker import frames
+from fivefold.subject.worker.confine import confine
+from fivefold.subject.worker.messages import CheckJob, Done, Failed, ModelHere, Progress, ToCheck, WantModel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fivefold.contract.finding import Result
+    from fivefold.contract.subject import Subject, Table
+
+_EVERY = 0.1
+
+
+class Session:
+    """The connection to the parent, and the models that were opened over it."""
+
+    def __init__(self, peer: socket.socket) -> None:
+        self._peer = peer
+        self._told = 0.0
+        self.notes: list[str] = []
+
+    def progress(self, share: float, text: str) -> None:
+        """Tell how far it is, ten times a second at most."""
+        now = time.monotonic()
+        if now - self._told >= _EVERY:
+            self._told = now
+            frames.send(self._peer, Progress(share=float(share), text=str(text)[:200]))
+
+    def open(self, training: bool) -> RemoteModel:
+        """Have a model process started.
+
+        Raises:
+            SubjectError: The parent refuses.
+        """
+        frames.send(self._peer, WantModel(training=training))
+        reply: ToCheck
+        reply, descriptor = frames.receive_with(self._peer, ToCheck, frames.SMALL)
+        if not isinstance(reply, ModelHere) or descriptor is None:
+            raise SubjectError("model.refused", "no more model processes are started for this check.")
+        return RemoteModel(socket.socket(fileno=descriptor), self.notes)
+
+    def end(self, message: Done | Failed) -> None:
+        """Hand over the outcome."""
+        frames.send(self._peer, message)
+
+
+def main(job: CheckJob, descriptor: int, server: int) -> int:
+    """Confine this process, run one check or the probe, say what came of it."""
+    session = Session(socket.socket(fileno=descriptor))
+    confine(job.confinement, server)
+    tempfile.tempdir = job.confinement.scratch
+    os.environ["TMPDIR"] = os.environ["HOME"] = job.confinement.scratch
+    os.chdir(job.confinement.scratch)
+    warnings.simplefilter("ignore")
+    try:
+        session.end(_run(job, session))
+    except frames.ClosedError:
+        return 1
+    return 0
+
+
+def _run(job: CheckJob, session: Session) -> Done | Failed:
+    try:
+        body = _probe(job, session) if not job.check else msgspec.msgpack.encode(_check(job, session))
+        return Done(body=body, notes=tuple(session.notes[:5]))
+    except FivefoldError as error:
+        notes = [*session.notes[:5], *getattr(error, "__notes__", ())]
+        return Failed(
+            kind=_kind(error),
+            code=error.code,
+            message=error.message,
+            remedy=error.remedy,
+            where=error.where,
+            note="\n".join(dict.fromkeys(notes)),
+        )
+    except ImportError as error:
+        return Failed(kind="import", code="check.engine", message=f"an engine is missing: {error.name or error}.")
+    except MemoryError:
+        return Failed(kind="internal", code="check.memory", message="the check ran out of memory.")
+    except frames.ClosedError:
+        raise
+    except Exception as error:  # noqa: BLE001  a fault of a check is that check's error, nothing else's
+        told = failure(error, "measuring")
+        message = told.message.replace("the model raised", "the check raised")
+        return Failed(kind="internal", code="check.raised", message=message, note="\n".join(told.__notes__))
+
+
+def _kind(error: FivefoldError) -> Literal["unsupported", "subject", "input", "internal"]:
+    if isinstance(error, UnsupportedError):
+        return "unsupported"
+    if isinstance(error, SubjectError):
+        return "subject"
+    return "internal" if isinstance(error, InternalError) else "input"
+
+
+def _store(job: CheckJob) -> Store:
+    return Store(Path(job.root), job.sets, job.features, job.digests)
+
+
+def _probe(job: CheckJob, session: Session) -> bytes:
+    asked = probe.Asked(
+        model=job.model,
+        digest=job.seed,
+        training=bool(job.training),
+        open=session.open,
+        folder=Path(job.model_root),
+        scenarios=job.scenarios,
+        features=job.features,
+    )
+    return msgspec.msgpack.encode(probe.read(_store(job), asked))
+
+
+def _check(job: CheckJob, session: Session) -> Result:
+    store, fact = _store(job), job.fact
+    classes = fact.classes if fact else ()
+    coding = Coding((fact.task if fact else None) or ("binary" if classes else "regression"), classes)
+    kept: dict[str, Table] = {}
+
+    def tables(name: str) -> Table:
+        if name not in kept:
+            kept[name] = store.table(name, coding)
+        return kept[name]
+
+    subject, notes = open_subject(job, store, session.open) if job.asks else (None, ())
+    result = registry.resolve(job.check)(_context(job, subject, tables, store, session))
+    return msgspec.structs.replace(result, limits=(*result.limits, *notes)) if notes else result
+
+
+def _context(
+    job: CheckJob, subject: Subject | None, tables: Callable[[str], Table], store: Store, session: Session
+) -> Context:
+    spec = registry.checks()[job.check]
+    classes = job.fact.classes if job.fact else ()
+    scratch = Path(job.confinement.scratch) / "check"
+    scratch.mkdir()
+    return Context(
+        subject=subject,
+        tables=tables,
+        rng=np.random.Generator(np.random.PCG64(int(job.seed, 16))),
+        thresholds=job.thresholds,
+        options=job.options,
+        rows=job.rows,
+        settings=settings(classes, store.sets, scenarios=job.scenarios, features=job.features, controls=job.controls),
+        effort=job.effort,
+        scratch=scratch,
+        model_root=Path(job.model_root) if job.model_root else None,
+        signature=job.signature,
+        trust=job.trust,
+        now=job.now,
+        row_id=row_ids(job.row_key),
+        progress=session.progress,
+        uses={name: registry.resolve(name) for name in spec.uses},
+    )
+
+
+def row_ids(key: bytes) -> Callable[[np.ndarray], list[str]]:
+    """Return the function that turns row positions into ids which only the holder of the key can turn back."""
+
+    def ids(rows: np.ndarray) -> list[str]:
+        return [hmac.new(key, str(int(row)).encode(), hashlib.sha256).hexdigest()[:24] for row in rows]
+
+    return ids

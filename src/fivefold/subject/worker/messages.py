@@ -1,0 +1,256 @@
+"""Messages: what parent, fork server, check process and model process say to each other, and the jobs they carry."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from fivefold.contract.plan import ModelFact
+from fivefold.manifest.nouns import DataSet, Feature, Model
+
+
+class _Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag=True):
+    """A tagged message."""
+
+
+class Confinement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What one process may touch.
+
+    Attributes:
+        read: Files and folders that it may read.
+        scratch: The folder that it may write.
+        file_bytes: Largest file that it may write.
+        foreign: It runs foreign code: it may not change modes, owners and times of files either.
+    """
+
+    read: tuple[str, ...]
+    scratch: str
+    file_bytes: int
+    foreign: bool
+
+
+class ModelJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A model process: where the snapshot is and what to call in it.
+
+    Attributes:
+        folder: The snapshot's folder; current folder and first on the import path.
+        target: ``module:function``.
+        training: ``target`` trains (``fit(table, rng)``) instead of loading.
+        seed: Of the global random generators.
+    """
+
+    folder: str
+    target: str
+    training: bool
+    seed: int
+    confinement: Confinement
+
+
+class CheckJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A check process: one check, or the probe.
+
+    Attributes:
+        check: Check id; empty: read the facts.
+        root: The application's folder.
+        fact: What probing the model showed; None for the probe itself.
+        seed: Of the check; for the probe the digest of the model's signed set.
+        training: ``module:function`` that trains; empty: none.
+        model_root: Folder with the signed files alone; empty: there are none.
+        row_key: Key of row ids.
+        asks: The check asks the model.
+    """
+
+    check: str
+    root: str
+    sets: dict[str, DataSet]
+    features: dict[str, Feature]
+    digests: dict[str, str]
+    confinement: Confinement
+    model: Model | None = None
+    training: str = ""
+    scenarios: dict[str, str] = {}
+    controls: dict[str, dict[str, Any]] = {}
+    fact: ModelFact | None = None
+    seed: str = ""
+    effort: str = "standard"
+    rows: int = 0
+    thresholds: dict[str, float] = {}
+    options: dict[str, Any] = {}
+    model_root: str = ""
+    signature: bytes | None = None
+    trust: bytes | None = None
+    now: str = ""
+    row_key: bytes = b""
+    asks: bool = True
+
+
+# parent -> fork server
+
+
+class Preload(_Message, frozen=True):
+    """Import engines and the code of checks, so that every later child has them."""
+
+    modules: tuple[str, ...] = ()
+    checks: tuple[str, ...] = ()
+
+
+class Spawn(_Message, frozen=True):
+    """Fork a child; the socket that it speaks over comes with the message."""
+
+    token: int
+    kind: Literal["check", "model"]
+    job: bytes
+
+
+class Kill(_Message, frozen=True):
+    """End a child, if it still lives."""
+
+    token: int
+
+
+ToServer = Preload | Spawn | Kill
+
+
+# fork server -> parent
+
+
+class Hello(_Message, frozen=True):
+    """The server is ready: which protections the kernel has, which engines are missing, its resident size."""
+
+    protections: tuple[str, ...]
+    missing: tuple[str, ...]
+    resident: int
+
+
+class Spawned(_Message, frozen=True):
+    """A child lives."""
+
+    token: int
+    pid: int
+
+
+class Exited(_Message, frozen=True):
+    """A child ended with this wait status."""
+
+    token: int
+    status: int
+
+
+FromServer = Hello | Spawned | Exited
+
+
+# check process -> parent
+
+
+class Progress(_Message, frozen=True):
+    """How far a check is."""
+
+    share: float
+    text: str
+
+
+class WantModel(_Message, frozen=True):
+    """Start a model process, for answering or for training."""
+
+    training: bool = False
+
+
+class Done(_Message, frozen=True):
+    """The result (of a check) or the facts (of the probe), as message pack."""
+
+    body: bytes
+    notes: tuple[str, ...] = ()
+
+
+class Failed(_Message, frozen=True):
+    """It came to nothing.
+
+    Attributes:
+        kind: ``import`` and ``unsupported`` make the check not-run; ``input`` is the user's to mend; the others are
+            errors of the subject or of ours.
+        note: For the screen only; may quote data, so it is never sealed.
+    """
+
+    kind: Literal["import", "unsupported", "subject", "input", "internal"]
+    code: str
+    message: str
+    remedy: str = ""
+    where: str = ""
+    note: str = ""
+
+
+FromCheck = Progress | WantModel | Done | Failed
+
+
+# parent -> check process
+
+
+class ModelHere(_Message, frozen=True):
+    """A model process was started; its socket comes with the message."""
+
+
+class Refused(_Message, frozen=True):
+    """No model process is started."""
+
+    reason: str
+
+
+ToCheck = ModelHere | Refused
+
+
+# check process -> model process
+
+
+class Describe(_Message, frozen=True):
+    """What does the model say of itself?"""
+
+
+class Ask(_Message, frozen=True):
+    """Answer for these rows (message pack of a batch)."""
+
+    method: Literal["predict", "predict_proba", "call"]
+    form: Literal["frame", "matrix"]
+    batch: bytes
+
+
+class Fit(_Message, frozen=True):
+    """Train on these rows (a batch with the target as last column) and be the model from then on."""
+
+    batch: bytes
+    target: str
+    seed: int
+
+
+ToModel = Describe | Ask | Fit
+
+
+# model process -> check process
+
+
+class Described(_Message, frozen=True):
+    """What the model says of itself (message pack of a description)."""
+
+    body: bytes
+
+
+class Answered(_Message, frozen=True):
+    """Raw answers (message pack of a tensor)."""
+
+    body: bytes
+
+
+class Fitted(_Message, frozen=True):
+    """The training is done."""
+
+
+class Broken(_Message, frozen=True):
+    """The model failed; the text is ours, the note the foreign one."""
+
+    code: str
+    message: str
+    remedy: str = ""
+    note: str = ""
+
+
+FromModel = Described | Answered | Fitted | Broken

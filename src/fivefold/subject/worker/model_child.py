@@ -1,0 +1,159 @@
+"""Model process: the application's own code, confined; it answers over one socket and has nothing else."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import random
+import socket
+import sys
+import tempfile
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from fivefold.contract.codec import MAX_FRAME
+from fivefold.errors import FivefoldError, SubjectError
+from fivefold.subject.batch import Batch, array, decode
+from fivefold.subject.model import LocalModel, failure
+from fivefold.subject.training import make
+from fivefold.subject.worker import frames
+from fivefold.subject.worker.confine import confine
+from fivefold.subject.worker.messages import (
+    Answered,
+    Ask,
+    Broken,
+    Describe,
+    Described,
+    Fit,
+    Fitted,
+    FromModel,
+    ModelJob,
+    ToModel,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def main(job: ModelJob, descriptor: int, server: int) -> int:
+    """Confine this process, load the model, answer until nobody asks any more."""
+    confine(job.confinement, server)
+    _settle(job)
+    peer = socket.socket(fileno=descriptor)
+    serving = _Serving(job)
+    try:
+        while True:
+            message: ToModel = frames.receive(peer, ToModel, MAX_FRAME)
+            frames.send(peer, serving.reply(message))
+    except frames.ClosedError:
+        return 0
+
+
+def _settle(job: ModelJob) -> None:
+    os.environ["HOME"] = os.environ["TMPDIR"] = job.confinement.scratch
+    tempfile.tempdir = job.confinement.scratch
+    os.chdir(job.folder)
+    sys.path.insert(0, job.folder)
+    sys.dont_write_bytecode = True
+    warnings.simplefilter("ignore")
+    random.seed(job.seed)
+    np.random.seed(job.seed % 2**32)  # noqa: NPY002  models that use the global generator shall repeat themselves
+
+
+class _Serving:
+    """The model, loaded when it is first asked for."""
+
+    def __init__(self, job: ModelJob) -> None:
+        self._job = job
+        self._function: Callable[..., Any] | None = None
+        self._model: LocalModel | None = None
+
+    def reply(self, message: Describe | Ask | Fit) -> Described | Answered | Fitted | Broken:
+        try:
+            return self._answer(message)
+        except FivefoldError as error:
+            return Broken(
+                code=error.code,
+                message=error.message,
+                remedy=error.remedy,
+                note="\n".join(error.__notes__) if hasattr(error, "__notes__") else "",
+            )
+        except MemoryError:
+            return Broken(code="model.memory", message="the model ran out of memory.")
+        except BaseException as error:  # noqa: BLE001  foreign code may raise anything, SystemExit too
+            told = failure(error, "answering")
+            return Broken(code=told.code, message=told.message, remedy=told.remedy, note=told.__notes__[0])
+
+    def _answer(self, message: Describe | Ask | Fit) -> Described | Answered | Fitted:
+        if isinstance(message, Fit):
+            self._fit(message)
+            return Fitted()
+        if isinstance(message, Describe):
+            if self._job.training and self._model is None:
+                self._named()
+                return Fitted()
+            return Described(body=msgspec.msgpack.encode(self._loaded().describe()))
+        batch = frames.parse(message.batch, Batch)
+        answers = self._loaded().ask(message.method, message.form, decode(batch))
+        return Answered(body=msgspec.msgpack.encode(array(answers)))
+
+    def _loaded(self) -> LocalModel:
+        if self._model is None:
+            if self._job.training:
+                raise SubjectError("model.untrained", "nothing was trained yet.")
+            function = self._named()
+            self._model = LocalModel(_foreign(function, "loading"))
+        return self._model
+
+    def _fit(self, message: Fit) -> None:
+        function = self._named()
+        frame = decode(frames.parse(message.batch, Batch))
+        target = frame.columns[-1]
+        table = make(frame.iloc[:, :-1], frame[target].rename(message.target))
+        rng = np.random.Generator(np.random.PCG64(message.seed))
+        self._model = LocalModel(_foreign(lambda: function(table, rng), "training"))
+
+    def _named(self) -> Callable[..., Any]:
+        """Import the application's function; the one import of foreign code there is."""
+        if self._function is None:
+            module, _, name = self._job.target.partition(":")
+            _require_own(module, self._job.folder)
+            found = _foreign(lambda: getattr(importlib.import_module(module), name), "importing")
+            if not callable(found):
+                raise SubjectError("model.factory", f"{self._job.target} is no function.", remedy="Name a function.")
+            self._function = found
+        return self._function
+
+
+def _foreign(function: Callable[[], Any], doing: str) -> Any:
+    try:
+        return function()
+    except (MemoryError, SubjectError):
+        raise
+    except ModuleNotFoundError as error:
+        told = failure(error, doing)
+        missing = "".join(letter for letter in str(error.name) if letter.isalnum() or letter in "._")[:60]
+        told.message = f"the module {missing or 'that the model imports'} is not there while {doing} the model."
+        told.remedy = "Install it, or name your own helper modules under `model.files:` so that they are signed too."
+        raise told from None
+    except BaseException as error:  # noqa: BLE001  foreign code may raise anything
+        raise failure(error, doing) from None
+
+
+def _require_own(module: str, folder: str) -> None:
+    """Refuse a module name that is taken by a library: the application's file would never be found."""
+    top = module.partition(".")[0]
+    taken = sys.modules.get(top)
+    place = str(getattr(taken, "__file__", "") or "")
+    if taken is not None and not place.startswith(folder + os.sep):
+        raise SubjectError(
+            "model.module-name",
+            f"the module name {top} is taken by a library.",
+            remedy="Give the application's module a name of its own.",
+        )
+
+
+REPLIES = FromModel

@@ -1,0 +1,138 @@
+"""Fork server: imports the engines once, then forks a child for each check and each model.
+
+It runs none of the application's code and reads none of its data. When the parent goes away, it ends its children and
+itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import os
+import selectors
+import signal
+from typing import TYPE_CHECKING
+
+from fivefold.contract import registry
+from fivefold.errors import SubjectError
+from fivefold.subject.worker import confine, frames
+from fivefold.subject.worker.messages import CheckJob, Exited, Hello, Kill, ModelJob, Preload, Spawn, Spawned, ToServer
+
+if TYPE_CHECKING:
+    import socket
+
+_ENGINES = ("numpy", "pandas", "pyarrow")
+_MAY_PRELOAD = frozenset({"numpy", "scipy", "pandas", "pyarrow", "sklearn"})
+_CAP = 64 << 20
+CHILD = 3
+"""The descriptor of a child's only connection."""
+
+
+def serve(parent: socket.socket) -> None:
+    """Serve until the parent closes the connection."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    missing = tuple(name for name in _ENGINES if not _loads(name))
+    frames.send(parent, Hello(protections=confine.protections(), missing=missing, resident=_resident()))
+    _Server(parent).run()
+
+
+class _Server:
+    """The loop: spawn on request, tell when a child has ended."""
+
+    def __init__(self, parent: socket.socket) -> None:
+        self._parent = parent
+        self._children: dict[int, tuple[int, int]] = {}
+        self._select = selectors.DefaultSelector()
+        self._select.register(parent, selectors.EVENT_READ)
+
+    def run(self) -> None:
+        try:
+            while True:
+                for key, _ in self._select.select():
+                    if key.fileobj is self._parent:
+                        self._command()
+                    else:
+                        self._reap(key.fd)
+        except (frames.ClosedError, SubjectError):
+            pass
+        finally:
+            for _, pid in self._children.values():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+    def _command(self) -> None:
+        message: ToServer
+        message, descriptor = frames.receive_with(self._parent, ToServer, _CAP)
+        if isinstance(message, Kill):
+            self._kill(message.token)
+            return
+        if isinstance(message, Preload):
+            for name in message.modules:
+                if name.partition(".")[0] in _MAY_PRELOAD:
+                    _loads(name)
+            for check in message.checks:
+                with contextlib.suppress(ImportError, KeyError, AttributeError):
+                    registry.resolve(check)
+            frames.send(self._parent, Hello(protections=confine.protections(), missing=(), resident=_resident()))
+            return
+        if descriptor is not None:
+            self._spawn(message, descriptor)
+
+    def _kill(self, token: int) -> None:
+        for known, pid in self._children.values():
+            if known == token:
+                os.kill(pid, signal.SIGKILL)
+
+    def _spawn(self, message: Spawn, descriptor: int) -> None:
+        gc.freeze()
+        me = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            _child(message, descriptor, me)
+        os.close(descriptor)
+        handle = os.pidfd_open(pid)
+        self._children[handle] = (message.token, pid)
+        self._select.register(handle, selectors.EVENT_READ)
+        frames.send(self._parent, Spawned(token=message.token, pid=pid))
+
+    def _reap(self, handle: int) -> None:
+        token, pid = self._children.pop(handle)
+        self._select.unregister(handle)
+        os.close(handle)
+        _, status = os.waitpid(pid, 0)
+        frames.send(self._parent, Exited(token=token, status=status))
+
+
+def _child(message: Spawn, descriptor: int, server: int) -> None:
+    """Run one child; never returns."""
+    code = 70
+    try:
+        os.dup2(descriptor, CHILD)
+        os.closerange(CHILD + 1, os.sysconf("SC_OPEN_MAX"))
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        if message.kind == "check":
+            from fivefold.subject.worker.check_child import main as check
+
+            code = check(frames.parse(message.job, CheckJob), CHILD, server)
+        else:
+            from fivefold.subject.worker.model_child import main as model
+
+            code = model(frames.parse(message.job, ModelJob), CHILD, server)
+    except BaseException:  # noqa: BLE001  nothing may return into the server's loop
+        code = 70
+    finally:
+        os._exit(code)
+
+
+def _loads(name: str) -> bool:
+    try:
+        importlib.import_module(name)
+    except Exception:  # noqa: BLE001  an engine that does not load is as good as missing
+        return False
+    return True
+
+
+def _resident() -> int:
+    with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123  one line, before anything else
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -1,0 +1,83 @@
+"""Watch: what a child uses, read from ``/proc`` and its scratch folder, held against its limits."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_MB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one check and each of its models may use.
+
+    Attributes:
+        seconds: Wall-clock time of the check.
+        memory: Resident bytes beyond those of the engines.
+        threads: Threads of one process.
+        scratch: Bytes in one scratch folder.
+    """
+
+    seconds: float
+    memory: int
+    threads: int = 256
+    scratch: int = 512 * _MB
+    entries: int = 10_000
+
+
+def broken(pid: int, scratch: Path, limits: Limits, baseline: int, *, files: bool) -> str:
+    """Return which limit a process breaks, in words; empty if none (or if it is gone).
+
+    Args:
+        pid: The process.
+        scratch: Its scratch folder.
+        limits: Its limits.
+        baseline: Resident bytes of the fork server, which the child shares.
+        files: Also measure the scratch folder.
+    """
+    try:
+        with open(f"/proc/{pid}/statm", encoding="ascii") as file:  # noqa: PTH123
+            resident = int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        threads = len(os.listdir(f"/proc/{pid}/task"))  # noqa: PTH208
+    except (OSError, IndexError, ValueError):
+        return ""
+    if resident - baseline > limits.memory:
+        return f"needed more than {limits.memory // _MB:,} MB of memory"
+    if threads > limits.threads:
+        return f"started more than {limits.threads} threads"
+    if files and _too_much(scratch, limits):
+        return f"wrote more than {limits.scratch // _MB} MB or {limits.entries:,} files"
+    return ""
+
+
+def _too_much(folder: Path, limits: Limits) -> bool:
+    size = count = 0
+    for place, folders, leaves in os.walk(folder):
+        count += len(leaves) + len(folders)
+        for leaf in leaves:
+            try:
+                size += os.lstat(os.path.join(place, leaf)).st_blocks * 512  # noqa: PTH118
+            except OSError:
+                continue
+        if size > limits.scratch or count > limits.entries:
+            return True
+    return False
+
+
+def ending(status: int) -> str:
+    """Return how a process ended, in words; empty if it ended as it should."""
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        try:
+            name = signal.Signals(number).name
+        except ValueError:
+            name = str(number)
+        return f"was ended by signal {name}"
+    code = os.waitstatus_to_exitcode(status)
+    return f"ended itself with exit code {code}" if code else ""
