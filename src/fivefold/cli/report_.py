@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Format = Literal["html", "json", "terminal"]
 _NAMES: dict[str, Format] = {"html": "html", "json": "json", "terminal": "terminal"}
 _SUFFIXES: dict[str, Format] = {".json": "json", ".txt": "terminal"}
+_ENDINGS: dict[Format, str] = {"html": "html", "json": "json", "terminal": "txt"}
 _EXIT = {"yes": 0, "unchecked": 0, "no": 1, "doubt": 3}
 
 
@@ -28,7 +29,10 @@ def report(
         str, typer.Option("--format", help="html, json or terminal (default: by the ending of --out, else html).")
     ] = "",
     out: Annotated[
-        str, typer.Option(help="Where to write; - for standard output (default: a file beside you for html).")
+        str,
+        typer.Option(
+            help="A file, a folder, or - for standard output (default: html beside you, others to standard output)."
+        ),
     ] = "",
     attempt: Annotated[
         int | None, typer.Option(help="Number of the attempt (default: the newest with a verdict).", min=1)
@@ -64,7 +68,7 @@ def report(
         attempt=attempt,
         application=observe(root, manifest) if manifest is not None else None,
     )
-    _deliver(document, chosen, target or _default(document, chosen, place), open_it=show)
+    _deliver(document, chosen, target or _default(document, chosen, place, Path(out)), open_it=show)
     sys.exit(_EXIT[document.verified])
 
 
@@ -98,12 +102,12 @@ def _format(form: str, out: str, *, json: bool) -> Format:
 def _target(out: str, form: Format) -> Path | None:
     if out == "-" or (not out and form != "html"):
         return Path("-")
-    return Path(out) if out else None
+    return Path(out) if out and not Path(out).is_dir() else None
 
 
-def _default(document: Document, form: Format, place: Path) -> Path:
+def _default(document: Document, form: Format, place: Path, base: Path) -> Path:
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", document.verdict.application).strip(".-")[:60] or "application"
-    target = Path(f"{name}-report.{form}")
+    target = base / f"{name}-report.{_ENDINGS[form]}"
     _refuse_inside(target, place)
     return target
 
