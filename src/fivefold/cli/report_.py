@@ -30,9 +30,7 @@ def report(
     ] = "",
     out: Annotated[
         str,
-        typer.Option(
-            help="A file, a folder, or - for standard output (default: html beside you, others to standard output)."
-        ),
+        typer.Option(help="A file, a folder, or - for standard output (default: a file beside you if html)."),
     ] = "",
     attempt: Annotated[
         int | None, typer.Option(help="Number of the attempt (default: the newest with a verdict).", min=1)
