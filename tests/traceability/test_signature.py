@@ -112,6 +112,21 @@ def test_links_to_folders_and_special_files_are_refused(model: Model, make: str)
     assert ("model.symlink" if make == "folder" else "model.special") in result.measures[0].note
 
 
+@pytest.mark.parametrize("name", [b"bad\xff", b"two\nlines", b"back\\slash"])
+@pytest.mark.parametrize("link", [True, False])
+def test_names_that_read_differently_elsewhere_are_refused(name: bytes, link: bool, model: Model) -> None:
+    """A file name that is not plain text is refused, and the finding can still be written."""
+    place = model.root / os.fsdecode(name)
+    if link:
+        place.symlink_to(model.folder)
+    else:
+        place.write_bytes(b"x")
+    result = run(model.context(1))
+    assert result.outcome is Outcome.FAIL
+    assert "model.name" in result.measures[0].note
+    assert canonical(result)
+
+
 def test_result_is_the_same_whatever_throw_away_keys_are_drawn(model: Model) -> None:
     """Random keys of the canary leave no trace in the finding."""
     first = canonical(run(model.context(1)))

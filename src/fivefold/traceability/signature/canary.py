@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fivefold.contract.finding import Canary
+from fivefold.errors import TrustError
 from fivefold.evidence import oms
+from fivefold.evidence.signed_set import require_name
 from fivefold.keys import trust as trust_file
 from fivefold.keys.signing import generate
 from fivefold.traceability.signature.snapshot import listed
@@ -175,7 +177,7 @@ def run(root: Path, scratch: Path, inspect: Inspect, rng: np.random.Generator, *
 
 def _copy_files(root: Path, target: Path) -> None:
     """Copy up to 100 plain files, at most the first 8 MiB of each; anything else is left to the measurement."""
-    plain = [path for path in sorted(root.rglob("*")) if path.is_file() and not path.is_symlink()]
+    plain = [path for path in sorted(root.rglob("*")) if _is_plain(root, path)]
     for path in plain[:_MOST_FILES]:
         place = target / path.relative_to(root)
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -184,3 +186,11 @@ def _copy_files(root: Path, target: Path) -> None:
     if not plain:
         target.mkdir(parents=True, exist_ok=True)
         (target / "model").write_bytes(b"\0")
+
+
+def _is_plain(root: Path, path: Path) -> bool:
+    try:
+        require_name(path.relative_to(root).as_posix())
+    except TrustError:
+        return False
+    return path.is_file() and not path.is_symlink()

@@ -7,6 +7,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from fivefold.errors import TrustError
+from fivefold.evidence.signed_set import require_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +19,8 @@ def listed(root: Path) -> dict[str, Path]:
     """Return POSIX name to path of every file below ``root``.
 
     Raises:
-        TrustError: ``model.symlink`` or ``model.special`` for anything that is not a plain file or folder.
+        TrustError: ``model.symlink`` or ``model.special`` for anything that is not a plain file or folder;
+            ``model.name`` for a name that reads differently elsewhere.
     """
     found: dict[str, Path] = {}
     for folder, folders, leaves in os.walk(root, followlinks=False):
@@ -26,7 +28,7 @@ def listed(root: Path) -> dict[str, Path]:
         folders.sort()
         for leaf in sorted((*folders, *leaves)):
             path = here / leaf
-            name, mode = path.relative_to(root).as_posix(), path.lstat().st_mode
+            name, mode = require_name(path.relative_to(root).as_posix()), path.lstat().st_mode
             if stat.S_ISLNK(mode):
                 raise TrustError("model.symlink", "this is a symbolic link.", where=name, remedy=_MEND)
             if stat.S_ISREG(mode):
