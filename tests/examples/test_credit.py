@@ -20,6 +20,7 @@ from fivefold.errors import TrustError
 from fivefold.evidence import oms, signed_set
 from fivefold.keys.signing import load_public
 from fivefold.manifest import reader
+from fivefold.subject.training import training_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,15 +142,18 @@ def test_the_model_is_better_than_always_saying_good(modules: tuple[Any, Any]) -
     assert (model.predict(frame) == frame["credit"]).mean() >= 0.73
 
 
-@pytest.mark.parametrize("form", ["indices", "labels"])
+@pytest.mark.parametrize("form", ["places", "labels", "as the worker hands it"])
 def test_fit_takes_labels_or_their_places(modules: tuple[Any, Any], form: str) -> None:
     """Whoever calls it may hand the target either way; both give the same model."""
     _, train = modules
     data = table("train")
     wanted = train.fit(data, np.random.default_rng(3)).predict_proba(data.features)
+    given: Any = data
     if form == "labels":
-        data = Table(**{**vars(data), "target": np.where(data.target == 1, "good", "bad").astype(object)})
-    np.testing.assert_array_equal(train.fit(data, np.random.default_rng(3)).predict_proba(data.features), wanted)
+        given = Table(**{**vars(data), "target": np.where(data.target == 1, "good", "bad").astype(object)})
+    elif form == "as the worker hands it":
+        given = training_table(data, "credit", ("bad", "good"))
+    np.testing.assert_array_equal(train.fit(given, np.random.default_rng(3)).predict_proba(data.features), wanted)
 
 
 def test_odd_rows_get_a_score_too(modules: tuple[Any, Any]) -> None:
