@@ -65,6 +65,7 @@ def test_no_gap_passes_and_names_the_bounds() -> None:
     assert result.outcome is Outcome.PASS
     judged = [m for m in result.measures if m.outcome is not None]
     assert {m.name for m in judged} == {"selection ratio", "true-positive rate gap", "false-positive rate gap"}
+    assert {m.name: m.n for m in judged}["selection ratio"] == 8000
     assert all(m.low is not None and m.high is not None and m.low <= (m.value or 0) <= m.high for m in judged)
     assert result.canary is not None
     assert result.canary.noticed

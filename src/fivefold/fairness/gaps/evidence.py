@@ -36,6 +36,7 @@ class Evidence:
         low: One-sided 95 % lower bound.
         high: One-sided 95 % upper bound.
         adjusted: Holm-adjusted p-value of "within the floor".
+        rows: Rows of both cells together.
         outcomes: The judgement of each.
     """
 
@@ -44,6 +45,7 @@ class Evidence:
     low: np.ndarray
     high: np.ndarray
     adjusted: np.ndarray
+    rows: np.ndarray
     outcomes: tuple[Outcome, ...]
 
 
@@ -58,16 +60,19 @@ def gather(plan: Design, hits: np.ndarray, totals: np.ndarray, means: Mapping[in
     """
     size = len(plan)
     value, low, high, p = np.full(size, np.nan), np.zeros(size), np.zeros(size), np.ones(size)
+    rows = np.zeros(size, dtype=np.int64)
     counted = plan.rate < COUNTED
     if counted.any():
         part = plan.take(counted)
         value[counted], low[counted], high[counted] = _counted(part, hits, totals)
         p[counted] = p_counted(part, hits, totals)
+        rows[counted] = totals[part.rate, part.first] + totals[part.rate, part.second]
     for rate, found in means.items():
         mine = plan.rate == rate
         if mine.any():
             part = plan.take(mine)
             gap, error, freedom = welch(part, found)
+            rows[mine] = found.rows[part.first] + found.rows[part.second]
             half = error * stdtrit(freedom, 1 - ALPHA)
             value[mine], low[mine], high[mine], p[mine] = gap, gap - half, gap + half, p_means(part, found)
     adjusted = adjust(plan.crossed, p)
@@ -76,7 +81,7 @@ def gather(plan: Design, hits: np.ndarray, totals: np.ndarray, means: Mapping[in
         Outcome.FAIL if bad else Outcome.PASS if good else Outcome.INCONCLUSIVE
         for bad, good in zip(is_found.tolist(), is_cleared.tolist(), strict=True)
     )
-    return Evidence(plan, value, low, high, adjusted, outcomes)
+    return Evidence(plan, value, low, high, adjusted, rows, outcomes)
 
 
 def _counted(plan: Design, hits: np.ndarray, totals: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

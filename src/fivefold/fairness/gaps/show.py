@@ -107,6 +107,7 @@ def _worst(fields: Sequence[Field], evidence: Evidence, mine: np.ndarray, shown_
         direction="min" if rate == "selection" else "max",
         outcome=None if shown_for else outcome,
         unit="ratio" if rate == "selection" else "" if rate == "error" else "share",
+        n=int(evidence.rows[at]),
         where=f"{shown_for}: {where}" if shown_for else where,
         note=note.strip(),
     )
