@@ -56,8 +56,7 @@ def read(
     """
     found = verify(folder, trust, now, application=application)
     known = trust_file.read(trust)
-    keys = {key.id: load_public(key.public.encode()) for key in known.keys} | ledger_.folder_keys(folder)
-    chain = chain_.read(ledger_.read(folder, keys), keys, known, now)
+    chain = opened(folder, trust, now)
     number = _choose(chain, found, attempt)
     record, statement = chain.attempts[number], _newest(chain, number)
     if record.plan is None or statement is None:
@@ -66,7 +65,7 @@ def read(
         plan=record.plan,
         findings=tuple(record.findings[check] for check in sorted(record.findings)),
         verdict=statement.verdict,
-        attempts=tuple(_line(n, item, chain) for n, item in sorted(chain.attempts.items())),
+        attempts=lines(chain),
         waivers=_waivers(chain, known, statement, now),
         signer=_signer(found, number),
         verified=_VERIFIED[found.exit_code],
@@ -75,6 +74,24 @@ def read(
             for flaw in (*found.problems, *found.unknown, *found.doubts)
         ),
     )
+
+
+def opened(folder: Mapping[str, bytes | None], trust: bytes, now: str) -> Chain:
+    """Open every statement of an evidence folder that is exactly the one in its log.
+
+    Args:
+        folder: As in :func:`read`.
+        trust: The reader's trust file.
+        now: UTC time.
+    """
+    known = trust_file.read(trust)
+    keys = {key.id: load_public(key.public.encode()) for key in known.keys} | ledger_.folder_keys(folder)
+    return chain_.read(ledger_.read(folder, keys), keys, known, now)
+
+
+def lines(chain: Chain) -> tuple[AttemptLine, ...]:
+    """Return one line for each attempt in the evidence, oldest first."""
+    return tuple(_line(number, record, chain) for number, record in sorted(chain.attempts.items()))
 
 
 def _choose(chain: Chain, found: Verification, wanted: int | None) -> int:
