@@ -18,7 +18,7 @@ from fivefold.evidence.application import read_folder
 from fivefold.evidence.rejudge import rejudge
 from fivefold.keys import signing
 from fivefold.keys import trust as trust_file
-from fivefold.report import html, sealing
+from fivefold.report import html
 from fivefold.report.nouns import Document
 from fivefold.report.read import read
 
@@ -128,23 +128,3 @@ def test_a_document_reads_back_from_its_json(tmp_path: Path) -> None:
     folder, trust = attempts(tmp_path)
     found = read(folder, trust, build.NOW)
     assert msgspec.json.decode(json_.document(found), type=Document) == found
-
-
-def test_the_sealed_report_lists_all_attempts_and_goes_into_the_evidence(tmp_path: Path) -> None:
-    """Rendered before the verdict is logged, it marks its own attempt; the evidence with it verifies."""
-    build.application(tmp_path)
-    evidence, signer = build.opened(tmp_path)
-    build.close(build.begin(evidence, tmp_path))
-    build.begin(evidence, tmp_path)
-    attempt = build.begin(evidence, tmp_path)
-    for check in build.runs(attempt.plan):
-        attempt.add(build.finding(attempt.plan, check))
-    verdict = build.verdict(attempt.plan, attempt.findings(), now=attempt.started)
-    page = sealing.render(attempt.plan, attempt.findings().values(), verdict, evidence)
-    text = page.decode()
-    assert text.count("never closed") == text.count("being sealed") == 1
-    assert signer.public.id[:12] in text
-    assert "It proves nothing by itself" in text
-    attempt.close(verdict, page)
-    found = read(read_folder(tmp_path / "evidence"), build.trusting((signer, "Ann", "assessor")), build.NOW)
-    assert (found.verified, found.verdict.attempt) == ("yes", 3)

@@ -56,7 +56,7 @@ def read(
     """
     found = verify(folder, trust, now, application=application)
     known = trust_file.read(trust)
-    chain = opened(folder, trust, now)
+    chain = _opened(folder, trust, now)
     number = _choose(chain, found, attempt)
     record, statement = chain.attempts[number], _newest(chain, number)
     if record.plan is None or statement is None:
@@ -65,7 +65,7 @@ def read(
         plan=record.plan,
         findings=tuple(record.findings[check] for check in sorted(record.findings)),
         verdict=statement.verdict,
-        attempts=lines(chain),
+        attempts=_lines(chain),
         waivers=_waivers(chain, known, statement, now),
         signer=_signer(found, number),
         verified=_VERIFIED[found.exit_code],
@@ -76,7 +76,7 @@ def read(
     )
 
 
-def opened(folder: Mapping[str, bytes | None], trust: bytes, now: str) -> Chain:
+def _opened(folder: Mapping[str, bytes | None], trust: bytes, now: str) -> Chain:
     """Open every statement of an evidence folder that is exactly the one in its log.
 
     Args:
@@ -89,7 +89,7 @@ def opened(folder: Mapping[str, bytes | None], trust: bytes, now: str) -> Chain:
     return chain_.read(ledger_.read(folder, keys), keys, known, now)
 
 
-def lines(chain: Chain) -> tuple[AttemptLine, ...]:
+def _lines(chain: Chain) -> tuple[AttemptLine, ...]:
     """Return one line for each attempt in the evidence, oldest first."""
     return tuple(_line(number, record, chain) for number, record in sorted(chain.attempts.items()))
 

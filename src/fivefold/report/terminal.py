@@ -50,6 +50,11 @@ def show(verdict: Verdict, findings: Iterable[Finding]) -> RenderableType:
     return Group(*parts)
 
 
+def show_findings(findings: Iterable[Finding]) -> RenderableType:
+    """Return findings without a verdict, worst first: those of an exploratory run."""
+    return Group(*(_finding(finding) for finding in _worst_first(tuple(findings))))
+
+
 def show_document(document: Document) -> RenderableType:
     """Return the view of a whole document: trust first, then as :func:`show`, then the attempts."""
     parts: list[RenderableType] = []
