@@ -104,9 +104,19 @@ def _head(plan: Plan, manifest: Manifest) -> Text:
 
     purpose = f": {manifest.application.purpose}" if manifest.application.purpose else ""
     sets = ", ".join(_set_line(name, plan.facts) for name in plan.data)
-    return Text.assemble(
-        (plan.application, "bold"), purpose, f"\nlevel {plan.level}, effort {plan.effort}, data: {sets}\n"
+    text = Text.assemble(
+        (plan.application, "bold"), f"{purpose}\nlevel {plan.level}, effort {plan.effort}, data: {sets}\n"
     )
+    model = plan.facts.model
+    if model is not None and model.error:
+        text.append(f"model: {model.error}\n", style="red")
+    elif model is not None:
+        classes = (
+            f" ({', '.join(model.classes[:8])}{', ...' if len(model.classes) > 8 else ''})" if model.classes else ""
+        )
+        gives = "scores" if model.scores else "labels only" if model.classes else "numbers"
+        text.append(f"model: {model.task}{classes}, gives {gives}\n")
+    return text
 
 
 def _set_line(name: str, facts: Facts) -> str:
