@@ -2,8 +2,8 @@
 
 A model is more than its weights: the module that loads it and the one that trains it decide as much. The set is
 ``model.path`` (a file, or every file below a folder), the factory's module or package, the training module or package,
-and ``model.files``. The walk refuses symbolic links, special files, and names that mean different things to different
-readers.
+``model.files``, and files of predictions: where answers stand in for a model, they are what can be swapped. The walk
+refuses symbolic links, special files, and names that mean different things to different readers.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def files(manifest: Manifest) -> dict[str, Path]:
         return {}
     root = manifest.root
     found: dict[str, Path] = {}
-    for name in (model.path, *model.files):
+    for name in (model.path, *model.files, *model.predictions.values()):
         if name:
             found |= dict(_below(root, name, compiled=True))
     for target in (model.factory, manifest.training):

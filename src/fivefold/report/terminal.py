@@ -114,11 +114,11 @@ def _finding(finding: Finding) -> RenderableType:
     ]
     if result.outcome is not Outcome.PASS:
         judged = [measure for measure in result.measures if measure.outcome not in (None, Outcome.PASS)]
-        parts += [Padding(_measure(measure), (0, 0, 0, 4)) for measure in judged[:_FEW]]
+        parts += [Padding(_measure(measure), (0, 0, 0, 4), expand=False) for measure in judged[:_FEW]]
         if len(judged) > _FEW:
             parts.append(Text(f"    and {words.plural(len(judged) - _FEW, 'more figure')} in the report", style="dim"))
         if result.remedy:
-            parts.append(Padding(Text(f"do: {_clean(result.remedy)}"), (0, 0, 0, 4)))
+            parts.append(Padding(Text(f"do: {_clean(result.remedy)}"), (0, 0, 0, 4), expand=False))
     return Group(*parts)
 
 

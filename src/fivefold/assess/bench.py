@@ -1,0 +1,265 @@
+"""Bench: a snapshot of the application beside a worker, and the jobs that checks and probe are given.
+
+Everything lies in one private temporary folder that is removed at the end; what a killed run left behind is removed by
+the next one.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import msgspec
+
+from fivefold.contract import registry
+from fivefold.contract.plan import Facts
+from fivefold.errors import InputError, InternalError
+from fivefold.keys import store
+from fivefold.subject import snapshot
+from fivefold.subject.worker import roots
+from fivefold.subject.worker.driver import Worker
+from fivefold.subject.worker.messages import CheckJob, Confinement, Done, Failed, ModelJob
+from fivefold.subject.worker.running import ENDED_BY_ITSELF, Task
+from fivefold.subject.worker.watch import Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from fivefold.contract.plan import CheckPlan, Plan
+    from fivefold.manifest.nouns import Manifest
+
+_PREFIX = "fivefold-"
+_MB = 1 << 20
+_PROBE_SECONDS = 300.0
+_PROBE_MB = 4096
+_THOROUGH = 4.0
+_CHECK_FILE = 1 << 30
+_MODEL_FILE = 64 * _MB
+_SOURCE = 4 * _MB
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What checks are told besides the plan.
+
+    Attributes:
+        trust: Bytes of the verifier's trust file.
+        now: UTC time of the attempt's start.
+        row_key: Key of row ids.
+    """
+
+    trust: bytes
+    now: str
+    row_key: bytes
+
+
+class Bench:
+    """An application's snapshot and its worker; a context manager.
+
+    Attributes:
+        manifest: The application.
+        snapshot: The copy of its signed set.
+        digests: Data-set name to digest.
+        worker: The fork server.
+    """
+
+    def __init__(
+        self, manifest: Manifest, digests: dict[str, str], *, evidence: Path | None = None, seconds: float | None = None
+    ) -> None:
+        """Copy the signed set and start the worker.
+
+        Args:
+            manifest: The application.
+            digests: Data-set name to digest of its stored bytes.
+            evidence: The evidence folder, which no child may read.
+            seconds: Time limit of each check; None: as its pack says.
+
+        Raises:
+            TrustError: The signed set cannot be copied.
+            InternalError: The worker does not start.
+        """
+        _sweep()
+        self.manifest, self.digests, self._seconds = manifest, digests, seconds
+        self._folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+        self._hidden = [store.config_folder(), *([evidence.resolve()] if evidence else [])]
+        try:
+            self.snapshot = snapshot.take(manifest, self._folder, self._hidden)
+            self._entries = roots.import_path(manifest.root, self._hidden)
+            self._python = roots.readable(self._entries, self._hidden)
+            home, scratch = self._folder / "home", self._folder / "scratch"
+            home.mkdir()
+            scratch.mkdir()
+            self.worker = Worker(roots.environment(self._entries, home), scratch)
+        except BaseException:
+            self._remove()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self.worker.close()
+        finally:
+            self._remove()
+
+    def probe(self) -> tuple[Facts, str]:
+        """Read the facts in the worker, and return them with what the screen may show of a model's failure.
+
+        Raises:
+            InputError: The data cannot be used as declared.
+            InternalError: ``worker.probe`` if the probe itself came to nothing.
+        """
+        self.worker.preload((), self._modules())
+        job = self._job("", seed=self.snapshot.digest)
+        (ended,) = self.worker.run([self._task(job, self._probe_limits())], width=1)
+        outcome = ended.outcome
+        if isinstance(outcome, Failed):
+            raise _probe_error(outcome)
+        facts = _facts(outcome)
+        if facts.model is not None and facts.model.error and ended.reason:
+            told = msgspec.structs.replace(facts.model, error=f"{ended.reason[:1].upper()}{ended.reason[1:]}.")
+            facts = msgspec.structs.replace(facts, model=told)
+        elif facts.model is not None and facts.model.error.startswith("The model's process ended."):
+            told = msgspec.structs.replace(facts.model, error=f"T{ENDED_BY_ITSELF[1:]}.")
+            facts = msgspec.structs.replace(facts, model=told)
+        return facts, "\n".join(outcome.notes)
+
+    def prepare(self, checks: Iterable[str]) -> None:
+        """Import the code of checks once, before they run."""
+        self.worker.preload(tuple(checks), self._modules())
+
+    def task(self, check: CheckPlan, plan: Plan, circumstances: Circumstances) -> Task:
+        """Return the task of one check of a plan."""
+        spec = registry.checks()[check.check]
+        has_files = bool(self.snapshot.files)
+        job = self._job(
+            check.check,
+            fact=plan.facts.model,
+            seed=check.seed,
+            effort=plan.effort,
+            rows=check.rows,
+            thresholds=check.thresholds,
+            options=check.options,
+            model_root=str(self.snapshot.signed) if has_files else "",
+            signature=self.snapshot.signature,
+            trust=circumstances.trust,
+            now=circumstances.now,
+            row_key=circumstances.row_key,
+            asks=any(need in ("model.predict", "model.scores", "model.perturbable") for need in spec.needs),
+        )
+        seconds = self._seconds or spec.seconds * (_THOROUGH if plan.effort == "thorough" else 1.0)
+        return self._task(job, Limits(seconds, spec.memory_mb * _MB + 4 * _table_bytes(plan.facts)))
+
+    def _job(self, check: str, **more: object) -> CheckJob:
+        manifest = self.manifest
+        data = [str((manifest.root / item.path).resolve()) for item in manifest.data.values()]
+        confinement = Confinement(
+            read=(*self._python, *data, str(self.snapshot.signed)), scratch="", file_bytes=_CHECK_FILE, foreign=False
+        )
+        fields: dict[str, object] = {"model_root": str(self.snapshot.signed), **more}
+        return CheckJob(
+            check=check,
+            root=str(manifest.root),
+            sets=manifest.data,
+            features=manifest.features,
+            digests=self.digests,
+            confinement=confinement,
+            model=manifest.model,
+            training=manifest.training,
+            scenarios=manifest.scenarios,
+            controls=manifest.controls,
+            **fields,  # type: ignore[arg-type]
+        )
+
+    def _task(self, job: CheckJob, limits: Limits) -> Task:
+        model = self.manifest.model
+        return Task(
+            job=job,
+            model=self._model(model.factory, job, training=False) if model and model.factory else None,
+            training=self._model(self.manifest.training, job, training=True) if self.manifest.training else None,
+            limits=limits,
+        )
+
+    def _model(self, target: str, job: CheckJob, *, training: bool) -> ModelJob:
+        """Return the job of a model process; its seed follows from the check's, and does not give it away."""
+        import hashlib
+
+        app = str(self.snapshot.app)
+        read = (*self._python, app, str(self.snapshot.signed), *self.snapshot.reachable)
+        seed = int(hashlib.sha256(f"model\n{job.check}\n{job.seed}\n".encode()).hexdigest()[:8], 16)
+        confinement = Confinement(read=read, scratch="", file_bytes=_MODEL_FILE, foreign=True)
+        return ModelJob(folder=app, target=target, training=training, seed=seed, confinement=confinement)
+
+    def _modules(self) -> tuple[str, ...]:
+        """Return the modules that the model's own code imports; the worker loads those of known engines once."""
+        found: set[str] = set()
+        for name in self.snapshot.files:
+            path = self.snapshot.signed / name
+            if name.endswith(".py") and path.stat().st_size <= _SOURCE:
+                found |= _imports(path)
+        return tuple(sorted(found))
+
+    def _probe_limits(self) -> Limits:
+        stored = 0
+        for item in self.manifest.data.values():
+            with contextlib.suppress(OSError):
+                stored += (self.manifest.root / item.path).stat().st_size
+        return Limits(self._seconds or _PROBE_SECONDS, _PROBE_MB * _MB + 12 * stored)
+
+    def _remove(self) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _imports(path: Path) -> set[str]:
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return set()
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module)
+    return found
+
+
+def _table_bytes(facts: Facts) -> int:
+    """Return about how much memory all data sets take as frames."""
+    wide = {"string": 64, "date": 64}
+    total = 0
+    for fact in (facts.data or {}).values():
+        total += fact.rows * sum(wide.get(column.kind, 8) for column in fact.columns)
+    return total
+
+
+def _facts(outcome: Done) -> Facts:
+    try:
+        return msgspec.msgpack.decode(outcome.body, type=Facts)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InternalError("worker.probe", "the probe said something that cannot be read.") from error
+
+
+def _probe_error(failed: Failed) -> InputError | InternalError:
+    if failed.kind in ("input", "subject", "unsupported"):
+        return InputError(failed.code, failed.message, remedy=failed.remedy, where=failed.where)
+    remedy = failed.remedy or "Is there enough memory and time for these data?"
+    return InternalError("worker.probe", f"reading the data came to nothing: {failed.message}", remedy=remedy)
+
+
+def _sweep() -> None:
+    """Remove what runs that were killed left behind."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
+        number = folder.name.removeprefix(_PREFIX).partition("-")[0]
+        if not number.isdigit() or Path(f"/proc/{number}").exists() or not Path("/proc/self").exists():
+            continue
+        with contextlib.suppress(OSError):
+            if folder.lstat().st_uid == os.geteuid() and not folder.is_symlink():
+                shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,28 @@
+"""Probe: the facts about an application's data and model, read in the worker and cached by digest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fivefold.assess import facts_cache
+from fivefold.assess.bench import Bench
+from fivefold.manifest.digests import data_digests
+
+if TYPE_CHECKING:
+    from fivefold.contract.plan import Facts
+    from fivefold.manifest.nouns import Manifest
+
+
+def probe(manifest: Manifest) -> Facts:
+    """Read the facts now, whatever the cache holds, and keep them.
+
+    Raises:
+        InputError: The data cannot be used as declared.
+        TrustError: The model's files cannot be copied.
+        InternalError: The worker does not start, or the probe came to nothing.
+    """
+    digests = data_digests(manifest)
+    with Bench(manifest, digests) as bench:
+        facts, _ = bench.probe()
+        facts_cache.store(manifest, digests, bench.snapshot.digest, facts)
+    return facts
