@@ -140,6 +140,9 @@ FAULTS = [
     ("[sex]", "[sex], id: number", "unknown-column", "data.train.id", 5, "age"),
     ("[sex]", "[sex], label: {personal: [agee]}", "unknown-column", "data.train.label.personal", 5, '"age"'),
     ("[sex]", "[sex], label: {retain: always}", "form", "data.train.label.retain", 5, "d, w, m or y"),
+    ("path: model.json", "path: .", "path", "model.path", 7, "in it"),
+    ("path: model.json", "path: data/..", "path-leaves", "model.path", 7, "below the folder"),
+    ("scorer:load", "evidence.x:load", "path-reserved", "model.factory", 7, "Move"),
     ("scorer:load", "scorer", "factory", "model.factory", 7, "module:function"),
     ("scorer:load", "scorer:import", "factory", "model.factory", 7, "module:function"),
     ("scorer:load", "scorer.load()", "factory", "model.factory", 7, "module:function"),
@@ -250,6 +253,17 @@ def test_a_table_whose_header_does_not_serve_is_refused(app: Path, header: bytes
     """The first line of a CSV file must name each column once, in UTF-8, with commas."""
     (app / "data" / "test.csv").write_bytes(header)
     assert f"manifest.{code}" in {problem.code for problem in faults(app)}
+
+
+def test_a_damaged_archive_is_refused(app: Path) -> None:
+    """A gzip file that breaks off or is damaged inside gives a fault, not another exception."""
+    import gzip
+
+    whole = gzip.compress(b"age,sex,amount,bought\n" * 50)
+    change(app, "data/test.csv", "data/test.csv.gz")
+    for raw in (b"", whole[:12], whole[:10] + b"\xff" * 20 + whole[30:], b"age,sex\n"):
+        (app / "data" / "test.csv.gz").write_bytes(raw)
+        assert "manifest.unreadable" in {problem.code for problem in faults(app)}
 
 
 def test_a_signature_may_be_lacking_while_it_is_made(app: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import zlib
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +68,7 @@ def _rows(path: Path) -> Iterator[list[str]]:
     except UnicodeDecodeError:
         remedy = "Save it as UTF-8 text."
         raise InputError("manifest.unreadable", f"{path.name} is not UTF-8 text.", remedy=remedy) from None
-    except (OSError, EOFError, csv.Error, ValueError) as error:
+    except (OSError, EOFError, zlib.error, csv.Error, ValueError) as error:
         message = f"the first line of {path.name} cannot be read ({error})."
         raise InputError("manifest.unreadable", message, remedy="Check the file.") from None
 

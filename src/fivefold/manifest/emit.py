@@ -23,7 +23,8 @@ def scalar(value: object) -> str:
     text = str(value)
     if _PLAIN.fullmatch(text) and text.casefold() not in _SPECIAL:
         return text
-    return json.dumps(text, ensure_ascii=not text.isprintable())
+    quoted = json.dumps(text, ensure_ascii=False)
+    return "".join(part if part.isprintable() else f"\\U{ord(part):08x}" for part in quoted)
 
 
 def emit(document: Mapping[str, Any], reasons: Mapping[str, str], head: str) -> str:

@@ -59,7 +59,10 @@ def _existing(walk: Walk, root: Path, place: str, text: str, *, may_lack: bool) 
         walk.report("path-link", place, f'"{text}" is a link that leaves the folder.', "Put a copy of the file there.")
         return None
     inner = target.relative_to(root).parts
-    if inner and inner[0] in RESERVED:
+    if not inner:
+        walk.report("path", place, "this is the folder of the manifest itself.", "Name a file or folder in it.")
+        return None
+    if inner[0] in RESERVED:
         remedy = "Move it: evidence, record and keys are Fivefold's own."
         walk.report("path-reserved", place, f'"{text}" lies in the folder {inner[0]}.', remedy)
         return None
@@ -88,6 +91,10 @@ def check_factory(walk: Walk, root: Path, place: str, text: str) -> None:
     if not colon or not all(word.isidentifier() and not keyword.iskeyword(word) for word in words):
         example = 'Write "module:function", for example "scorer:load" for the function load in scorer.py.'
         walk.report("factory", place, f'"{text[:80]}" does not name a function.', example)
+        return
+    if words[0] in RESERVED:
+        remedy = "Move it: evidence, record and keys are Fivefold's own."
+        walk.report("path-reserved", place, f'"{text[:80]}" lies in the folder {words[0]}.', remedy)
         return
     base = root.joinpath(*module.split("."))
     candidates = (base.with_name(base.name + ".py"), base / "__init__.py")

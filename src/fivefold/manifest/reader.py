@@ -122,7 +122,7 @@ def _header(walk: Walk, name: str, path: Path | None) -> tuple[str, ...] | None:
         return None
     place = f"data.{name}.path"
     if not path.is_file():
-        walk.report("not-a-file", place, "this is a folder.", "Name a file.")
+        walk.report("not-a-file", place, "this is not a file.", "Name a file.")
         return None
     try:
         return header(path)

@@ -7,6 +7,7 @@ import gzip
 import io
 import itertools
 import re
+import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -130,7 +131,7 @@ def cells(path: Path) -> Iterator[list[str]]:
     try:
         with opener(path, "rb") as raw, io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text:
             yield from csv.reader(text)
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
         message = f"{path.name} cannot be read as CSV in UTF-8 ({error})."
         raise InputError("init.data", message, remedy="Check the file.") from None
 
