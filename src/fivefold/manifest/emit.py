@@ -59,4 +59,4 @@ def _wrapped(text: str, width: int) -> list[str]:
     import textwrap
 
     printable = "".join(character if character.isprintable() else " " for character in text)
-    return textwrap.wrap(printable, width, break_long_words=False)
+    return textwrap.wrap(printable, width, break_long_words=False, break_on_hyphens=False)
