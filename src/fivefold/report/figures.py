@@ -87,7 +87,7 @@ class Drawing:
 
 
 def strokes(measures: Sequence[Measure]) -> list[Stroke | None]:
-    """Place measures on axes: those with the same name, unit and threshold share one; None where nothing is known."""
+    """Place measures on axes: those with the same name, unit and threshold share one; None where there is nothing to compare."""
     groups: dict[tuple[str, str, float | None], list[float]] = {}
     for measure in measures:
         groups.setdefault(_axis(measure), []).extend(_known(measure))
@@ -110,7 +110,7 @@ def _known(measure: Measure) -> list[float]:
 
 
 def _stroke(measure: Measure, scale: Scale) -> Stroke | None:
-    if measure.value is None:
+    if measure.value is None or len(_known(measure)) == 1:
         return None
     return Stroke(
         value=scale.place(measure.value),
