@@ -87,7 +87,7 @@ class Drawing:
 
 
 def strokes(measures: Sequence[Measure]) -> list[Stroke | None]:
-    """Place measures on axes: those with the same name, unit and threshold share one; None where there is nothing to compare."""
+    """Place measures on axes, one for each name, unit and threshold; None where there is nothing to compare."""
     groups: dict[tuple[str, str, float | None], list[float]] = {}
     for measure in measures:
         groups.setdefault(_axis(measure), []).extend(_known(measure))
