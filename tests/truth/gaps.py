@@ -68,6 +68,7 @@ def build(
     ratio: float = 1.0,
     rate: str = "",
     base: tuple[float, float] = (0.3, 0.5),
+    hit: tuple[float, float] = (0.7, 0.92),
 ) -> Context:
     """Build one subject.
 
@@ -82,6 +83,7 @@ def build(
         ratio: Ratio of the first group's selection rate to the others' (``selection``).
         rate: ``selection``, ``tpr``, ``fpr``; empty: drawn.
         base: Range of the share of positives.
+        hit: Range of the true-positive rate.
     """
     rng = np.random.default_rng([seed, 0])
     positives = float(rng.uniform(*base))
@@ -89,7 +91,7 @@ def build(
     codes = _groups(rng, rows, _shares(rng, groups))
     truth = _exact(rng, codes, positives)
     rate = rate or str(rng.choice(["selection", "tpr", "fpr"]))
-    tpr, fpr = np.full(groups, rng.uniform(0.7, 0.92)), np.full(groups, rng.uniform(0.05, 0.25))
+    tpr, fpr = np.full(groups, rng.uniform(*hit)), np.full(groups, rng.uniform(0.05, 0.25))
     if rate == "tpr":
         tpr[0] -= gap
     elif rate == "fpr":
@@ -171,6 +173,11 @@ def _inside(seed: int, **more: object) -> Context:
     return build(seed, gap=gap * float(rng.choice([1, 1])), rate=rate, **more)  # type: ignore[arg-type]
 
 
+def _hardest(seed: int, **more: object) -> Context:
+    """Build the subject in which a gap of the documented size is hardest to see: 240 rows, variance at its largest."""
+    return _drawn(seed, beyond=0.15, rate="tpr", rows=4005, base=(0.3, 0.3), hit=(0.625, 0.625), **more)
+
+
 ENTRY = Entry(
     check=CHECK,
     documented="a gap 0.15 beyond the floor in a group of 20 % of the rows, every compared cell with at least 240 rows "
@@ -198,6 +205,10 @@ ENTRY = Entry(
         "no gap, three groups, 4,000 rows": partial(build, rows=4000, groups=3),
         "no gap, two fields and an age, 4,000 rows": partial(build, rows=4000, fields=2, age=True),
         "0.15 beyond the floor, five groups of 20 %": partial(_drawn, beyond=0.15, groups=5),
+        "0.15 beyond the floor, rates around one half, smallest cells": _hardest,
+        "0.15 beyond the floor, rates around one half, smallest cells, two fields and an age": partial(
+            _hardest, fields=2, age=True
+        ),
         "no gap, 400 rows": partial(build, rows=400),
         "no gap, 300 rows, 2 to 10 % positives": partial(build, rows=300, base=(0.02, 0.1)),
         "0.15 beyond the floor in two intersections alone, 4,000 rows": partial(crossed, gap=0.25),
