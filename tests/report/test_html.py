@@ -231,3 +231,17 @@ def test_an_empty_plan_renders() -> None:
 def test_ticks_become_code_and_nothing_else_does(text: str, expected: str) -> None:
     """Commands in remedies are set as code; an unpaired tick stays as it is; all is escaped."""
     assert html._ticks(text) == expected
+
+
+def test_a_flood_of_troubles_and_attempts_neither_hides_the_verdict_nor_breaks_the_limit() -> None:
+    """5,000 unknown signatures are one line; 500 different faults and 5,000 attempts are cut and counted."""
+    unknown = tuple(Trouble(code="trust.unknown-key", text="key x is not known.", where=f"f{i}") for i in range(5000))
+    faults = tuple(Trouble(code="evidence.changed", text=f"fault {i}.", where=f"g{i}") for i in range(500))
+    lines = tuple(factories.AttemptLine(number=i, plan="0" * 64, started="2026-11-23") for i in range(1, 5001))
+    document = factories.document(verified="no", troubles=(*unknown, *faults), attempts=lines)
+    page = html.render_document(document)
+    text = Reader(page).text
+    assert len(page) <= 300_000
+    assert "f0, f1, f2, f3 and 4 996 more files" in text
+    assert "And 481 more" in text
+    assert "earlier attempts left out of this page" in text

@@ -31,8 +31,8 @@ _DETAILS = (
     Detail(bars=False),
     Detail(measures=60, bars=False),
     Detail(measures=25, bars=False, plots=2, listed=200),
-    Detail(measures=10, bars=False, plots=0, listed=100),
-    Detail(measures=3, bars=False, plots=0, listed=20),
+    Detail(measures=10, bars=False, plots=0, listed=100, attempts=100),
+    Detail(measures=3, bars=False, plots=0, listed=20, attempts=20),
 )
 """From everything to little: the first that fits is used, and the page says what it left out."""
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from fivefold.contract.outcome import Outcome
 from fivefold.report import words
-from fivefold.report.view import headline, mode, steps
+from fivefold.report.view import MOST_TROUBLES, headline, mode, steps, troubles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -34,6 +34,7 @@ MARKS = {
 
 _STATES = {"attained": "green", "held": "green", "blocked": "yellow", "beyond": "dim"}
 _FEW = 3
+_MOST_NUMBERS = 20
 
 
 def show(verdict: Verdict, findings: Iterable[Finding]) -> RenderableType:
@@ -62,13 +63,20 @@ def show_document(document: Document) -> RenderableType:
         parts.append(Text("The evidence does not verify. Do not rely on anything below.", style="bold red"))
     elif document.verified == "doubt":
         parts.append(Text("Intact, but not a clean answer:", style="bold yellow"))
-    for trouble in document.troubles:
-        place = f"{trouble.where}: " if trouble.where else ""
+    found = troubles(document)
+    for trouble in found[:MOST_TROUBLES]:
+        places = ", ".join(trouble.places) + (f" and {trouble.more} more" if trouble.more else "")
+        place = f"{places}: " if places else ""
         parts.append(Text(f"  {_clean(place + trouble.text)} [{trouble.code}]"))
+    if len(found) > MOST_TROUBLES:
+        parts.append(Text(f"  and {len(found) - MOST_TROUBLES} more: fivefold verify lists all"))
     parts += [show(document.verdict, document.findings), Text()]
-    numbers = [str(attempt.number) for attempt in document.attempts]
+    numbers = [str(attempt.number) for attempt in document.attempts[-_MOST_NUMBERS:]]
     if numbers:
-        parts.append(Text(f"Attempts in the evidence: {', '.join(numbers)}.", style="dim"))
+        earlier = (
+            f"{len(document.attempts) - len(numbers)} earlier ones, " if len(document.attempts) > len(numbers) else ""
+        )
+        parts.append(Text(f"Attempts in the evidence: {earlier}{', '.join(numbers)}.", style="dim"))
     parts.append(Text(_clean(document.signer), style="dim"))
     return Group(*parts)
 

@@ -15,10 +15,14 @@ if TYPE_CHECKING:
     from fivefold.contract.finding import Finding, Measure
     from fivefold.contract.plan import CheckPlan
     from fivefold.contract.verdict import ClaimVerdict, Verdict
-    from fivefold.report.nouns import Document
+    from fivefold.report.nouns import AttemptLine, Document
 
 _LOUD = (Outcome.FAIL, Outcome.ERROR, Outcome.INCONCLUSIVE, Outcome.PASS)
 """Outcomes whose checks get a card of their own; the others are listed."""
+
+MOST_TROUBLES = 20
+"""Most different troubles that a page or a terminal shows."""
+_MOST_PLACES = 4
 
 
 @dataclass(frozen=True)
@@ -30,12 +34,14 @@ class Detail:
         bars: Whether figures that are not judged get an interval bar.
         plots: Most plots of one check.
         listed: Most checks that are only listed.
+        attempts: Most attempts, newest first to stay.
     """
 
     measures: int = 200
     bars: bool = True
     plots: int = 4
     listed: int = 400
+    attempts: int = 400
 
 
 @dataclass(frozen=True)
@@ -105,6 +111,16 @@ class Share:
 
 
 @dataclass(frozen=True)
+class TroubleGroup:
+    """One trouble of several files: its code and sentence, the first few files, and how many more."""
+
+    code: str
+    text: str
+    places: tuple[str, ...]
+    more: int
+
+
+@dataclass(frozen=True)
 class Page:
     """Everything that the template needs."""
 
@@ -116,12 +132,18 @@ class Page:
     shares: tuple[Share, ...]
     total: int
     groups: tuple[CheckGroup, ...]
+    troubles: tuple[TroubleGroup, ...]
+    more_troubles: int
+    attempts: tuple[AttemptLine, ...]
+    earlier: int
 
 
 def page(document: Document, detail: Detail) -> Page:
     """Sort a document into a page."""
     verdict = document.verdict
     shares = _shares(verdict)
+    found = troubles(document)
+    attempts = document.attempts[-detail.attempts :]
     return Page(
         document=document,
         headline=headline(verdict),
@@ -131,6 +153,21 @@ def page(document: Document, detail: Detail) -> Page:
         shares=shares,
         total=sum(share.count for share in shares),
         groups=_groups(document, detail),
+        troubles=found[:MOST_TROUBLES],
+        more_troubles=len(found[MOST_TROUBLES:]),
+        attempts=attempts,
+        earlier=len(document.attempts) - len(attempts),
+    )
+
+
+def troubles(document: Document) -> tuple[TroubleGroup, ...]:
+    """Gather what did not verify: one entry for each sentence, with the files that it is true of."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for trouble in document.troubles:
+        groups.setdefault((trouble.code, trouble.text), []).append(trouble.where)
+    return tuple(
+        TroubleGroup(code, text, tuple(filter(None, places[:_MOST_PLACES])), len(places[_MOST_PLACES:]))
+        for (code, text), places in groups.items()
     )
 
 
