@@ -153,6 +153,9 @@ def _answers(given: Any) -> np.ndarray:
         answers = answers.ravel()
     if answers.dtype == object and answers.ndim == 1:
         return np.array([_plain(value) for value in answers.tolist()] + [None], dtype=object)[:-1]
+    if answers.dtype.kind not in "biuf" and answers.ndim != 1:
+        shape = "(" + ", ".join(str(size) for size in answers.shape[:4]) + ")"
+        raise SubjectError("model.shape", f"the model answers with something of shape {shape} that holds no numbers.")
     if answers.dtype == np.longdouble:
         return answers.astype(np.float64)
     return answers

@@ -1,0 +1,62 @@
+"""Commands ``model sign`` and ``model verify``, run as a user runs them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.subject.apps import build
+
+
+def run(*words: object) -> subprocess.CompletedProcess[str]:
+    """Run one command of the command line."""
+    return subprocess.run(
+        [sys.executable, "-m", "fivefold", *map(str, words)], capture_output=True, text=True, check=False
+    )
+
+
+def app(tmp_path: Path) -> Path:
+    """Return an application whose manifest names a signature that is not there yet."""
+    root = tmp_path / "app"
+    root.mkdir()
+    (root / "m.sig").touch()
+    build(root, manifest={"model": {"factory": "scorer:load", "signature": "m.sig"}})
+    (root / "m.sig").unlink()
+    return root
+
+
+def test_a_signed_model_verifies_and_a_changed_one_does_not(tmp_path: Path) -> None:
+    """Sign, trust, verify; then one byte of the module that loads the model."""
+    root = app(tmp_path)
+    made = json.loads(run("key", "new", "--role", "signer", "--name", "Mo", "--json").stdout)
+    said = run("model", "sign", root, "--json")
+    assert said.returncode == 0, said.stderr
+    assert json.loads(said.stdout)["files"] == ["scorer.py"]
+    stranger = run("model", "verify", root)
+    assert stranger.returncode == 1
+    public = next(Path(value) for value in made.values() if str(value).endswith(".pub"))
+    assert run("trust", "add", public, "--role", "signer", "--name", "Mo").returncode == 0
+    good = run("model", "verify", root)
+    assert good.returncode == 0, good.stderr
+    assert "Mo" in good.stdout
+    with (root / "scorer.py").open("a") as file:
+        file.write("\n")
+    bad = run("model", "verify", root, "--json")
+    assert bad.returncode == 1
+    assert json.loads(bad.stderr)["error"]["code"] == "oms.changed-file"
+
+
+def test_without_a_signer_key_the_remedy_says_how_to_make_one(tmp_path: Path) -> None:
+    """Nothing is signed with some other key."""
+    said = run("model", "sign", app(tmp_path))
+    assert said.returncode == 2
+    assert "key new --role signer" in " ".join(said.stderr.split())
+
+
+def test_an_unsigned_model_does_not_verify(tmp_path: Path) -> None:
+    """A missing signature is broken trust, exit code 1."""
+    said = run("model", "verify", app(tmp_path), "--json")
+    assert said.returncode == 1
+    assert json.loads(said.stderr)["error"]["code"] == "oms.unsigned"
