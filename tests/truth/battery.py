@@ -20,6 +20,7 @@ from fivefold.contract.registry import checks, resolve
 from fivefold.errors import FivefoldError
 from fivefold.stats.proportion import clopper_pearson
 
+from .entries import MODULES
 from .floors import floors
 
 if TYPE_CHECKING:
@@ -71,10 +72,8 @@ def code_digest(check: str) -> str:
     spec = checks()[check]
     room = spec.implementation.split(".")[1]
     below = ("contract", "stats", *(("evidence", "keys") if room == "traceability" else ()))
-    paths = [
-        REPO / "src" / "fivefold" / "errors.py",
-        *sorted(p for p in (REPO / "tests" / "truth").glob("*.py") if not p.name.startswith("test_")),
-    ]
+    shared = ("battery", "entry", "floors", "subjects", MODULES[check])
+    paths = [REPO / "src" / "fivefold" / "errors.py", *(REPO / "tests" / "truth" / f"{name}.py" for name in shared)]
     for name in (room, *below):
         paths += sorted((REPO / "src" / "fivefold" / name).rglob("*.py"))
     state = hashlib.sha256(canonical([msgspec.to_builtins(spec), floors(check)]))
