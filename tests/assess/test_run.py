@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
@@ -25,7 +26,6 @@ from fivefold.evidence.verify import verify
 from fivefold.keys import store
 from fivefold.manifest.digests import data_digests
 from fivefold.manifest.reader import read
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fivefold.contract.finding import Finding
@@ -214,7 +214,8 @@ def test_facts_hold_numbers_and_kinds(tmp_path: Path) -> None:
     assert facts.data is not None
     columns = {column.name: column for column in facts.data["train"].columns}
     assert {name: column.kind for name, column in columns.items()} == {
-        "weight": "number", "colour": "string", "since": "date", "count": "integer", "team": "string", "answer": "string",
+        "weight": "number",
+        "colour": "string", "since": "date", "count": "integer", "team": "string", "answer": "string"
     }  # fmt: skip
     assert columns["count"].missing > 0
     assert columns["colour"].distinct == 3

@@ -142,6 +142,7 @@ class Bench:
         job = self._job(
             check.check,
             fact=plan.facts.model,
+            seen=_seen(plan.facts, self.manifest),
             seed=check.seed,
             effort=plan.effort,
             rows=check.rows,
@@ -215,6 +216,16 @@ class Bench:
 
     def _remove(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _seen(facts: Facts, manifest: Manifest) -> dict[str, str]:
+    """Return what the model sees of the training data, column name to kind."""
+    train = (facts.data or {}).get("train")
+    if train is None:
+        return {}
+    data = manifest.data["train"]
+    hidden = {data.target, data.id, *data.drop}
+    return {column.name: column.kind for column in train.columns if column.name not in hidden}
 
 
 def _imports(path: Path) -> set[str]:

@@ -24,10 +24,10 @@ from fivefold.manifest.nouns import Application, DataSet, Manifest, Use
 from fivefold.plan.needs import unmet
 from fivefold.plan.thresholds import settle
 from fivefold.subject.batch import encode
+from fivefold.subject.kinds import column_fact
 from fivefold.subject.known import settings
 from fivefold.subject.memory import in_memory
 from fivefold.subject.model import failure
-from fivefold.subject.probe import column_fact
 from fivefold.subject.tables import Coding, split
 
 if TYPE_CHECKING:
@@ -179,10 +179,14 @@ def assess_model(
         fit=fit,
         target=target,
     )
-    like = bare["train"].features if "train" in bare else None
+    like = (
+        {name: column_fact(name, column).kind for name, column in bare["train"].features.items()}
+        if "train" in bare
+        else None
+    )
     coding = Coding(subject.task, subject.classes)
     tables = {
-        name: split(manifest.data[name], frame, coding, None if name == "train" else like)
+        name: split(manifest.data[name], frame, coding, None if name == "train" else kinds)
         for name, frame in plain.items()
     }
     plan, skipped = _plan(manifest, _facts(plain, manifest, subject), effort, seed, checks)

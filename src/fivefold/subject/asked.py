@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MAX_ROWS = 100_000
 """Most rows in one call."""
 
-_CALL_BYTES = 32 << 20
+_CALL_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class AskedSubject:
 
 
 def chunks(frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """Cut a frame so that one call carries at most :data:`MAX_ROWS` rows and about 32 MiB."""
+    """Cut a frame so that one call carries at most :data:`MAX_ROWS` rows and about 16 MiB."""
     wide = sum(8 if kind.kind in "biufmM" else 48 for kind in frame.dtypes) or 1
     step = max(1, min(MAX_ROWS, _CALL_BYTES // wide))
     for start in range(0, len(frame), step):

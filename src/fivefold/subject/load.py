@@ -27,6 +27,7 @@ USUAL = frozenset({"NA", "N/A", "n/a", "nan", "NaN", "NAN", "null", "NULL", "Nul
 """Words that mean a missing number in a column of numbers."""
 
 _CHUNK = 1 << 20
+_COLUMNS = 8
 _PARQUET = (".parquet", ".pq")
 _ARROW = (".arrow", ".feather")
 
@@ -79,7 +80,7 @@ def _require(file: BinaryIO, sha256: str, name: str) -> None:
 def _parse(file: BinaryIO, name: str, missing: tuple[str, ...], strings: tuple[str, ...]) -> pd.DataFrame:
     lower = name.lower()
     if lower.endswith(_PARQUET):
-        return _from_arrow(_parquet(file))
+        return _parquet(file)
     if lower.endswith(_ARROW):
         return _from_arrow(_arrow(file))
     source: BinaryIO = file
@@ -88,10 +89,18 @@ def _parse(file: BinaryIO, name: str, missing: tuple[str, ...], strings: tuple[s
     return _csv(source, name, missing, strings)
 
 
-def _parquet(file: BinaryIO) -> Any:
+def _parquet(file: BinaryIO) -> pd.DataFrame:
+    """Read a few columns at a time: the whole file in Arrow's form beside the frame would take twice the memory."""
     from pyarrow import parquet
 
-    return parquet.ParquetFile(file).read(use_threads=False)
+    stored = parquet.ParquetFile(file, pre_buffer=False)
+    names = list(stored.schema_arrow.names)
+    _require_flat(stored.schema_arrow)
+    parts = [
+        _from_arrow(stored.read(columns=names[start : start + _COLUMNS], use_threads=False))
+        for start in range(0, len(names), _COLUMNS)
+    ]
+    return pd.concat(parts, axis=1) if parts else pd.DataFrame(index=pd.RangeIndex(stored.metadata.num_rows))
 
 
 def _arrow(file: BinaryIO) -> Any:
@@ -104,22 +113,27 @@ def _arrow(file: BinaryIO) -> Any:
         return pa.ipc.open_stream(file).read_all()
 
 
-def _from_arrow(table: Any) -> pd.DataFrame:
+def _require_flat(schema: Any) -> None:
     import pyarrow as pa
 
-    names = table.column_names
+    names = schema.names
     if len(set(names)) < len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
         raise InputError(
             "data.columns", f"the column {', '.join(twice)} occurs more than once.", remedy="Rename the second."
         )
-    for field in table.schema:
+    for field in schema:
         if pa.types.is_nested(field.type) or pa.types.is_large_binary(field.type) or pa.types.is_binary(field.type):
             raise InputError(
                 "data.nested",
                 f'the column "{field.name}" holds {field.type}, not plain values.',
                 remedy="Flatten it or leave it out of the file.",
             )
+
+
+def _from_arrow(table: Any) -> pd.DataFrame:
+    names = table.column_names
+    _require_flat(table.schema)
     frame = table.to_pandas(use_threads=False, date_as_object=False, split_blocks=True, self_destruct=True)
     named = [name for name in frame.index.names if name is not None and name in names]
     frame = frame.reset_index(level=named) if named else frame

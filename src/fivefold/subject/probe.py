@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
-from fivefold.contract.plan import ColumnFact, DataFact, Facts, ModelFact
+from fivefold.contract.plan import DataFact, Facts, ModelFact
 from fivefold.errors import InputError, SubjectError
 from fivefold.manifest import scenario
 from fivefold.subject import predictions
 from fivefold.subject.access import find
 from fivefold.subject.asked import AskedSubject
+from fivefold.subject.kinds import column_fact
 from fivefold.subject.known import known, settings, task_by_labels
 from fivefold.subject.memory import spread
 from fivefold.subject.tables import Coding
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fivefold.contract.subject import SettingsView, Table
-    from fivefold.manifest.nouns import Feature, Model
+    from fivefold.manifest.nouns import DataSet, Feature, Model
     from fivefold.subject.access import Access, Known
     from fivefold.subject.remote import RemoteModel
     from fivefold.subject.tables import Store
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 _GROUP = 10
 _MEASURED = 20
 _BANDS = 3
-_DATE = r"^\d{4}-\d{2}-\d{2}"
-_DATES = 0.99
 
 
 @dataclass(frozen=True)
@@ -65,6 +64,7 @@ def read(store: Store, asked: Asked) -> Facts:
         InputError: The data cannot be used as declared.
     """
     data = {name: data_fact(store, name) for name in store.sets}
+    store.seen = seen(data, store.sets)
     _require_named(store, asked)
     targets = [target for name in store.sets if (target := store.target(name)) is not None]
     what = known(targets, store.sets, asked.model)
@@ -95,30 +95,12 @@ def data_fact(store: Store, name: str) -> DataFact:
     )
 
 
-def column_fact(name: str, column: pd.Series) -> ColumnFact:
-    """Return kind, missing and distinct values of a column."""
-    missing = int(column.isna().sum())
-    return ColumnFact(name=name, kind=_kind(column, missing), missing=missing, distinct=_distinct(column))
-
-
-def _distinct(column: pd.Series) -> int:
-    return int(column.astype(str).nunique() if column.dtype.kind == "O" else column.nunique())
-
-
-def _kind(column: pd.Series, missing: int) -> Literal["number", "integer", "boolean", "string", "date", "empty"]:
-    if missing == len(column):
-        return "empty"
-    if pd.api.types.is_bool_dtype(column) or pd.api.types.infer_dtype(column, skipna=True) == "boolean":
-        return "boolean"
-    if pd.api.types.is_datetime64_any_dtype(column):
-        return "date"
-    if pd.api.types.is_integer_dtype(column):
-        return "integer"
-    if pd.api.types.is_numeric_dtype(column):
-        values = column.dropna().to_numpy(dtype=np.float64)
-        return "integer" if bool(np.all(np.isfinite(values)) and np.all(values % 1 == 0)) else "number"
-    texts = column.dropna().iloc[:10_000].astype("string")
-    return "date" if float(texts.str.match(_DATE).mean()) >= _DATES else "string"
+def seen(data: Mapping[str, DataFact], sets: Mapping[str, DataSet]) -> dict[str, str]:
+    """Return what the model sees of the training data, name to kind; empty if there are none."""
+    if "train" not in data:
+        return {}
+    hidden = {sets["train"].target, sets["train"].id, *sets["train"].drop}
+    return {column.name: column.kind for column in data["train"].columns if column.name not in hidden}
 
 
 def _groups(column: pd.Series) -> int:

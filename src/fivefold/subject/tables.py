@@ -55,12 +55,14 @@ class Store:
         sets: Data-set name to its declaration.
         features: Feature name to its declaration.
         digests: Data-set name to the SHA-256 that its stored bytes must have; absent: not compared.
+        seen: What the model sees of the training data, column name to kind; empty: there are none.
     """
 
     root: Path
     sets: Mapping[str, DataSet]
     features: Mapping[str, Feature] = field(default_factory=dict)
     digests: Mapping[str, str] = field(default_factory=dict)
+    seen: Mapping[str, str] = field(default_factory=dict)
     _frames: dict[str, pd.DataFrame] = field(default_factory=dict)
 
     def frame(self, name: str) -> pd.DataFrame:
@@ -93,33 +95,27 @@ class Store:
             InputError: As :meth:`frame` and :meth:`Coding.target`; ``data.columns`` if it lacks columns of ``train``.
         """
         data, frame = self.sets[name], self.frame(name)
-        like = self._seen("train") if "train" in self.sets and name != "train" else None
-        return split(data, frame, coding, like)
-
-    def _seen(self, name: str) -> pd.DataFrame:
-        data, frame = self.sets[name], self.frame(name)
-        hidden = {data.target, data.id, *data.drop}
-        return frame[[column for column in frame.columns if column not in hidden]]
+        return split(data, frame, coding, self.seen if name != "train" else None)
 
 
-def split(data: DataSet, frame: pd.DataFrame, coding: Coding, like: pd.DataFrame | None = None) -> Table:
+def split(data: DataSet, frame: pd.DataFrame, coding: Coding, like: Mapping[str, str] | None = None) -> Table:
     """Split a frame into features, hidden columns and target.
 
     Args:
         data: The declaration.
         frame: (n, c) as stored.
         coding: How the target is coded.
-        like: What the model sees of the training data; its columns and their order are taken over.
+        like: What the model sees of the training data, column name to kind; names and order are taken over.
 
     Raises:
         InputError: ``data.columns`` if columns of ``like`` are missing; ``data.target``.
     """
     hidden = {data.target, data.id, *data.drop}
     names = [column for column in frame.columns if column not in hidden]
-    if like is not None:
+    if like:
         names = _ordered_like(data, names, like)
     features = frame[names]
-    if like is not None:
+    if like:
         features = _typed_like(features, like)
     rest = [column for column in frame.columns if column not in {*names, data.target, data.id}]
     n = len(frame)
@@ -136,8 +132,8 @@ def _no_target(n: int, coding: Coding) -> np.ndarray:
     return np.full(n, np.nan) if coding.task == "regression" else np.full(n, labels.UNKNOWN, dtype=np.int64)
 
 
-def _ordered_like(data: DataSet, names: Sequence[str], like: pd.DataFrame) -> list[str]:
-    wanted = list(like.columns)
+def _ordered_like(data: DataSet, names: Sequence[str], like: Mapping[str, str]) -> list[str]:
+    wanted = list(like)
     lacking = [name for name in wanted if name not in set(names)]
     if lacking:
         shown = ", ".join(lacking[:5]) + (f" and {len(lacking) - 5} more" if len(lacking) > 5 else "")
@@ -150,16 +146,10 @@ def _ordered_like(data: DataSet, names: Sequence[str], like: pd.DataFrame) -> li
     return wanted
 
 
-def _typed_like(features: pd.DataFrame, like: pd.DataFrame) -> pd.DataFrame:
-    """Give columns without a single value the type that they have in the training data."""
-    empty = [
-        name for name in features.columns if features[name].dtype != like[name].dtype and features[name].isna().all()
-    ]
-    changed = {
-        name: pd.Series(index=features.index, dtype=like[name].dtype, name=name)
-        for name in empty
-        if like[name].dtype.kind not in "biu"
-    }
+def _typed_like(features: pd.DataFrame, like: Mapping[str, str]) -> pd.DataFrame:
+    """Give columns without a single value the type of text if they hold text in the training data."""
+    empty = [name for name in features.columns if like[name] in ("string", "date") and features[name].isna().all()]
+    changed = {name: pd.Series(index=features.index, dtype="str", name=name) for name in empty}
     return features.assign(**changed) if changed else features
 
 

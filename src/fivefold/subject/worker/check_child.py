@@ -120,7 +120,7 @@ def _kind(error: FivefoldError) -> Literal["unsupported", "subject", "input", "i
 
 
 def _store(job: CheckJob) -> Store:
-    return Store(Path(job.root), job.sets, job.features, job.digests)
+    return Store(Path(job.root), job.sets, job.features, job.digests, job.seen)
 
 
 def _probe(job: CheckJob, session: Session) -> bytes:

@@ -54,6 +54,7 @@ class CheckJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         check: Check id; empty: read the facts.
         root: The application's folder.
         fact: What probing the model showed; None for the probe itself.
+        seen: What the model sees of the training data, column name to kind.
         seed: Of the check; for the probe the digest of the model's signed set.
         training: ``module:function`` that trains; empty: none.
         model_root: Folder with the signed files alone; empty: there are none.
@@ -72,6 +73,7 @@ class CheckJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     scenarios: dict[str, str] = {}
     controls: dict[str, dict[str, Any]] = {}
     fact: ModelFact | None = None
+    seen: dict[str, str] = {}
     seed: str = ""
     effort: str = "standard"
     rows: int = 0
