@@ -179,11 +179,8 @@ def assess_model(
         fit=fit,
         target=target,
     )
-    like = (
-        {name: column_fact(name, column).kind for name, column in bare["train"].features.items()}
-        if "train" in bare
-        else None
-    )
+    first = bare.get("train", bare["test"]).features
+    kinds = {str(name): str(column_fact(str(name), column).kind) for name, column in first.items()}
     coding = Coding(subject.task, subject.classes)
     tables = {
         name: split(manifest.data[name], frame, coding, None if name == "train" else kinds)
