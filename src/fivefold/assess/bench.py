@@ -156,7 +156,7 @@ class Bench:
             asks=any(need in ("model.predict", "model.scores", "model.perturbable") for need in spec.needs),
         )
         seconds = self._seconds or spec.seconds * (_THOROUGH if plan.effort == "thorough" else 1.0)
-        return self._task(job, Limits(seconds, spec.memory_mb * _MB + 4 * _table_bytes(plan.facts)))
+        return self._task(job, Limits(seconds, spec.memory_mb * _MB + 4 * table_bytes(plan.facts)))
 
     def _job(self, check: str, **more: object) -> CheckJob:
         manifest = self.manifest
@@ -242,7 +242,7 @@ def _imports(path: Path) -> set[str]:
     return found
 
 
-def _table_bytes(facts: Facts) -> int:
+def table_bytes(facts: Facts) -> int:
     """Return about how much memory all data sets take as frames."""
     wide = {"string": 64, "date": 64}
     total = 0

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from fivefold import catalogue
 from fivefold.assess import exploring, facts_cache, identity, outcomes
-from fivefold.assess.bench import Bench, Circumstances
+from fivefold.assess.bench import Bench, Circumstances, table_bytes
 from fivefold.errors import InputError
 from fivefold.evidence.folder import Evidence
 from fivefold.evidence.judge import judge
@@ -58,6 +58,10 @@ class Step:
     finding: Finding | None = None
 
 
+_LARGE = 64 << 20
+"""Data that take more than this in memory are measured by one check at a time, unless told otherwise."""
+
+
 def _unwatched(_: Step) -> None:
     return None
 
@@ -71,7 +75,7 @@ class Options:
         evidence: The evidence folder; None: ``evidence`` in the application's folder.
         trust: The trust file; None: the user's own.
         key: Which assessor key signs; empty: the user's first, made if there is none.
-        workers: Checks side by side; 0: two if there are two processors.
+        workers: Checks side by side; 0: two if there are two processors and the data are not large.
         only: Run these checks only; exploratory.
         seed: Replaces the seed of every check; exploratory.
         seconds: Time limit of each check; None: as its pack says.
@@ -225,12 +229,17 @@ class _Runner:
         def tell(check: str, share: float, text: str) -> None:
             self._watch(Step("progress", check=check, share=share, text=text))
 
-        for ended in self._bench.worker.run(tasks, width=workers or min(2, os.cpu_count() or 1), tell=tell):
+        for ended in self._bench.worker.run(tasks, width=workers or _width(self._plan), tell=tell):
             name = ended.task.job.check
             note = "\n".join(getattr(ended.outcome, "notes", ())) or getattr(ended.outcome, "note", "")
             if note:
                 self.notes[name] = note
             take(by_id[name], outcomes.result(ended))
+
+
+def _width(plan: Plan) -> int:
+    """Return how many checks run side by side: each holds its own copy of what it reads, so large tables go alone."""
+    return 1 if table_bytes(plan.facts) > _LARGE else min(2, os.cpu_count() or 1)
 
 
 def _place(manifest: Manifest, options: Options) -> Path:

@@ -36,7 +36,7 @@ def assess(
     ] = None,
     trust: Annotated[Path | None, typer.Option(help="Trust file (default: your own).", metavar="FILE")] = None,
     key: Annotated[str, typer.Option(help="Which of your assessor keys signs (default: the first).")] = "",
-    workers: Annotated[int, typer.Option(help="Checks side by side (default: 2, on one processor 1).", min=0)] = 0,
+    workers: Annotated[int, typer.Option(help="Checks side by side (default: 2; 1 for large data).", min=0)] = 0,
     timeout: Annotated[
         float | None, typer.Option(help="Most seconds one check may take (default: as each says).", min=0.1)
     ] = None,
