@@ -27,7 +27,7 @@ def widen(encoded: np.ndarray, rows: int, rng: np.random.Generator) -> np.ndarra
         rng: Draws the hinges.
 
     Returns:
-        (n, 1 + w + h) float64, the first column constant.
+        (n, 1 + w + h) float32 (half the memory; fits add up in float64), the first column constant.
     """
     n, width = encoded.shape
     hinges = int(np.clip(rows // 6, 8, 160))
@@ -37,7 +37,10 @@ def widen(encoded: np.ndarray, rows: int, rng: np.random.Generator) -> np.ndarra
         weights[rng.choice(width, several, replace=False), at] = rng.normal(size=several) / np.sqrt(several)
     projected = encoded @ weights
     offsets = projected[rng.integers(0, n, size=hinges), np.arange(hinges)]
-    return np.column_stack([np.ones(n), encoded, np.maximum(projected - offsets, 0.0)])
+    wide = np.empty((n, 1 + width + hinges), dtype=np.float32)
+    wide[:, 0], wide[:, 1 : 1 + width] = 1.0, encoded
+    np.maximum(projected - offsets, 0.0, out=wide[:, 1 + width :], casting="same_kind")
+    return wide
 
 
 @dataclass(frozen=True)
@@ -60,29 +63,34 @@ def crossfit(design: np.ndarray, rows: np.ndarray, targets: np.ndarray, rng: np.
     summed over targets in units of their variance.
 
     Args:
-        design: (n, p) features, first column constant.
+        design: (n, p) features, float32 or float64, first column constant.
         rows: (k,) positions to fit on, at least 8.
         targets: (k, m) finite.
         rng: Draws the folds.
     """
     fold = rng.permutation(np.arange(len(rows)) % _FOLDS)
-    inside = design[rows]
-    grams = [inside[fold == at].T @ inside[fold == at] for at in range(_FOLDS)]
-    moments = [inside[fold == at].T @ targets[fold == at] for at in range(_FOLDS)]
+    parts = [design[rows[fold == at]] for at in range(_FOLDS)]
+    sums = [_sums(part.astype(np.float64), targets[fold == at]) for at, part in enumerate(parts)]
+    grams, moments = [one[0] for one in sums], [one[1] for one in sums]
     spread = targets.var(axis=0) + 1e-12
     tried: list[tuple[float, list[np.ndarray], np.ndarray]] = []
     for penalty in _PENALTIES:
         solved = [_solve(_but(grams, at), _but(moments, at), penalty) for at in range(_FOLDS)]
         missed = np.empty_like(targets)
         for at, beta in enumerate(solved):
-            missed[fold == at] = targets[fold == at] - inside[fold == at] @ beta
+            missed[fold == at] = targets[fold == at] - parts[at] @ beta.astype(design.dtype)
         error = (missed**2).mean(axis=0)
         tried.append((float((error / spread).sum()), solved, error))
     _, chosen, error = min(tried, key=lambda one: one[0])
-    values = design @ np.mean(chosen, axis=0)
+    values = (design @ np.mean(chosen, axis=0).astype(design.dtype)).astype(np.float64)
     for at, beta in enumerate(chosen):
-        values[rows[fold == at]] = inside[fold == at] @ beta
+        values[rows[fold == at]] = parts[at] @ beta.astype(design.dtype)
     return Fit(values, error)
+
+
+def _sums(part: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return Gram matrix and moments of one fold."""
+    return part.T @ part, part.T @ targets
 
 
 def _but(parts: Sequence[np.ndarray], left_out: int) -> np.ndarray:
