@@ -68,14 +68,14 @@ def seed_of(seed: int, check: str, kind: str, index: int) -> int:
 
 
 def code_digest(check: str) -> str:
-    """Return SHA-256 over everything that a check's counts depend on: its room, those below it, floors, the battery."""
+    """Return SHA-256 over what a check's counts depend on: its folder, the rooms below, floors, its subjects."""
     spec = checks()[check]
-    room = spec.implementation.split(".")[1]
-    below = ("contract", "stats", *(("evidence", "keys") if room == "traceability" else ()))
-    shared = ("battery", "entry", "floors", "subjects", MODULES[check])
-    paths = [REPO / "src" / "fivefold" / "errors.py", *(REPO / "tests" / "truth" / f"{name}.py" for name in shared)]
-    for name in (room, *below):
-        paths += sorted((REPO / "src" / "fivefold" / name).rglob("*.py"))
+    folder = Path(*spec.implementation.partition(":")[0].split(".")[:-1])
+    below = ("contract", "stats", *(("evidence", "keys") if "traceability" in folder.parts else ()))
+    paths = [REPO / "src" / "fivefold" / "errors.py"]
+    paths += [REPO / "tests" / "truth" / f"{name}.py" for name in ("floors", "subjects", MODULES[check])]
+    for part in (folder, *(Path("fivefold") / name for name in below)):
+        paths += sorted((REPO / "src" / part).rglob("*.py"))
     state = hashlib.sha256(canonical([msgspec.to_builtins(spec), floors(check)]))
     for path in paths:
         state.update(path.relative_to(REPO).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")

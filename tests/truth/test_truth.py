@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -21,9 +21,6 @@ from .entry import Entry
 from .markdown import page
 from .references import REFERENCES
 from .subjects import with_thresholds
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 CHECKS = sorted(registry.checks())
 VACUOUS = {"min": 1e-6, "max": 1.0}
@@ -152,3 +149,13 @@ def test_pieces_of_the_long_run_add_up_and_are_not_run_twice(tmp_path: Path) -> 
     plain = battery.run(entry("T2.signature"), 45, 2)
     merged = long.merge(tmp_path, "T2.signature", 45)
     assert [(cell.kind, cell.outcomes) for cell in merged] == [(cell.kind, cell.outcomes) for cell in plain]
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_digest_covers_the_very_function_that_is_run(check: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change in the check's own module gives its figures another digest."""
+    before = battery.code_digest(check)
+    read = Path.read_bytes
+    module = Path(registry.resolve(check).__code__.co_filename)  # type: ignore[attr-defined]
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read(path) + b"#" * (path.name == module.name))
+    assert battery.code_digest(check) != before
