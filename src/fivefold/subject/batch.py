@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from datetime import date, datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import msgspec
@@ -37,7 +38,7 @@ _MASKED = {
 }
 _TEXT = ("object", "str", "string")
 _UNITS = ("s", "ms", "us", "ns")
-_PRESENT, _NONE, _NAN = 0, 1, 2
+_NONE, _NAN = 1, 2
 
 
 class Tensor(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=True):
@@ -50,7 +51,8 @@ class Tensor(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like
         shape: Numbers of rows and, for arrays of two dimensions, columns.
         data: The values' bytes, C order, little endian.
         mask: One byte a row, not zero where missing; empty: none is.
-        offsets: For ``text``: (n + 1) int64, where each text begins.
+        offsets: For ``text``: int64, where each distinct text begins in ``data``, and where the last one ends.
+        codes: For ``text``: (n,) int32, which of the distinct texts a row has; -1: it is missing.
         scalars: For ``mixed``.
         levels: For ``category``: one tensor with the categories; ``data`` holds int32 codes.
         extra: Time zone, or ``ordered`` for a category.
@@ -66,6 +68,7 @@ class Tensor(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like
     scalars: list[Scalar] = []
     levels: tuple[Tensor, ...] = ()
     extra: str = ""
+    codes: bytes = b""
 
 
 class Batch(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=True):
@@ -94,7 +97,7 @@ def decode(batch: Batch) -> pd.DataFrame:
     if any(len(column) != batch.rows for column in columns):
         raise _malformed("its columns differ in length")
     made = pd.concat(columns, axis=1) if columns else pd.DataFrame(index=pd.RangeIndex(batch.rows))
-    made.columns = pd.Index([tensor.name for tensor in batch.columns], dtype=object)
+    made.columns = pd.Index([tensor.name for tensor in batch.columns])
     return made
 
 
@@ -178,18 +181,22 @@ def _scalar(name: str, value: Any) -> Scalar:
 
 
 def _text(name: str, values: np.ndarray, dtype: str) -> Tensor:
-    missing = np.array([_absence(value) for value in values], dtype=np.uint8)
-    parts = ["" if gone else value for value, gone in zip(values.tolist(), missing.tolist(), strict=True)]
-    blocks = [part.encode("utf-8", "surrogatepass") for part in parts]
+    """Return each distinct text once, and its place for every row (-1: missing)."""
+    codes, kinds = pd.factorize(values, use_na_sentinel=True)
+    blocks = [kind.encode("utf-8", "surrogatepass") for kind in kinds.tolist()]
     offsets = np.zeros(len(blocks) + 1, dtype=np.int64)
     np.cumsum([len(block) for block in blocks], out=offsets[1:])
-    mask = missing.tobytes() if missing.any() else b""
-    return Tensor(name, "text", dtype, (len(blocks),), b"".join(blocks), mask, offsets.tobytes())
+    places = codes.astype(np.int32).tobytes()
+    gone = np.flatnonzero(codes < 0)
+    mask = b""
+    if dtype == "object" and len(gone):
+        absent = np.zeros(len(values), dtype=np.uint8)
+        absent[gone] = [_absence(value) for value in values[gone].tolist()]
+        mask = absent.tobytes()
+    return Tensor(name, "text", dtype, (len(values),), b"".join(blocks), mask, offsets.tobytes(), codes=places)
 
 
 def _absence(value: Any) -> int:
-    if isinstance(value, str):
-        return _PRESENT
     return _NAN if isinstance(value, float) and math.isnan(value) else _NONE
 
 
@@ -227,26 +234,28 @@ def _read_time(tensor: Tensor) -> pd.Series:
 def _read_text(tensor: Tensor) -> pd.Series:
     if tensor.dtype not in _TEXT:
         raise _malformed("a text column has no known type")
-    values = _texts(tensor)
+    kinds = _kinds(tensor)
+    codes = _numbers(tensor.codes, "int32", tensor.shape)
+    if bool(((codes < -1) | (codes >= len(kinds))).any()):
+        raise _malformed("a text column's places do not fit")
     if tensor.dtype == "object":
+        known = np.array([*kinds, None], dtype=object)
+        values = known[codes]
+        values[_read_mask(tensor) == _NAN] = math.nan
         return pd.Series(values, dtype=object)
-    return pd.Series(values, dtype="str" if tensor.dtype == "str" else "string")
+    texts: Any = pd.array(kinds, dtype=cast("Any", tensor.dtype))
+    return pd.Series(texts.take(codes, allow_fill=True))
 
 
-def _texts(tensor: Tensor) -> list[Any]:
-    count = tensor.shape[0]
-    offsets = _numbers(tensor.offsets, "int64", (count + 1,))
-    steps = np.diff(offsets)
-    if offsets[0] != 0 or offsets[-1] != len(tensor.data) or bool((steps < 0).any()):
+def _kinds(tensor: Tensor) -> list[str]:
+    if len(tensor.offsets) < 8 or len(tensor.offsets) % 8:
+        raise _malformed("a text column has no offsets")
+    offsets = _numbers(tensor.offsets, "int64", (len(tensor.offsets) // 8,))
+    if offsets[0] != 0 or offsets[-1] != len(tensor.data) or bool((np.diff(offsets) < 0).any()):
         raise _malformed("a text column's offsets do not fit")
-    mask = _read_mask(tensor)
-    absent = {_NONE: None, _NAN: math.nan}
     edges = offsets.tolist()
     try:
-        return [
-            absent.get(gone) if gone else tensor.data[low:high].decode("utf-8", "surrogatepass")
-            for low, high, gone in zip(edges[:-1], edges[1:], mask.tolist(), strict=True)
-        ]
+        return [tensor.data[low:high].decode("utf-8", "surrogatepass") for low, high in pairwise(edges)]
     except UnicodeDecodeError as error:
         raise _malformed("a text is not UTF-8") from error
 
@@ -267,7 +276,9 @@ def _read_category(tensor: Tensor) -> pd.Series:
     levels = series(tensor.levels[0])
     if levels.isna().any() or not levels.is_unique or bool(((codes < -1) | (codes >= len(levels))).any()):
         raise _malformed("a category's codes do not fit its levels")
-    return pd.Series(pd.Categorical.from_codes(codes, categories=pd.Index(levels), ordered=tensor.extra == "ordered"))
+    return pd.Series(
+        pd.Categorical.from_codes(codes, categories=pd.Index(levels.array), ordered=tensor.extra == "ordered")
+    )
 
 
 def _read_masked(tensor: Tensor) -> pd.Series:

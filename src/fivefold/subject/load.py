@@ -192,7 +192,7 @@ def _numbers(series: pd.Series) -> pd.Series:
 
 def _plain(frame: pd.DataFrame, name: str) -> pd.DataFrame:
     """Return the frame with text column names and with columns of types that every check and model can be given."""
-    frame.columns = pd.Index([str(column) for column in frame.columns], dtype=object)
+    frame.columns = pd.Index([str(column) for column in frame.columns])
     for column in frame.columns:
         series = frame[column]
         if series.dtype == object:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+from functools import cache
 from typing import Any
 
 _REFUSED = """
@@ -44,6 +45,7 @@ _IOCTL = (0x5412, 0x8901, 0x8902)
 """TIOCSTI, FIOSETOWN, SIOCSPGRP."""
 
 
+@cache
 def available() -> bool:
     """Return whether the filter can be built here."""
     try:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import socket
 
 _ENGINES = ("numpy", "pandas", "pyarrow")
+_CHILDREN = ("fivefold.subject.worker.check_child", "fivefold.subject.worker.model_child")
 _MAY_PRELOAD = frozenset({"numpy", "scipy", "pandas", "pyarrow", "sklearn"})
 _CAP = 64 << 20
 CHILD = 3
@@ -33,6 +34,8 @@ def serve(parent: socket.socket) -> None:
     """Serve until the parent closes the connection."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     missing = tuple(name for name in _ENGINES if not _loads(name))
+    for name in _CHILDREN:
+        _loads(name)
     frames.send(parent, Hello(protections=confine.protections(), missing=missing, resident=_resident()))
     _Server(parent).run()
 
