@@ -14,8 +14,9 @@ import msgspec
 import pytest
 from tests.subject.apps import RULE, build
 
-from fivefold.assess import facts_cache
+from fivefold.assess import facts_cache, outcomes
 from fivefold.assess.bench import Bench
+from fivefold.assess.lock import alone
 from fivefold.assess.probe import probe
 from fivefold.assess.run import Options, Step, assess
 from fivefold.contract.codec import canonical
@@ -281,3 +282,90 @@ def test_the_parent_loads_no_engine(tmp_path: Path) -> None:
     )
     ran = subprocess.run([sys.executable, "-c", script, str(manifest.root)], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
+
+
+def test_one_application_is_assessed_once_at_a_time(tmp_path: Path) -> None:
+    """Two runs would take up the same attempt."""
+    manifest = build(tmp_path / "app")
+    with alone(manifest.application.id), pytest.raises(InputError) as caught:
+        assess(manifest, quick())
+    assert caught.value.code == "assess.running"
+    assert assess(manifest, quick()).plan.attempt == 1
+
+
+def test_a_page_that_cannot_be_made_costs_nobody_the_verdict(tmp_path: Path) -> None:
+    """The findings are sealed; the reason is told."""
+    manifest = build(tmp_path / "app")
+
+    def broken(*_: object) -> bytes:
+        raise RuntimeError("no ink")
+
+    done = assess(manifest, quick(), render=broken)
+    assert done.verdict is not None
+    assert "no ink" in done.notes["report"]
+    assert not list((manifest.root / "evidence").rglob("report.html"))
+
+
+def test_an_unsteady_model_is_shown_as_such(tmp_path: Path) -> None:
+    """Answers that change from call to call."""
+    source = (
+        RULE
+        + """
+import itertools
+count = itertools.count()
+steady = Model.predict_proba
+def unsteady(self, frame):
+    scores = steady(self, frame)
+    shift = 0.01 * (next(count) % 7)
+    scores = scores * (1 - shift)
+    scores[:, 0] += shift
+    return scores
+Model.predict_proba = unsteady
+"""
+    )
+    manifest = build(tmp_path / "app", source)
+    done = assess(manifest, quick())
+    assert done.plan.facts.model is not None
+    assert not done.plan.facts.model.deterministic
+    accuracy = next(finding for finding in done.findings if finding.check == "P3.accuracy")
+    assert any("Two equal questions" in text for text in accuracy.result.limits)
+
+
+def test_protections_that_a_machine_lacks_are_said_in_each_finding(tmp_path: Path) -> None:
+    """Without Landlock and seccomp a finding does not look like one with them."""
+    manifest = build(tmp_path / "app")
+    done = assess(manifest, quick())
+    check = next(check for check in done.plan.checks if check.check == "P3.accuracy")
+    result = done.findings[0].result
+    bare = outcomes.finding(check, done.plan, result, mode="sealed", protections=("processes", "limits"))
+    whole = outcomes.finding(
+        check, done.plan, result, mode="sealed", protections=("processes", "limits", "landlock-7", "seccomp")
+    )
+    assert [word for word in ("Landlock", "system-call filter") if word in " ".join(bare.result.limits)] == [
+        "Landlock",
+        "system-call filter",
+    ]
+    assert whole.result == result
+    nothing = outcomes.missing(("processes",))
+    assert any("only the time" in text for text in nothing)
+
+
+def test_the_parent_outlives_its_worker(tmp_path: Path) -> None:
+    """Somebody ends the fork server: that check is an error, the next one runs in a new worker."""
+    manifest = build(tmp_path / "app", protected=["team"])
+    killed = []
+
+    def kill(step: Step) -> None:
+        if step.kind == "progress" and not killed:
+            children = subprocess.run(
+                ["ps", "--ppid", str(os.getpid()), "-o", "pid=,args="], capture_output=True, text=True, check=True
+            )
+            lines = [line.split() for line in children.stdout.splitlines() if "subject.worker" in line]
+            killed.extend(int(words[0]) for words in lines)
+            os.kill(killed[0], signal.SIGKILL)
+
+    done = assess(manifest, quick(workers=1), watch=kill)
+    outcomes_ = [finding.result.outcome for finding in done.findings]
+    assert len(killed) == 1
+    assert outcomes_.count(Outcome.ERROR) == 1
+    assert len(outcomes_) > 2

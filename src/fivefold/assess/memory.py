@@ -28,6 +28,7 @@ from fivefold.subject.kinds import column_fact
 from fivefold.subject.known import settings
 from fivefold.subject.memory import in_memory
 from fivefold.subject.model import failure
+from fivefold.subject.results import plain_result
 from fivefold.subject.tables import Coding, split
 
 if TYPE_CHECKING:
@@ -346,7 +347,7 @@ def _finding(
         progress=tell,
     )
     try:
-        result = registry.resolve(check.check)(context)
+        result = plain_result(registry.resolve(check.check)(context))
     except UnsupportedError as error:
         result = Result(outcome=Outcome.NOT_RUN, reason=error.message, remedy=error.remedy)
     except ImportError as error:
@@ -354,7 +355,7 @@ def _finding(
     except FivefoldError as error:
         result = Result(outcome=Outcome.ERROR, reason=error.message, remedy=error.remedy)
     except Exception as error:  # noqa: BLE001  one check's fault is that check's error alone
-        told: SubjectError = failure(error, "being measured")
+        told: SubjectError = failure(error, "measuring", ours=True)
         result = Result(outcome=Outcome.ERROR, reason=told.message, remedy=told.remedy)
     note = (subject.access.note,) if subject.access.note else ()
     mode = "The model ran in the assessor's own process: nothing was isolated, and nothing is sealed."

@@ -48,6 +48,8 @@ def missing(protections: tuple[str, ...]) -> tuple[str, ...]:
             "This machine has no Landlock: the model's code could read every file that the assessor may read, "
             "keys and evidence included."
         )
+    if "limits" not in protections:
+        lacking.append("This system shows no process's memory: only the time of the model was limited.")
     if "seccomp" not in protections:
         lacking.append(
             "No system-call filter was in force (libseccomp or pyseccomp is missing): "

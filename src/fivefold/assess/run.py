@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from fivefold import catalogue
 from fivefold.assess import exploring, facts_cache, identity, outcomes
 from fivefold.assess.bench import Bench, Circumstances, table_bytes
+from fivefold.assess.lock import alone
 from fivefold.errors import InputError
 from fivefold.evidence.folder import Evidence
 from fivefold.evidence.judge import judge
@@ -147,11 +148,24 @@ def assess(
     chosen = options or Options()
     digests = data_digests(manifest)
     trust = store.read_trust(chosen.trust)
-    known = trust_file.read(trust)
-    place = _place(manifest, chosen)
+    trust_file.read(trust)
     if chosen.exploratory:
-        with Bench(manifest, digests, evidence=place, seconds=chosen.seconds) as bench:
+        with Bench(manifest, digests, evidence=_place(manifest, chosen), seconds=chosen.seconds) as bench:
             return _explore(bench, chosen, trust, watch)
+    with alone(manifest.application.id):
+        return _sealed(manifest, chosen, digests, trust, render=render, watch=watch)
+
+
+def _sealed(
+    manifest: Manifest,
+    chosen: Options,
+    digests: dict[str, str],
+    trust: bytes,
+    *,
+    render: Render | None,
+    watch: Callable[[Step], None],
+) -> Assessment:
+    place, known = _place(manifest, chosen), trust_file.read(trust)
     signer, made_key = _signer(chosen.key)
     evidence = Evidence(place, signer, manifest.application.id)
     with Bench(manifest, digests, evidence=place, seconds=chosen.seconds) as bench:
@@ -163,7 +177,7 @@ def assess(
     verdict = judge(
         attempt.plan, findings, evidence.exemptions(known, attempt.started), attempt.started, catalogue.load()
     )
-    attempt.close(verdict, render(attempt.plan, findings, verdict, evidence) if render else None)
+    attempt.close(verdict, _report(render, attempt.plan, findings, verdict, evidence=evidence, notes=runner.notes))
     watch(Step("judged"))
     return Assessment(
         plan=attempt.plan,
@@ -175,6 +189,27 @@ def assess(
         repaired=evidence.repaired,
         notes=runner.notes,
     )
+
+
+def _report(
+    render: Render | None,
+    plan: Plan,
+    findings: tuple[Finding, ...],
+    verdict: Verdict,
+    *,
+    evidence: Evidence,
+    notes: dict[str, str],
+) -> bytes | None:
+    """Return the report; a page that cannot be made costs nobody the verdict."""
+    if render is None:
+        return None
+    try:
+        return render(plan, findings, verdict, evidence)
+    except Exception as error:  # noqa: BLE001  whatever it is, the findings are sealed and the verdict is due
+        notes["report"] = (
+            f"the page could not be made ({type(error).__name__}: {error}); `fivefold report` may show why"
+        )
+        return None
 
 
 class _Runner:

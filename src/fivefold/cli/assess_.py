@@ -153,7 +153,7 @@ def _next(done: Assessment, application: Path, options: Options) -> None:
     screen = console()
     for name, note in sorted(done.notes.items()):
         said = "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in note)[:600]
-        screen.print(Text(f"{name}: the model's own words, not part of the evidence: {said}", style="dim"))
+        screen.print(Text(f"{name}: what was said while failing (not part of the evidence): {said}", style="dim"))
     for text in done.repaired:
         screen.print(Text(f"Repaired in the evidence folder: {text}", style="yellow"))
     if done.resumed:

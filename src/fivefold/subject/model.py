@@ -161,18 +161,25 @@ def _answers(given: Any) -> np.ndarray:
     return answers
 
 
-def failure(error: BaseException, doing: str) -> SubjectError:
+def failure(error: BaseException, doing: str, *, ours: bool = False) -> SubjectError:
     """Return a foreign exception as an error that names its kind and place, and nothing of its text.
 
     The text of an exception may quote a person's data, so it is no part of anything that is sealed; it is kept as a
     note, for the screen of whoever runs the assessment.
+
+    Args:
+        error: What was raised.
+        doing: While what, for the sentence.
+        ours: A check of ours raised it, not the model: its place is looked for in our own source.
     """
     kind = "".join(letter for letter in type(error).__name__ if letter.isidentifier() or letter.isdigit())[:60]
-    place = next((_place(frame) for frame in reversed(traceback.extract_tb(error.__traceback__)) if _own(frame)), "")
+    frames = reversed(traceback.extract_tb(error.__traceback__))
+    wanted = _ours if ours else _own
+    place = next((_place(frame) for frame in frames if wanted(frame)), "")
     told = SubjectError(
-        "model.raised",
-        f"the model raised {kind or 'an exception'}{place} while {doing}.",
-        remedy="Mend the model, or the columns that it is given (`drop:` hides some).",
+        "check.raised" if ours else "model.raised",
+        f"the {'check' if ours else 'model'} raised {kind or 'an exception'}{place} while {doing}.",
+        remedy="Report this." if ours else "Mend the model, or the columns that it is given (`drop:` hides some).",
     )
     told.add_note(f"{kind}: {str(error)[:2000]}")
     return told
@@ -182,12 +189,15 @@ def _own(frame: traceback.FrameSummary) -> bool:
     return not any(frame.filename.startswith(folder) for folder in _LIBRARIES)
 
 
+def _ours(frame: traceback.FrameSummary) -> bool:
+    return frame.filename.startswith(_PACKAGE)
+
+
 def _place(frame: traceback.FrameSummary) -> str:
     name = frame.filename.rpartition("/")[2]
     clean = "".join(letter for letter in name if letter.isalnum() or letter in "._-")[:60]
     return f" at {clean}:{frame.lineno}"
 
 
-_LIBRARIES = tuple(
-    {sys.prefix, sys.base_prefix, "<", __file__.rpartition("/subject/")[0], np.__file__.rpartition("/numpy/")[0]}
-)
+_PACKAGE = __file__.rpartition("/subject/")[0]
+_LIBRARIES = tuple({sys.prefix, sys.base_prefix, "<", _PACKAGE, np.__file__.rpartition("/numpy/")[0]})

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from fivefold.subject.tables import Store
     from fivefold.subject.worker.messages import CheckJob
 
+_UNSTEADY = "Two equal questions got different answers from the model: figures of another run may differ."
+
 
 def open_subject(job: CheckJob, store: Store, start: Callable[[bool], RemoteModel]) -> tuple[Subject, tuple[str, ...]]:
     """Return the subject as the probe found it, and what a reader should know about it.
@@ -53,7 +55,7 @@ def open_subject(job: CheckJob, store: Store, start: Callable[[bool], RemoteMode
         child.fit(made, str(made.columns[-1]), seed)
         return adopt(child, spread(table.features), access.classes, what)
 
-    notes = (access.note,) if access.note else ()
+    notes = tuple(note for note in (access.note, "" if fact.deterministic else _UNSTEADY) if note)
     return AskedSubject(raw, access, retrain if fact.retrains else None, retrains=fact.retrains), notes
 
 

@@ -23,6 +23,7 @@ from fivefold.subject.known import settings
 from fivefold.subject.model import failure
 from fivefold.subject.opened import open_subject
 from fivefold.subject.remote import RemoteModel
+from fivefold.subject.results import encode_result
 from fivefold.subject.tables import Coding, Store
 from fivefold.subject.worker import frames
 from fivefold.subject.worker.confine import confine
@@ -87,7 +88,7 @@ def main(job: CheckJob, descriptor: int, server: int) -> int:
 
 def _run(job: CheckJob, session: Session) -> Done | Failed:
     try:
-        body = _probe(job, session) if not job.check else msgspec.msgpack.encode(_check(job, session))
+        body = _probe(job, session) if not job.check else encode_result(_check(job, session))
         return Done(body=body, notes=tuple(session.notes[:5]))
     except FivefoldError as error:
         notes = [*session.notes[:5], *getattr(error, "__notes__", ())]
@@ -106,9 +107,10 @@ def _run(job: CheckJob, session: Session) -> Done | Failed:
     except frames.ClosedError:
         raise
     except Exception as error:  # noqa: BLE001  a fault of a check is that check's error, nothing else's
-        told = failure(error, "measuring")
-        message = told.message.replace("the model raised", "the check raised")
-        return Failed(kind="internal", code="check.raised", message=message, note="\n".join(told.__notes__))
+        told = failure(error, "measuring", ours=True)
+        return Failed(
+            kind="internal", code=told.code, message=told.message, remedy=told.remedy, note="\n".join(told.__notes__)
+        )
 
 
 def _kind(error: FivefoldError) -> Literal["unsupported", "subject", "input", "internal"]:

@@ -6,6 +6,7 @@ seccomp. What the kernel lacks is skipped here and said in the finding (:func:`p
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import resource
@@ -36,9 +37,9 @@ SYSTEM = (
 
 def protections() -> tuple[str, ...]:
     """Return the protections that are in force in every child on this machine."""
-    found = ["processes", "limits"]
+    found = ["processes"]
     if sys.platform == "linux":
-        found.append("no-new-privileges")
+        found += ["limits", "no-new-privileges"]
         version = landlock.abi()
         if version:
             found.append(f"landlock-{version}")
@@ -66,6 +67,8 @@ def confine(rules: Confinement, parent: int) -> None:
     if os.getppid() != parent:
         os._exit(1)
     _prctl(_NO_NEW_PRIVS, 1)
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:  # noqa: PTH123
+        file.write("1000")  # when memory runs out, the kernel ends this process before any other
     if landlock.abi():
         own = (f"/proc/{os.getpid()}",)
         landlock.restrict((*rules.read, *SYSTEM, *own, *DEVICES), (rules.scratch, "/dev/null"))

@@ -26,6 +26,7 @@ _ENGINES = ("numpy", "pandas", "pyarrow")
 _CHILDREN = ("fivefold.subject.worker.check_child", "fivefold.subject.worker.model_child")
 _MAY_PRELOAD = frozenset({"numpy", "scipy", "pandas", "pyarrow", "sklearn"})
 _CAP = 64 << 20
+_POLL = 0.05
 CHILD = 3
 """The descriptor of a child's only connection."""
 
@@ -45,22 +46,26 @@ class _Server:
 
     def __init__(self, parent: socket.socket) -> None:
         self._parent = parent
-        self._children: dict[int, tuple[int, int]] = {}
+        self._children: dict[int, int] = {}
+        self._handles: dict[int, int] = {}
+        self._unwatched: set[int] = set()
         self._select = selectors.DefaultSelector()
         self._select.register(parent, selectors.EVENT_READ)
 
     def run(self) -> None:
         try:
             while True:
-                for key, _ in self._select.select():
+                for key, _ in self._select.select(_POLL if self._unwatched else None):
                     if key.fileobj is self._parent:
                         self._command()
                     else:
-                        self._reap(key.fd)
+                        self._ended(self._handles.pop(key.fd), key.fd)
+                for pid in self._unwatched & self._children.keys():
+                    self._ended(pid, None)
         except (frames.ClosedError, SubjectError):
             pass
         finally:
-            for _, pid in self._children.values():
+            for pid in self._children:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
 
@@ -83,7 +88,7 @@ class _Server:
             self._spawn(message, descriptor)
 
     def _kill(self, token: int) -> None:
-        for known, pid in self._children.values():
+        for pid, known in self._children.items():
             if known == token:
                 os.kill(pid, signal.SIGKILL)
 
@@ -94,17 +99,26 @@ class _Server:
         if pid == 0:
             _child(message, descriptor, me)
         os.close(descriptor)
-        handle = os.pidfd_open(pid)
-        self._children[handle] = (message.token, pid)
-        self._select.register(handle, selectors.EVENT_READ)
+        self._children[pid] = message.token
+        try:
+            handle = os.pidfd_open(pid)
+        except (OSError, AttributeError):
+            self._unwatched.add(pid)
+        else:
+            self._handles[handle] = pid
+            self._select.register(handle, selectors.EVENT_READ)
         frames.send(self._parent, Spawned(token=message.token, pid=pid))
 
-    def _reap(self, handle: int) -> None:
-        token, pid = self._children.pop(handle)
-        self._select.unregister(handle)
-        os.close(handle)
-        _, status = os.waitpid(pid, 0)
-        frames.send(self._parent, Exited(token=token, status=status))
+    def _ended(self, pid: int, handle: int | None) -> None:
+        """Reap a child that has ended, and say so; without a handle it may still live."""
+        done, status = os.waitpid(pid, 0 if handle is not None else os.WNOHANG)
+        if done == 0:
+            return
+        if handle is not None:
+            self._select.unregister(handle)
+            os.close(handle)
+        self._unwatched.discard(pid)
+        frames.send(self._parent, Exited(token=self._children.pop(pid), status=status))
 
 
 def _child(message: Spawn, descriptor: int, server: int) -> None:
@@ -137,5 +151,8 @@ def _loads(name: str) -> bool:
 
 
 def _resident() -> int:
-    with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123  one line, before anything else
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123  one line
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
