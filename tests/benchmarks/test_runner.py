@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from benchmarks.measure import run
+from benchmarks.assess import CHECKS, unmeasured
+from benchmarks.measure import Cost, run
 from benchmarks.rows import Row, as_json, as_text, exit_code
 from benchmarks.scale import COLUMNS, make
 
@@ -100,3 +101,24 @@ def test_strength_is_compared_on_equal_terms() -> None:
         assert 0.90 < ours <= 1.0
         assert 0.85 < peer <= 1.0
     assert np.isfinite(list(coverage(40, 50).values())).all()
+
+
+def _assessed(outcomes: dict[str, str], code: int = 1) -> Cost:
+    findings = [{"check": name, "result": {"outcome": outcome}} for name, outcome in outcomes.items()]
+    return Cost(1.0, 1.0, 0, code, json.dumps({"findings": findings}), "")
+
+
+@pytest.mark.parametrize("broken", ["error", "not-run", "not-applicable", None])
+def test_an_assessment_counts_only_if_every_check_measured(broken: str | None) -> None:
+    """A crashed, skipped or absent check makes a run cheap, and the exit code may be that of an honest failure."""
+    whole = dict.fromkeys(CHECKS, "inconclusive") | {"T2.signature": "fail"}
+    assert not unmeasured(_assessed(whole))
+    lacking = {name: outcome for name, outcome in whole.items() if name != "P3.membership"}
+    spoiled = lacking | ({"P3.membership": broken} if broken else {})
+    assert "P3.membership" in unmeasured(_assessed(spoiled))
+
+
+def test_a_refused_or_silent_assessment_does_not_count() -> None:
+    """Exit code 2, and output that is no JSON."""
+    assert "ended with 2" in unmeasured(_assessed({}, code=2))
+    assert unmeasured(Cost(1.0, 1.0, 0, 1, "Checks: 1 failed", ""))

@@ -59,10 +59,10 @@ def blind(answers: Answers, design: np.ndarray, halves: Halves, rng: np.random.G
     reference = crossfit(design, taught, targets, rng).guess
     truth = view.truth_targets(answers, np.arange(len(answers.target)))
     spread = targets.std(axis=0) + 1e-9
-    residual = ((truth - reference) / spread).astype(design.dtype)
-    both = design[:, :_PRODUCTS] * residual[:, :1]
-    truth = (truth / spread).astype(design.dtype)
-    inputs = np.column_stack([design, truth, residual, np.abs(residual), both])
+    residual = (truth - reference) / spread
+    extra = [truth / spread, residual, np.abs(residual), design[:, :_PRODUCTS] * residual[:, :1]]
+    inputs = np.concatenate([design, *(part.astype(design.dtype) for part in extra)], axis=1)
+    del extra
     rows = np.flatnonzero(halves.fit)
     wanted = halves.is_member[rows].astype(np.float64)[:, None]
     scores = crossfit(inputs, rows, wanted, rng).guess[:, 0] + 1e-9 * rng.random(len(inputs))

@@ -69,23 +69,21 @@ def crossfit(design: np.ndarray, rows: np.ndarray, targets: np.ndarray, rng: np.
         rng: Draws the folds.
     """
     fold = rng.permutation(np.arange(len(rows)) % _FOLDS)
-    parts = [design[rows[fold == at]] for at in range(_FOLDS)]
-    sums = [_sums(part.astype(np.float64), targets[fold == at]) for at, part in enumerate(parts)]
+    kept = [np.flatnonzero(fold == at) for at in range(_FOLDS)]
+    # one fold at a time in float64: copies of the whole design would double the memory of a check
+    sums = [_sums(design[rows[held]].astype(np.float64), targets[held]) for held in kept]
     grams, moments = [one[0] for one in sums], [one[1] for one in sums]
-    spread = targets.var(axis=0) + 1e-12
-    tried: list[tuple[float, list[np.ndarray], np.ndarray]] = []
-    for penalty in _PENALTIES:
-        solved = [_solve(_but(grams, at), _but(moments, at), penalty) for at in range(_FOLDS)]
-        missed = np.empty_like(targets)
-        for at, beta in enumerate(solved):
-            missed[fold == at] = targets[fold == at] - parts[at] @ beta.astype(design.dtype)
-        error = (missed**2).mean(axis=0)
-        tried.append((float((error / spread).sum()), solved, error))
-    _, chosen, error = min(tried, key=lambda one: one[0])
-    values = (design @ np.mean(chosen, axis=0).astype(design.dtype)).astype(np.float64)
-    for at, beta in enumerate(chosen):
-        values[rows[fold == at]] = parts[at] @ beta.astype(design.dtype)
-    return Fit(values, error)
+    solved = [[_solve(_but(grams, at), _but(moments, at), penalty) for at in range(_FOLDS)] for penalty in _PENALTIES]
+    guessed = np.empty((len(_PENALTIES), *targets.shape))
+    for at, held in enumerate(kept):
+        part = design[rows[held]]
+        for which, betas in enumerate(solved):
+            guessed[which, held] = part @ betas[at].astype(design.dtype)
+    errors = ((targets - guessed) ** 2).mean(axis=1)
+    best = int((errors / (targets.var(axis=0) + 1e-12)).sum(axis=1).argmin())
+    values = (design @ np.mean(solved[best], axis=0).astype(design.dtype)).astype(np.float64)
+    values[rows] = guessed[best]
+    return Fit(values, errors[best])
 
 
 def _sums(part: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
