@@ -11,6 +11,7 @@ import pytest
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.svm import LinearSVC
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from fivefold.contract.subject import Table
 from fivefold.errors import SubjectError
@@ -192,6 +193,41 @@ def test_a_single_score_for_named_classes_has_to_be_declared() -> None:
         subject(function, known("bad", "good"))
     assert caught.value.code == "model.classes"
     assert agreement(function, known("bad", "good", classes=("bad", "good"))) > 0.85
+
+
+class Network:
+    """Gives scores under the name of answers, as networks do."""
+
+    def __init__(self, width: int) -> None:
+        self._inner = LogisticRegression().fit(X, TRUE)
+        self._width = width
+
+    def predict(self, frame: pd.DataFrame) -> np.ndarray:
+        scores = self._inner.predict_proba(frame)
+        return scores if self._width == 2 else scores[:, 1:]
+
+
+@pytest.mark.parametrize("width", [1, 2])
+def test_scores_under_the_name_of_predict_are_scores(width: int) -> None:
+    """One column speaks of the second class, two of both."""
+    assert find(LocalModel(Network(width)), X, known("0", "1")).score == "predict"
+    assert agreement(Network(width), known("0", "1")) > 0.85
+    assert agreement(Network(width), known("bad", "good", classes=("bad", "good"))) > 0.85
+
+
+@pytest.mark.parametrize("what", [known("0", "1"), known("bad", "good", classes=("bad", "good"))])
+def test_truth_values_count_as_0_and_1(what: Known) -> None:
+    """Where no class is called True."""
+    assert agreement(lambda M: M["a"].to_numpy() > 0, what) > 0.85
+
+
+def test_a_regressor_whose_answers_look_like_labels_is_a_regressor() -> None:
+    """A deep tree repeats its targets."""
+    grades = np.where(TRUE, 3, 1)
+    model = DecisionTreeRegressor(random_state=0).fit(X, grades)
+    assert find(LocalModel(model), X, known("1", "3")).task == "regression"
+    classifier = DecisionTreeClassifier(random_state=0).fit(X, grades)
+    assert find(LocalModel(classifier), X, known("1", "3")).task == "binary"
 
 
 def test_a_regression_is_known_by_its_target_and_answers() -> None:

@@ -105,7 +105,7 @@ def find(raw: Raw, frame: pd.DataFrame, known: Known) -> Access:
     tried = _try(raw, frame)
     if not _classified(tried, known):
         return _regression(tried, known)
-    if tried.score == "call" and tried.scores is not None and tried.scores.ndim == 1:
+    if tried.scores is not None and tried.scores.ndim == 1:
         return _one_score(tried, known)
     classes = _classes(tried, known)
     positions, order = _reading(tried, classes, known)
@@ -138,26 +138,26 @@ def _try(raw: Raw, frame: pd.DataFrame) -> _Tried:
         except SubjectError:
             raise error from None
     tried = _Tried(form, len(frame), description)
-    if first == "call":
-        _sort_call(tried, given)
-    elif first == "predict":
-        tried.answer, tried.given = first, answers.vector(given, len(frame))
-        if "predict_proba" in description.methods:
-            _try_scores(raw, frame, tried)
-    else:
+    if first == "predict_proba":
         tried.score, tried.scores = first, given
+    elif first == "predict" and "predict_proba" in description.methods:
+        tried.answer, tried.given = first, answers.vector(given, len(frame))
+        _try_scores(raw, frame, tried)
+    else:
+        _sort(tried, first, given)
     return tried
 
 
-def _sort_call(tried: _Tried, given: np.ndarray) -> None:
+def _sort(tried: _Tried, method: Method, given: np.ndarray) -> None:
+    """Tell scores from labels and values where one method gives all there is, as functions and networks do."""
     wide = given.ndim == 2 and given.shape[1] > 1
     flat = given if wide else answers.vector(given, tried.rows)
     numbers = flat.dtype.kind == "f" and not answers.whole(flat.ravel())
     inside = numbers and bool(np.isfinite(flat).all()) and flat.min(initial=0.0) >= 0 and flat.max(initial=0.0) <= 1
     if wide or inside:
-        tried.score, tried.scores = "call", flat
+        tried.score, tried.scores = method, flat
     if not wide:
-        tried.answer, tried.given = "call", flat
+        tried.answer, tried.given = method, flat
 
 
 def _try_scores(raw: Raw, frame: pd.DataFrame, tried: _Tried) -> None:
@@ -181,18 +181,25 @@ def _try_scores(raw: Raw, frame: pd.DataFrame, tried: _Tried) -> None:
 
 
 def _classified(tried: _Tried, known: Known) -> bool:
+    """Return whether the answers are classes: as declared, else as target and model show."""
     if known.task:
         return known.task != "regression"
     if known.classes or known.classified or not known.numeric:
         return True
-    if tried.description.classes is not None or (tried.scores is not None and tried.scores.ndim == 2):
-        return True
-    if not known.whole or len(known.labels) > _MOST_GUESSED:
-        return False
-    if tried.score == "call":
+    said = tried.description
+    shown = said.classes is not None or (tried.scores is not None and tried.scores.ndim == 2)
+    if said.regressor or shown:
+        return shown and not said.regressor
+    return known.whole and len(known.labels) <= _MOST_GUESSED and _like_labels(tried, known)
+
+
+def _like_labels(tried: _Tried, known: Known) -> bool:
+    """Return whether answers to a target of few whole numbers are those numbers, or a probability of one of two."""
+    if tried.scores is not None:
         return len(known.labels) == 2
     given = tried.given
-    return given is not None and answers.whole(given) and set(distinct(labels.texts(given))) <= set(known.labels)
+    counted = given is not None and (answers.whole(given) or given.dtype == bool)
+    return counted and given is not None and set(_given(given, known.labels)) <= set(known.labels)
 
 
 def _regression(tried: _Tried, known: Known) -> Access:
@@ -211,7 +218,7 @@ def _one_score(tried: _Tried, known: Known) -> Access:
     classes = known.classes or known.labels
     if len(classes) != 2 or not (known.classes or classes == ("0", "1")):
         raise _undecided("it gives one number between 0 and 1, and which class that speaks of is not declared", classes)
-    return Access("binary", classes, tried.form, None, "call", order=(0, 1), positive=True)
+    return Access("binary", classes, tried.form, None, tried.score, order=(0, 1), positive=True)
 
 
 def _classes(tried: _Tried, known: Known) -> tuple[str, ...]:
@@ -235,7 +242,7 @@ def _classes(tried: _Tried, known: Known) -> tuple[str, ...]:
 
 def _sorted(tried: _Tried, known: Known) -> tuple[str, ...]:
     """Return the labels of the data, if the model answers with them; else nobody knows what its numbers mean."""
-    given = None if tried.given is None else set(distinct(labels.texts(tried.given)))
+    given = None if tried.given is None else set(_given(tried.given, known.labels))
     if given is not None and not given <= set(known.labels):
         raise _undecided(f"it answers with {_shown(ordered(given))}, the data say {_shown(known.labels)}", known.labels)
     if tried.scores is not None and tried.scores.shape[1] != len(known.labels):
@@ -261,10 +268,11 @@ def _reading(tried: _Tried, classes: tuple[str, ...], known: Known) -> tuple[tup
         raise _undecided(f"it gives {width} scores for the classes {_shown(known.classes or classes)}", classes)
     if tried.given is None:
         return None, order
-    given = distinct(labels.texts(tried.given))
+    given = _given(tried.given, classes)
     if set(given) <= set(classes):
         return None, order
-    if known.classes and answers.whole(tried.given) and all(0 <= float(name) < width for name in given):
+    whole = answers.whole(answers.counted(tried.given, classes))
+    if known.classes and whole and all(0 <= float(name) < width for name in given):
         return order, order
     raise _undecided(f"it answers with {_shown(given)}", classes)
 
@@ -290,6 +298,11 @@ def _verified(access: Access, tried: _Tried, known: Known) -> Access:
         if scores[chosen, index].mean() <= scores[~chosen, index].mean() and np.ptp(scores[:, index]) > 0:
             raise _undecided(f'rows answered with "{access.classes[index]}" score it lower than others', access.classes)
     return access
+
+
+def _given(given: np.ndarray, classes: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the distinct answers as text."""
+    return distinct(labels.texts(answers.counted(given, classes)))
 
 
 def _undecided(why: str, classes: tuple[str, ...]) -> SubjectError:

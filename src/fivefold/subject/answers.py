@@ -56,7 +56,7 @@ def indices(raw: np.ndarray, rows: int, classes: Sequence[str], *, positions: Se
     Raises:
         SubjectError: ``model.shape``, ``model.class``.
     """
-    flat = vector(raw, rows)
+    flat = counted(vector(raw, rows), classes)
     if positions is None:
         found = labels.codes(labels.texts(flat), classes)
         if (found < 0).any():
@@ -65,6 +65,11 @@ def indices(raw: np.ndarray, rows: int, classes: Sequence[str], *, positions: Se
     if not whole(flat) or ((flat < 0) | (flat >= len(positions))).any():
         raise SubjectError("model.class", "the model answers with a number that is the place of no class.")
     return np.asarray(positions, dtype=np.int64)[flat.astype(np.int64)]
+
+
+def counted(flat: np.ndarray, classes: Sequence[str]) -> np.ndarray:
+    """Return truth values as 0 and 1 where no class is called True or False."""
+    return flat.astype(np.int64) if flat.dtype == bool and not {"True", "False"} & set(classes) else flat
 
 
 def whole(flat: np.ndarray) -> bool:

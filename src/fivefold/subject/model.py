@@ -33,11 +33,13 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         methods: Those that it has; ``call`` only if it has no ``predict``.
         classes: Its ``classes_`` as plain values; None if it has none.
         trouble: Why ``classes_`` cannot be used; empty if it can.
+        regressor: scikit-learn calls it a regressor.
     """
 
     methods: tuple[Method, ...]
     classes: tuple[bool | int | float | str | None, ...] | None = None
     trouble: str = ""
+    regressor: bool = False
 
 
 class Raw(Protocol):
@@ -90,7 +92,7 @@ class LocalModel:
         try:
             classes = getattr(self._model, "classes_", None)
             if classes is None:
-                return Description(methods=self._methods)
+                return Description(methods=self._methods, regressor=_is_regressor(self._model))
             values = np.asarray(classes, dtype=object)
             if values.ndim != 1 or not 0 < len(values) <= _MOST_CLASSES:
                 return Description(methods=self._methods, trouble="classes_ is not one list of labels")
@@ -117,6 +119,13 @@ class LocalModel:
         names = [] if named is None else [str(name) for name in list(named)[:_MOST_NAMES]]
         fits = names and names != list(frame.columns) and set(names) <= set(frame.columns)
         return frame[names] if fits else frame
+
+
+def _is_regressor(model: Any) -> bool:
+    base = sys.modules.get("sklearn.base")
+    if base is None or not isinstance(model, base.BaseEstimator):
+        return False
+    return bool(base.is_regressor(model))
 
 
 def _has(model: Any, name: str) -> bool:
