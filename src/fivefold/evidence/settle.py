@@ -87,12 +87,13 @@ def _counted(finding: Finding) -> Settled:
 
 
 def _figure(measure: Measure) -> str:
-    def show(value: float | None) -> str:
-        return "?" if value is None else f"{value:.3g}"
-
     where = f" ({measure.where})" if measure.where else ""
+    value = "not measured" if measure.value is None else f"{measure.value:.3g}"
+    bounds = ""
+    if measure.low is not None or measure.high is not None:
+        low = "open" if measure.low is None else f"{measure.low:.3g}"
+        high = "open" if measure.high is None else f"{measure.high:.3g}"
+        bounds = f" [{low}, {high}]"
     words = {"min": "at least", "max": "at most", None: ""}[measure.direction]
-    return (
-        f"{measure.name}{where} {show(measure.value)} [{show(measure.low)}, {show(measure.high)}], "
-        f"allowed {words} {show(measure.threshold)}"
-    )
+    threshold = "nothing" if measure.threshold is None else f"{measure.threshold:.3g}"
+    return f"{measure.name}{where} {value}{bounds}, allowed {words} {threshold}"
