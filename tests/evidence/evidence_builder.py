@@ -10,7 +10,7 @@ from fivefold.catalogue import load
 from fivefold.contract.finding import Canary, Digests, Finding, Measure, Result
 from fivefold.contract.outcome import Outcome
 from fivefold.contract.plan import ColumnFact, DataFact, Facts, ModelFact, Plan
-from fivefold.evidence import signed_set
+from fivefold.evidence import signed_set, source
 from fivefold.evidence.folder import Attempt, Evidence
 from fivefold.evidence.judge import judge
 from fivefold.keys import signing, trust
@@ -95,7 +95,7 @@ def plan(root: Path, attempt: int, effort: str = "standard") -> Plan:
         facts(manifest, digests, model),
         data_digests=digests,
         model_digest=model,
-        code="55" * 32,
+        code=source.code(),
         installed=lambda _: True,
         effort=effort,
     )

@@ -163,6 +163,28 @@ def test_a_verdict_that_does_not_follow_is_caught(tmp_path: Path, field: str) ->
     assert ("verdict.differs", "attempts/0001/verdict.json") in _codes(_verify(tmp_path, signer))
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "caught"),
+    [("summary", "The same in the words of another version.", False), ("exit_code", 0, True), ("attained", 5, True)],
+)
+def test_another_version_may_choose_its_words_but_not_its_judgement(
+    tmp_path: Path, field: str, value: object, *, caught: bool
+) -> None:
+    """Evidence of another version is no clean answer; only what it judges has to follow."""
+    build.application(tmp_path)
+    evidence, signer = build.opened(tmp_path)
+    edited = _resealed(msgspec.structs.replace(build.plan(tmp_path, 1), code="55" * 32))
+    attempt = evidence.open_attempt(edited, (tmp_path / "fivefold.yaml").read_bytes())
+    for check in build.runs(attempt.plan):
+        outcome = Outcome.FAIL if check == "P3.accuracy" else Outcome.PASS
+        attempt.add(build.finding(attempt.plan, check, outcome))
+    honest = build.verdict(attempt.plan, attempt.findings(), now=attempt.started)
+    attempt.close(msgspec.structs.replace(honest, **{field: value}), None)
+    found = _verify(tmp_path, signer)
+    assert "plan.other-version" in {flaw.code for flaw in found.doubts}
+    assert (("verdict.differs", "attempts/0001/verdict.json") in _codes(found)) is caught
+
+
 def test_attempts_cannot_be_rolled_again_unseen(tmp_path: Path) -> None:
     """Deleting the folder leaves the number, and editing the manifest starts no count of its own."""
     signer = build.fill(tmp_path, attempts=1)

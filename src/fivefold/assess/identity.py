@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fivefold.contract.codec import canonical
 from fivefold.evidence import signed_set
+from fivefold.evidence.source import code
 
 if TYPE_CHECKING:
     from fivefold.manifest.nouns import Manifest
 
-_SOURCE = (".py", ".toml", ".json", ".html", ".css", ".j2")
+__all__ = ["code", "installed", "model_digest"]
+
 _EXTRAS = {"assess": ("numpy", "scipy", "pandas", "pyarrow", "sklearn")}
-
-
-@cache
-def code() -> str:
-    """Return the digest of Fivefold's source: SHA-256 over the canonical JSON of its sorted (name, sha256) pairs."""
-    root = Path(__file__).resolve().parents[1]
-    files = sorted(path for path in root.rglob("*") if path.suffix in _SOURCE and path.is_file())
-    pairs = [[path.relative_to(root).as_posix(), hashlib.sha256(path.read_bytes()).hexdigest()] for path in files]
-    return hashlib.sha256(canonical(pairs)).hexdigest()
 
 
 def model_digest(manifest: Manifest) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -20,6 +20,7 @@ from fivefold.evidence import waivers
 from fivefold.evidence.flaws import Flaw, flaw
 from fivefold.evidence.judge import judge
 from fivefold.evidence.layout import attempt_path
+from fivefold.evidence.source import code
 from fivefold.manifest.reader import parse
 from fivefold.plan import make, seal
 from fivefold.plan.seal import plan_digest
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from fivefold.evidence.chain import AttemptRecord, Chain, VerdictRecord
     from fivefold.keys.trust import Trust
     from fivefold.manifest.nouns import Manifest
+
+_WORDS = frozenset({"cost", "duties", "not_proved", "reason", "remedy", "summary", "text", "title"})
+"""Fields that hold sentences: another version may say the same in other words."""
 
 NO_EXTRA = "It needs the extra "
 """Start of the reason of a check that was not run because an extra was not installed."""
@@ -71,6 +75,12 @@ def check(chain: Chain, trust: Trust, now: str) -> Redone:
             text = "made with another catalogue than this version's: plan and verdict could not be computed again."
             redone.doubts.append(Flaw(code="plan.other-catalogue", path=path, text=text))
             continue
+        if record.plan.code != code():
+            text = (
+                "made by another version of Fivefold: thresholds, seeds and judgements are computed again and "
+                "compared, its sentences are not."
+            )
+            redone.doubts.append(Flaw(code="plan.other-version", path=path, text=text))
         before = len(redone.problems)
         _plan(record.plan, record.manifest, catalogue, path, redone)
         _complete(record, number, redone)
@@ -138,7 +148,7 @@ def _differences(plan: Plan, wanted: Plan) -> list[str]:
     found = [
         f"{name} is not what follows from the logged manifest."
         for name in ("application", "level", "manifest", "duties")
-        if getattr(plan, name) != getattr(wanted, name)
+        if getattr(plan, name) != getattr(wanted, name) and not (name in _WORDS and plan.code != code())
     ]
     for kind, key in (("claims", "claim"), ("checks", "check")):
         logged = {getattr(item, key): item for item in getattr(plan, kind)}
@@ -146,17 +156,30 @@ def _differences(plan: Plan, wanted: Plan) -> list[str]:
         found += [f"{key} {name} binds, but was dropped." for name in expected.keys() - logged.keys()]
         found += [f"{key} {name} does not belong there." for name in logged.keys() - expected.keys()]
         for name in sorted(logged.keys() & expected.keys()):
-            if fields := _fields(logged[name], expected[name]):
+            if fields := _fields(logged[name], expected[name], words=plan.code == code()):
                 found.append(f"{key} {name}: {', '.join(fields)} not as it follows from manifest and catalogue.")
         if not found and [*logged] != [*expected]:
             found.append(f"the {kind} do not stand in their order.")
     return found
 
 
-def _fields(logged: msgspec.Struct, expected: msgspec.Struct) -> list[str]:
+def _fields(logged: msgspec.Struct, expected: msgspec.Struct, *, words: bool) -> list[str]:
+    """Name the fields that differ; without ``words``, sentences are not compared."""
     left, right = msgspec.to_builtins(logged), msgspec.to_builtins(expected)
-    unequal = [name for name in left if name != "seed" and left[name] != right[name]]
-    return [name for name in unequal if canonical(left[name]) != canonical(right[name])]
+    if not words:
+        left, right = _meaning(left), _meaning(right)
+    return [name for name in left if name != "seed" and canonical(left[name]) != canonical(right.get(name))]
+
+
+def _meaning(value: Any) -> Any:
+    """Return a plain value without its sentences."""
+    if isinstance(value, dict):
+        return {
+            name: sorted(item) if name == "blocks" else _meaning(item)
+            for name, item in value.items()
+            if name not in _WORDS
+        }
+    return [_meaning(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _complete(record: AttemptRecord, number: int, redone: Redone) -> None:
@@ -188,8 +211,8 @@ def _verdict(record: VerdictRecord, plan: Plan, chain: Chain, redone: Redone, *,
     except FivefoldError as error:
         redone.problem("verdict.recompute", record.path, f"it cannot follow from plan and findings ({error.code}).")
         return
-    if canonical(again) != canonical(said.verdict):
-        redone.problem("verdict.differs", record.path, _said(said.verdict, again))
+    if fields := _fields(said.verdict, again, words=plan.code == code()):
+        redone.problem("verdict.differs", record.path, _said(said.verdict, again, fields))
     elif not lacking:
         redone.agreed.append(f"verdict {record.path}")
     ended = sorted(item.claim for item in valid if item.until < now[:10])
@@ -198,8 +221,7 @@ def _verdict(record: VerdictRecord, plan: Plan, chain: Chain, redone: Redone, *,
         redone.doubts.append(Flaw(code="verdict.waiver-ended", path=record.path, text=text))
 
 
-def _said(logged: Verdict, again: Verdict) -> str:
+def _said(logged: Verdict, again: Verdict, fields: list[str]) -> str:
     if logged.attained != again.attained:
         return f"it says that level {logged.attained} is attained; computed again it is {again.attained}."
-    fields = _fields(logged, again)
     return f"computed again, it differs in: {', '.join(fields)}."
