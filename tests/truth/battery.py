@@ -71,11 +71,13 @@ def code_digest(check: str) -> str:
     """Return SHA-256 over what a check's counts depend on: its folder, the rooms below, floors, its subjects."""
     spec = checks()[check]
     folder = Path(*spec.implementation.partition(":")[0].split(".")[:-1])
-    below = ("contract", "stats", *(("evidence", "keys") if "traceability" in folder.parts else ()))
+    below = ["contract", "stats"]
+    if "traceability" in folder.parts:
+        below += ["keys", "evidence/oms.py", "evidence/envelope.py", "evidence/signed_set.py"]
     paths = [REPO / "src" / "fivefold" / "errors.py"]
     paths += [REPO / "tests" / "truth" / f"{name}.py" for name in ("floors", "subjects", MODULES[check])]
-    for part in (folder, *(Path("fivefold") / name for name in below)):
-        paths += sorted((REPO / "src" / part).rglob("*.py"))
+    for place in (REPO / "src" / part for part in (folder, *(Path("fivefold") / name for name in below))):
+        paths += [place] if place.is_file() else sorted(place.rglob("*.py"))
     state = hashlib.sha256(canonical([msgspec.to_builtins(spec), floors(check)]))
     for path in paths:
         state.update(path.relative_to(REPO).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
