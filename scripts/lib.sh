@@ -1,6 +1,6 @@
 # Shared by the scripts in this folder: find a Python, make an environment, install a Debian package.
 
-say() { printf '\033[1m%s\033[0m\n' "$*" >&2; }
+say() { if [ -t 2 ]; then printf '\033[1m%s\033[0m\n' "$*" >&2; else printf '%s\n' "$*" >&2; fi; }
 die() { printf 'error: %s\n' "$*" >&2; exit 2; }
 
 find_python() {
