@@ -82,6 +82,10 @@ class Store:
             self._frames[name] = frame
         return self._frames[name]
 
+    def release(self, name: str) -> None:
+        """Give up a data set: it is read again if it is asked for again."""
+        self._frames.pop(name, None)
+
     def target(self, name: str) -> pd.Series | None:
         """Return the stored target of a data set; None if none is declared."""
         data = self.sets[name]

@@ -9,6 +9,7 @@ import socket
 import tempfile
 import time
 import warnings
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -142,12 +143,15 @@ def _check(job: CheckJob, session: Session) -> Result:
     store, fact = _store(job), job.fact
     classes = fact.classes if fact else ()
     coding = Coding((fact.task if fact else None) or ("binary" if classes else "regression"), classes)
-    kept: dict[str, Table] = {}
+    kept: weakref.WeakValueDictionary[str, Table] = weakref.WeakValueDictionary()
 
     def tables(name: str) -> Table:
-        if name not in kept:
-            kept[name] = store.table(name, coding)
-        return kept[name]
+        """Return a table that lives as long as the check holds it: samples are small, whole sets are not."""
+        table = kept.get(name)
+        if table is None:
+            kept[name] = table = store.table(name, coding)
+            store.release(name)
+        return table
 
     subject, notes = open_subject(job, store, session.open) if job.asks else (None, ())
     result = registry.resolve(job.check)(_context(job, subject, tables, store, session))

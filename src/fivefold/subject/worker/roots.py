@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 _KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH")
 _SINGLE = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
 
+_LARGE = str(1 << 17)
+"""Blocks above this go back to the system when they are freed, instead of staying with a process that is done."""
+
 
 def import_path(root: Path, hidden: Iterable[Path]) -> list[str]:
     """Return the entries of this process's import path that the worker gets.
@@ -61,6 +64,8 @@ def environment(entries: Iterable[str], home: Path) -> dict[str, str]:
         "PYTHONNOUSERSITE": "1",
         "JOBLIB_MULTIPROCESSING": "0",
         "ARROW_DEFAULT_MEMORY_POOL": "system",
+        "MALLOC_MMAP_THRESHOLD_": _LARGE,
+        "MALLOC_TRIM_THRESHOLD_": _LARGE,
         "MPLBACKEND": "agg",
     }
 
