@@ -127,6 +127,14 @@ def test_what_has_no_order_is_not_compared(text: str) -> None:
     assert caught.value.code == "scenario.type"
 
 
+def test_dates_in_another_notation_are_not_taken_for_no_rows() -> None:
+    """A date compared with cells such as 31.01.2024 is refused with the notation that is read."""
+    cells = pd.Series(["31.01.2024", "01.02.2024", None])
+    with pytest.raises(InputError, match="2024-01-31") as caught:
+        evaluate(parse("when < 2024-06-01"), lambda _name: cells)
+    assert caught.value.code == "scenario.type"
+
+
 def test_the_columns_of_an_expression() -> None:
     """Each column is named once, in order."""
     assert columns(parse("b < 1 and (a missing or not b == 2)")) == ("b", "a")

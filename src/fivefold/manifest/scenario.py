@@ -306,7 +306,10 @@ def _ordered(test: Test, values: pd.Series, value: Value) -> tuple[pd.Series, An
         raise _incomparable(test, "the column holds numbers")
     moment = _dates(value) if _DATE.match(value) else None
     if moment is not None and str(moment) != "NaT":
-        return _dates(values), moment
+        moments = _dates(values)
+        if not bool(moments.notna().any()) and bool(values.notna().any()):
+            raise _incomparable(test, "the column holds no dates of the form 2024-01-31")
+        return moments, moment
     if kind == "date":
         raise _incomparable(test, "the column holds dates")
     return values.astype(str), value
