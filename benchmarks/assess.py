@@ -58,7 +58,7 @@ def measure(*, gates: bool, repeat: int) -> tuple[list[Row], str]:
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
         rows = _strength(peer, scratch, splits=10 if gates else 30, trials=1000 if gates else 4000)
-        rows += _cost(peer, scratch, draws=100 if gates else 200, repeat=repeat)
+        rows += _cost(peer, scratch, draws=200, repeat=repeat)
         rows += _light(scratch, repeat=max(3, repeat))
         # a small table is outweighed by the engines, so memory is measured at full size in both forms
         rows += _scale(scratch, sizes=(50_000, 100_000, TABLE), repeat=1 if gates else repeat)
