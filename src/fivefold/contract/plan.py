@@ -10,6 +10,7 @@ PLAN_VERSION = 1
 FACTS_VERSION = 1
 
 Effort = Literal["quick", "standard", "thorough"]
+ModelKind = Literal["factory", "torch", "onnx", "rest", "grpc", "command", "predictions", "memory"]
 
 
 class ColumnFact(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -44,24 +45,38 @@ class ModelFact(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
     Attributes:
         digest: Digest of the signed set; empty for a file of predictions without model.
-        kind: ``factory`` or ``predictions`` (``memory`` for ``assess_model``).
+        kind: How the model is reached (``memory`` for ``assess_model``).
+        inputs: What one row is.
         task: ``binary``, ``multiclass`` or ``regression``.
         classes: Labels as text, in the order of the probability columns; empty for regression.
         scores: Gives normalised probabilities.
         retrains: ``training.factory`` is named and importable.
         deterministic: Two equal queries gave equal bytes.
         perturbable: Answers for rows that are not in the data sets (a file of predictions cannot).
+        gradients: Gives gradients.
+        neural: A neural network is inside; None: cannot be told from outside.
+        trees: Decision trees are inside; None: cannot be told from outside.
+        max_rows: Most rows in one call, as seen; 0: not limited.
+        calls: Budget of calls of the whole run, as declared; 0: none.
+        observed: Of an endpoint: digest of URL, TLS key, metadata and its answers to canary rows; else empty.
         error: Why probing failed; empty if it worked.
     """
 
     digest: str = ""
-    kind: Literal["factory", "predictions", "memory"] = "factory"
+    kind: ModelKind = "factory"
+    inputs: Literal["table", "image", "series", "text", "audio"] = "table"
     task: Literal["binary", "multiclass", "regression"] | None = None
     classes: tuple[str, ...] = ()
     scores: bool = False
     retrains: bool = False
     deterministic: bool = False
     perturbable: bool = False
+    gradients: bool = False
+    neural: bool | None = None
+    trees: bool | None = None
+    max_rows: int = 0
+    calls: int = 0
+    observed: str = ""
     error: str = ""
 
 

@@ -18,7 +18,7 @@ from fivefold.errors import InternalError
 if TYPE_CHECKING:
     from fivefold.contract.check import Check
 
-_ROOMS = ("protection", "fairness", "traceability")
+_ROOMS = ("sharing", "protection", "explanation", "traceability", "fairness", "governance")
 
 
 class Option(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -52,8 +52,7 @@ class CheckSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
         method: How it is measured, in one paragraph.
         limits: What it does not show.
         source: Papers and standards.
-        needs: Facts that must hold, from ``data.train``, ``data.test``, ``model.predict``, ``model.scores``,
-            ``model.file``, ``task.classes``, ``data.protected``.
+        needs: Facts that must hold; the tokens that exist are those of :mod:`fivefold.plan.needs`.
         uses: Ids whose implementations the driver hands in.
         extra: Extra of the product that it imports.
         rows: Most rows at effort quick, standard, thorough.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -12,18 +12,26 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Task = Literal["binary", "multiclass", "regression"]
+Inputs = Literal["table", "image", "series", "text", "audio"]
+Loss = Literal["cross-entropy", "margin", "squared"]
 
 
 @dataclass(frozen=True)
 class Table:
     """Rows of one data set.
 
+    A row is what the model answers for once: a table row, an image, a series, a text, a recording.
+
     Attributes:
         name: Data-set name, for example ``test``.
         rows: (n,) int64, positions in the stored file; stable under selection.
-        features: (n, d) frame of what the model sees, in file order.
+        features: (n, d) frame of what the model sees, in file order; d = 0 where ``inputs`` holds it.
         target: (n,) int64 class indices into ``Subject.classes``, or float64 for regression.
         others: (n, k) frame of columns that the model does not see (dropped ones), for groups and scenarios.
+        inputs: What the model sees where that is no table: images (n, C, H, W) uint8 or float32, series
+            (n, C, T) float32, recordings (n, T) float32; None for tables and texts (a text is a column of
+            ``features``).
+        kind: What the rows are.
     """
 
     name: str
@@ -31,6 +39,8 @@ class Table:
     features: pd.DataFrame
     target: np.ndarray
     others: pd.DataFrame
+    inputs: np.ndarray | None = None
+    kind: Inputs = "table"
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -55,7 +65,17 @@ class Table:
             features=self.features.iloc[chosen].reset_index(drop=True),
             target=self.target[chosen],
             others=self.others.iloc[chosen].reset_index(drop=True),
+            inputs=None if self.inputs is None else self.inputs[chosen],
+            kind=self.kind,
         )
+
+    def with_features(self, features: pd.DataFrame) -> Table:
+        """Return the same rows with other features, (n, d) in the same columns."""
+        return replace(self, features=features)
+
+    def with_inputs(self, inputs: np.ndarray) -> Table:
+        """Return the same rows with other inputs, of the same shape and dtype."""
+        return replace(self, inputs=inputs)
 
 
 @dataclass(frozen=True)
@@ -66,8 +86,9 @@ class Capabilities:
         scores: ``predict_proba`` works and is normalised.
         retrains: ``retrain`` works.
         perturbable: Answers for rows that are not in the data sets.
-        gradients: Gives gradients (none of this version's kinds does).
+        gradients: :meth:`Subject.gradient` works.
         max_rows: Most rows in one call.
+        calls_left: Calls that the budget of an endpoint still allows; None: no budget.
     """
 
     scores: bool
@@ -75,6 +96,7 @@ class Capabilities:
     perturbable: bool
     gradients: bool = False
     max_rows: int = 100_000
+    calls_left: int | None = None
 
 
 class Subject(Protocol):
@@ -119,6 +141,23 @@ class Subject(Protocol):
         Raises:
             SubjectError: Training failed.
             UnsupportedError: No training factory is named.
+        """
+        ...
+
+    def gradient(self, table: Table, target: np.ndarray, loss: Loss) -> tuple[np.ndarray, np.ndarray]:
+        """Return the loss of each row and its gradient with respect to what the model sees.
+
+        Args:
+            table: n rows; features must be numbers where there are no ``inputs``.
+            target: (n,) class indices, or values for a regression.
+            loss: ``cross-entropy``, ``margin`` (largest other logit minus the target's) or ``squared``.
+
+        Returns:
+            (n,) float64 losses, and float32 gradients of the shape of ``inputs``, or (n, d) for features.
+
+        Raises:
+            UnsupportedError: The subject gives no gradients.
+            SubjectError: As :meth:`predict`.
         """
         ...
 

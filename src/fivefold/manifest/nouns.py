@@ -35,8 +35,12 @@ class DataSet(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         name: Key under ``data:``, for example ``train``.
-        path: Relative POSIX path of a CSV (also ``.gz``), Parquet or Arrow file.
-        kind: Only ``table`` in this version.
+        path: Relative POSIX path. Tables, texts and long series: CSV (also ``.gz``), Parquet or Arrow. Images and
+            series as arrays: npz without objects. Audio: a folder of wav files.
+        kind: What one row is.
+        index: Images, series, audio: table with one line per row (target, protected columns, file names); empty:
+            none, or the npz holds the target.
+        time: Long series: the column that orders the rows of one ``id``.
         target: Name of the target column; empty: none. Falls back to the one of ``train``.
         positive: Label (as text) of the favourable class; None: not declared.
         alarm: Label (as text) of the class to detect; None: not declared.
@@ -50,7 +54,9 @@ class DataSet(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     path: str
-    kind: Literal["table"] = "table"
+    kind: Literal["table", "image", "series", "text", "audio"] = "table"
+    index: str = ""
+    time: str = ""
     target: str = ""
     positive: str | None = None
     alarm: str | None = None
@@ -83,11 +89,16 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
-    """The model as declared; exactly one of ``factory`` and ``predictions``.
+    """The model as declared: a factory, an ONNX file, an endpoint, a command or predictions; exactly one of them.
 
     Attributes:
-        factory: ``module:function`` in the manifest's folder; the call without arguments returns the model.
-        path: Model file or folder that the factory loads; belongs to the signed set.
+        factory: ``module:function`` in the manifest's folder; the call without arguments returns the model. If that is
+            a torch module and ``path`` ends in ``.safetensors``, its weights are read from there.
+        path: Model file or folder that the factory loads; belongs to the signed set. Without a factory: an ONNX file.
+        endpoint: ``http(s)://host/v2/models/name`` or ``grpc(s)://host:port/name`` (Open Inference Protocol v2).
+        calls: Most calls of the endpoint or command in a whole run; 0: no limit.
+        command: Program and arguments; reads CSV with a header on its standard input, writes a CSV of predictions.
+        output: What the raw scores are; empty: seen from the answers.
         files: Further files of the signed set, for example helper modules.
         signature: OpenSSF model-signing bundle; empty: unsigned.
         predictions: Data-set name to file of predictions.
@@ -101,6 +112,10 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     files: tuple[str, ...] = ()
     signature: str = ""
     predictions: dict[str, str] = {}
+    endpoint: str = ""
+    calls: int = 0
+    command: tuple[str, ...] = ()
+    output: Literal["", "probabilities", "logits", "labels", "values"] = ""
     classes: tuple[str, ...] = ()
     task: Literal["", "binary", "multiclass", "regression"] = ""
     version: int = 1

@@ -105,9 +105,14 @@ def _of_manifest(manifest: Manifest) -> Values:
 
 
 def _of_model(manifest: Manifest, fact: ModelFact | None) -> Values:
-    """Nothing here can tell yet whether a network or trees are inside: those facts stay unknown."""
-    known: Values = {"model.neural": None, "model.trees": None, "model.gradients": None}
-    only_rows = manifest.model is not None and bool(manifest.model.predictions)
-    if only_rows or (fact is not None and fact.kind == "predictions"):
-        known["model.gradients"] = False
-    return known | {"model.scores": None if fact is None or fact.error else fact.scores}
+    """Whether a network or trees are inside cannot be told of every kind of model: then the fact stays unknown."""
+    if fact is None or fact.error:
+        only_rows = manifest.model is not None and bool(manifest.model.predictions)
+        gradients = False if only_rows else None
+        return {"model.neural": None, "model.trees": None, "model.gradients": gradients, "model.scores": None}
+    return {
+        "model.neural": fact.neural,
+        "model.trees": fact.trees,
+        "model.gradients": fact.gradients,
+        "model.scores": fact.scores,
+    }

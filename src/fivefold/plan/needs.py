@@ -33,6 +33,8 @@ def _need(token: str, manifest: Manifest, facts: Facts | None) -> Met:
     room, _, name = token.partition(".")
     if room == "data":
         return _data(name, manifest, facts)
+    if room == "inputs":
+        return _inputs(name.split("+"), manifest)
     probe = _MODEL.get(token)
     if probe is None:
         return "no", f"this version cannot tell whether `{token}` holds"
@@ -46,6 +48,14 @@ def _data(name: str, manifest: Manifest, facts: Facts | None) -> Met:
         return "unknown", f"data set `{name}` has not been read yet"
     fact = facts.data.get(name)
     return _YES if fact is not None and fact.rows else ("no", f"data set `{name}` has no rows")
+
+
+def _inputs(kinds: Iterable[str], manifest: Manifest) -> Met:
+    """Return whether every data set is of one of these kinds (``inputs.table+image``)."""
+    for name, data_set in manifest.data.items():
+        if data_set.kind not in kinds:
+            return "no", f"this check is for {' and '.join(kinds)} data, and data set `{name}` is {data_set.kind}"
+    return _YES
 
 
 def _predict(manifest: Manifest, fact: ModelFact | None) -> Met:
@@ -77,6 +87,7 @@ _MODEL: dict[str, Callable[[Manifest, ModelFact | None], Met]] = {
     "model.file": _file,
     "model.scores": _probed("scores", "the model gives labels only, no probabilities"),
     "model.perturbable": _probed("perturbable", "the model answers only for rows of the data sets"),
+    "model.gradients": _probed("gradients", "the model gives no gradients"),
     "model.retrains": _probed("retrains", "the manifest names no training that works"),
     "task.classes": _probed("classes", "the model answers with numbers, not with classes"),
 }

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from fivefold.contract.subject import Subject, Table, Task
+    from fivefold.contract.subject import Loss, Subject, Table, Task
     from fivefold.subject.access import Access
     from fivefold.subject.model import Method, Raw
 
@@ -89,6 +89,10 @@ class AskedSubject:
         if self.fit is None or not self.retrains:
             raise UnsupportedError("model.no-training", "no training factory is named.")
         return self.fit(table, seed)
+
+    def gradient(self, table: Table, target: np.ndarray, loss: Loss) -> tuple[np.ndarray, np.ndarray]:  # noqa: ARG002
+        """Refuse; see :class:`fivefold.contract.subject.Subject`."""
+        raise UnsupportedError("model.no-gradients", "the model gives no gradients.")
 
     def _asked(self, method: Method, frame: pd.DataFrame) -> Iterator[tuple[int, np.ndarray]]:
         for part in chunks(frame):

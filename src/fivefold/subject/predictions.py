@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from fivefold.contract.subject import Subject, Table, Task
+    from fivefold.contract.subject import Loss, Subject, Table, Task
     from fivefold.subject.access import Known
     from fivefold.subject.tables import Store
 
@@ -75,6 +75,10 @@ class FileSubject:
     def retrain(self, table: Table, seed: int) -> Subject:  # noqa: ARG002  the Protocol's names
         """Refuse: a file cannot be trained."""
         raise UnsupportedError("model.no-training", "a file of predictions cannot be trained.")
+
+    def gradient(self, table: Table, target: np.ndarray, loss: Loss) -> tuple[np.ndarray, np.ndarray]:  # noqa: ARG002
+        """Refuse: a file has no gradients."""
+        raise UnsupportedError("model.no-gradients", "a file of predictions has no gradients.")
 
     def _of(self, table: Table) -> Stored:
         if table.name not in self.stored:

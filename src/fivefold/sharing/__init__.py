@@ -1,0 +1,1 @@
+"""Data sharing: bad rows found before a model learns from them."""
