@@ -69,6 +69,28 @@ def test_every_command_in_the_readme_exists() -> None:
     assert used <= known
 
 
+def test_a_help_block_in_the_docs_is_what_the_program_prints() -> None:
+    """Where a page shows the output of --help, it is the program's own."""
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location("row_pages", REPO / "docs" / "row_pages.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    pages = [REPO / "README.md", *(REPO / "docs").rglob("*.md")]
+    shown = [
+        (page, found.group(1), found.group(2).strip())
+        for page in pages
+        for found in re.finditer(
+            r"^```text\n\$ fivefold ([a-z ]*)--help\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE
+        )
+    ]
+    assert shown, "the README shows the help of `fivefold assess`"
+    for page, command, text in shown:
+        assert text == module._help(command.strip()), f"{page.name}: fivefold {command}--help"
+
+
 def test_every_check_has_a_page_and_the_site_lists_it() -> None:
     """A check without a page in the navigation fails here."""
     from fivefold.contract.registry import checks
