@@ -39,6 +39,12 @@ def verify(
         Path | None,
         typer.Option(help="The application's folder (default: the one around the evidence).", metavar="FOLDER"),
     ] = None,
+    reproduce: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Also run this check of the newest attempt again and compare (repeatable; 'all').", metavar="CHECK"
+        ),
+    ] = None,
     *,
     json: Json = False,
 ) -> None:
@@ -61,9 +67,18 @@ def verify(
         application=_observed(root, files) if root else None,
         since=_root(since) if since else None,
     )
-    value = {"verdict": _ANSWERS[found.exit_code], "exit_code": found.exit_code, "verification": found}
-    say(json=json, value=value, lines=_lines(found, place))
-    sys.exit(found.exit_code)
+    value: dict[str, object] = {"verification": found}
+    lines, code = _lines(found, place), found.exit_code
+    if reproduce:
+        from fivefold.cli import _reproduce
+
+        redone = _reproduce.run(reproduce, place, files, root, trust, quiet=json)
+        value["reproduced"] = redone
+        lines += _reproduce.lines(redone)
+        code = code if all(item.same for item in redone) else 1
+    value |= {"verdict": _ANSWERS[code], "exit_code": code}
+    say(json=json, value=value, lines=[*lines, "", _ANSWERS[code]])
+    sys.exit(code)
 
 
 def _evidence(folder: Path) -> Path:
@@ -108,7 +123,7 @@ def _lines(found: Verification, place: Path) -> list[str]:
         lines.append(f"  attempt {attempt.attempt}, begun {attempt.started}: {outcome} ({results})")
     lines += [f"  computed again and equal: {text}" for text in found.recomputed]
     lines += [f"  note: {text}" for text in found.notes]
-    return [*lines, "", _ANSWERS[found.exit_code]]
+    return lines
 
 
 def _section(title: str, flaws: Any) -> list[str]:

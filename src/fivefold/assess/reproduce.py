@@ -1,0 +1,142 @@
+"""Reproduce: run sealed checks again, with their seeds, on the same bytes, and compare what they found.
+
+A finding depends on plan, attempt, data, model and code alone (DESIGN, rule 8), so the same of each must give the same
+result, byte for byte. What cannot be the same (another version, other data) is said before anything runs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from fivefold.assess import identity, outcomes
+from fivefold.assess.bench import Bench, Circumstances
+from fivefold.contract.codec import canonical
+from fivefold.errors import InputError, TrustError
+from fivefold.manifest.digests import data_digests
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from fivefold.contract.finding import Finding, Result
+    from fivefold.contract.plan import Plan
+    from fivefold.manifest.nouns import Manifest
+
+
+class Reproduction(msgspec.Struct, frozen=True, kw_only=True):
+    """One check run again.
+
+    Attributes:
+        check: Check id.
+        same: Every figure, judgement and sentence of the result is the same, byte for byte.
+        sealed: Outcome that was sealed.
+        again: Outcome now.
+        differences: What differs, the first few; empty if nothing does.
+    """
+
+    check: str
+    same: bool
+    sealed: str
+    again: str
+    differences: tuple[str, ...] = ()
+
+
+def reproduce(
+    manifest: Manifest,
+    plan: Plan,
+    findings: Sequence[Finding],
+    *,
+    trust: bytes,
+    started: str,
+    evidence: Path | None = None,
+    tell: Callable[[str, float, str], None] | None = None,
+) -> tuple[Reproduction, ...]:
+    """Run the checks of some findings again.
+
+    Args:
+        manifest: The application as it is now.
+        plan: The sealed plan of the attempt.
+        findings: Those of its findings that are to be reproduced; each must have been measured.
+        trust: Bytes of the trust file that ``T2`` asks.
+        started: UTC time at which the attempt was begun; trust decisions use it.
+        evidence: The evidence folder, which no child may read.
+        tell: Told check, share and words.
+
+    Raises:
+        InputError: ``reproduce.check`` for a check that was not run.
+        TrustError: ``reproduce.changed`` if manifest, data, model or version are not those of the plan.
+    """
+    planned = {check.check: check for check in plan.checks if check.status == "run"}
+    for finding in findings:
+        if finding.check not in planned:
+            raise InputError("reproduce.check", f"{finding.check} did not run in this attempt.", remedy="Name another.")
+    digests = data_digests(manifest)
+    with Bench(manifest, digests, evidence=evidence) as bench:
+        _require_same(plan, manifest, digests, bench.snapshot.digest)
+        bench.prepare(finding.check for finding in findings)
+        circumstances = Circumstances(trust=trust, now=started, row_key=b"")
+        tasks = [bench.task(planned[finding.check], plan, circumstances) for finding in findings]
+        again: dict[str, Result] = {}
+        for ended in bench.worker.run(tasks, width=1, tell=tell or _silent):
+            name = ended.task.job.check
+            protections = bench.worker.hello.protections
+            made = outcomes.finding(planned[name], plan, outcomes.result(ended), mode="sealed", protections=protections)
+            again[name] = made.result
+    return tuple(_compared(finding, again[finding.check]) for finding in findings)
+
+
+def _silent(_check: str, _share: float, _text: str) -> None:
+    return None
+
+
+def _require_same(plan: Plan, manifest: Manifest, digests: dict[str, str], model: str) -> None:
+    """Refuse to compare what cannot be the same."""
+    parts = [
+        ("the manifest", plan.manifest == manifest.digest),
+        ("the data", plan.data == digests),
+        ("the model", plan.model == model),
+        ("this version of Fivefold", plan.code == identity.code()),
+    ]
+    changed = [name for name, same in parts if not same]
+    if changed:
+        raise TrustError(
+            "reproduce.changed",
+            f"{' and '.join(changed)} is not what was assessed, so the findings cannot come out the same.",
+            remedy="Reproduce with the bytes and the version of the sealed plan, or assess anew.",
+        )
+
+
+def _compared(finding: Finding, again: Result) -> Reproduction:
+    sealed = finding.result
+    same = canonical(sealed) == canonical(again)
+    return Reproduction(
+        check=finding.check,
+        same=same,
+        sealed=str(sealed.outcome),
+        again=str(again.outcome),
+        differences=() if same else tuple(_differences(sealed, again))[:8],
+    )
+
+
+def _differences(sealed: Result, again: Result) -> list[str]:
+    found = []
+    if sealed.outcome != again.outcome:
+        found.append(f"outcome: {sealed.outcome} was sealed, now {again.outcome}")
+    before = {(measure.name, measure.where): measure for measure in sealed.measures}
+    now = {(measure.name, measure.where): measure for measure in again.measures}
+    for key in [*before, *(key for key in now if key not in before)]:
+        old, new = before.get(key), now.get(key)
+        if old != new:
+            name = " ".join(part for part in key if part)
+            found.append(f"{name}: {_figure(old)} was sealed, now {_figure(new)}")
+    parts = ("reason", "canary", "plots", "limits", "remedy")
+    return [*found, *(f"{part} differs" for part in parts if getattr(sealed, part) != getattr(again, part))]
+
+
+def _figure(measure: object) -> str:
+    value = getattr(measure, "value", None)
+    if measure is None:
+        return "nothing"
+    return "no figure" if value is None else f"{value!r}"
