@@ -45,11 +45,11 @@ def test_what_cannot_be_the_same_is_refused_before_anything_runs(tmp_path: Path)
     """Other data, another model and a check that did not run each give their own error."""
     manifest = build(tmp_path / "app")
     done = assess(manifest, Options(effort="quick"))
+    none = msgspec.structs.replace(done.findings[0], check="X9.none")
     with pytest.raises(FivefoldError) as absent:
-        none = msgspec.structs.replace(done.findings[0], check="X9.none")
         reproduce(manifest, done.plan, [none], trust=store.read_trust(), started=NOW)
     assert absent.value.code == "reproduce.check"
-    other = msgspec.structs.replace(done.plan, data={name: "0" * 64 for name in done.plan.data})
+    other = msgspec.structs.replace(done.plan, data=dict.fromkeys(done.plan.data, "0" * 64))
     with pytest.raises(FivefoldError) as changed:
         reproduce(manifest, other, done.findings[:1], trust=store.read_trust(), started=NOW)
     assert changed.value.code == "reproduce.changed"
