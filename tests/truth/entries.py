@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from .entry import Entry
 
 MODULES = {
+    "P1.blackbox": "evasion",
+    "P1.gradient": "evasion_gradient",
     "F1.gaps": "gaps",
     "P3.accuracy": "accuracy",
     "P3.membership": "membership",

@@ -93,19 +93,27 @@ def _check_one(walk: Walk, root: Path, name: str, values: Mapping[str, Any]) -> 
     for key, value in values.items():
         place = f"checks.{name}.{key}"
         owners = known.get(key, [])
-        if len(owners) > 1:
-            remedy = "Write it under " + " or ".join(f"checks.{owner}" for owner in owners) + "."
-            walk.report("ambiguous", place, f'the key "{key}" belongs to several checks of {name}.', remedy)
-        elif owners:
-            option = described().get(owners[0], {}).get(key, {"type": "number"})
-            if not _fits(walk, place, value, option):
+        # a key that several checks of a row share, written under the row, holds for each of them
+        told: list[tuple[Any, Floor | None]] = []
+        for owner in owners:
+            option, floor = described().get(owner, {}).get(key, {"type": "number"}), rows.checks[owner].floor(key)
+            if (option, floor) in told:
                 continue
-            if option["type"] == "path":
-                check_path(walk, root, place, value)
-            elif isinstance(value, int | float):
-                _check_number(walk, place, float(value), option, rows.checks[owners[0]].floor(key))
-        elif built:
+            told.append((option, floor))
+            _check_value(walk, root, place, value, option=option, floor=floor)
+        if not owners and built:
             walk.report("unknown-key", place, f'{name} has no option "{key[:80]}".', suggest(key, known, many=20))
+
+
+def _check_value(
+    walk: Walk, root: Path, place: str, value: Any, *, option: Mapping[str, Any], floor: Floor | None
+) -> None:
+    if not _fits(walk, place, value, option):
+        return
+    if option["type"] == "path":
+        check_path(walk, root, place, value)
+    elif isinstance(value, int | float):
+        _check_number(walk, place, float(value), option, floor)
 
 
 def _keys(entry: CheckEntry) -> tuple[str, ...]:

@@ -141,7 +141,7 @@ def _check(inputs: _Inputs, entry: CheckEntry, claim_ids: list[str], aim_ids: li
     floors: dict[str, float] = {}
     options: dict[str, Any] = {}
     if spec is not None:
-        floors, options = thresholds.settle(entry, spec, inputs.manifest, inputs.catalogue, inputs.specs)
+        floors, options = thresholds.settle(entry, spec, inputs.manifest)
     binding_aims = {aim.id for aim in inputs.catalogue.aims if inputs.catalogue.binds(aim)}
     return CheckPlan(
         check=entry.id,

@@ -8,25 +8,21 @@ from typing import TYPE_CHECKING, Any
 from fivefold.errors import Problem, ProblemsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from fivefold.catalogue.nouns import Catalogue, CheckEntry
+    from fivefold.catalogue.nouns import CheckEntry
     from fivefold.contract.registry import CheckSpec
     from fivefold.manifest.nouns import Manifest
 
 
-def settle(
-    entry: CheckEntry, spec: CheckSpec, manifest: Manifest, catalogue: Catalogue, specs: Mapping[str, CheckSpec]
-) -> tuple[dict[str, float], dict[str, Any]]:
+def settle(entry: CheckEntry, spec: CheckSpec, manifest: Manifest) -> tuple[dict[str, float], dict[str, Any]]:
     """Return thresholds (floor key to value) and options (option key to value, defaults filled in).
 
     What stands under the check's id in ``checks:`` goes before what stands under its row's id; a key under the row's id
-    counts only where it belongs to one check of the row.
+    counts for every check of the row that has it.
 
     Raises:
         ProblemsError: ``plan.looser-than-floor`` for a threshold that asks less than the floor.
     """
-    stated = _stated(entry, manifest, catalogue, specs)
+    stated = _stated(entry, manifest)
     thresholds, problems = {}, []
     for floor in entry.floors:
         place, value = stated.get(floor.key, ("", floor.value))
@@ -44,17 +40,9 @@ def settle(
     return thresholds, options
 
 
-def _stated(
-    entry: CheckEntry, manifest: Manifest, catalogue: Catalogue, specs: Mapping[str, CheckSpec]
-) -> dict[str, tuple[str, Any]]:
-    keys: dict[str, int] = {}
-    for other in catalogue.rows[entry.technique].checks:
-        names = {floor.key for floor in other.floors}
-        names |= set(specs[other.id].options) if other.id in specs else set()
-        for name in names:
-            keys[name] = keys.get(name, 0) + 1
+def _stated(entry: CheckEntry, manifest: Manifest) -> dict[str, tuple[str, Any]]:
     row = manifest.checks.get(entry.technique, {})
-    found = {key: (f"checks.{entry.technique}.{key}", value) for key, value in row.items() if keys.get(key) == 1}
+    found = {key: (f"checks.{entry.technique}.{key}", value) for key, value in row.items()}
     own = manifest.checks.get(entry.id, {})
     return found | {key: (f"checks.{entry.id}.{key}", value) for key, value in own.items()}
 
