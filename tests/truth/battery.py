@@ -74,6 +74,8 @@ def code_digest(check: str) -> str:
     below = ["contract", "stats"]
     if "traceability" in folder.parts:
         below += ["keys", "evidence/oms.py", "evidence/envelope.py", "evidence/signed_set.py"]
+    if folder.name == "extraction":
+        below += ["protection/evasion/space.py"]
     paths = [REPO / "src" / "fivefold" / "errors.py"]
     paths += [REPO / "tests" / "truth" / f"{name}.py" for name in ("floors", "subjects", MODULES[check])]
     for place in (REPO / "src" / part for part in (folder, *(Path("fivefold") / name for name in below))):

@@ -12,6 +12,7 @@ MODULES = {
     "P1.blackbox": "evasion",
     "P1.gradient": "evasion_gradient",
     "F1.gaps": "gaps",
+    "P2.extraction": "extraction",
     "P3.accuracy": "accuracy",
     "P3.membership": "membership",
     "T2.signature": "signature",
