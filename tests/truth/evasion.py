@@ -372,4 +372,5 @@ ENTRY = Entry(
     between={f"0.05 below, {kind}": partial(build, kind=kind, margin=0.05) for kind in ("mixed", "images")},
     small={"100 rows, 0.10 below": partial(build, margin=MARGIN, rows=100)},
     shown={"0.05 above": partial(build, margin=-0.05)},
+    thinned=6,
 )

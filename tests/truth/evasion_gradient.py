@@ -21,4 +21,5 @@ ENTRY = Entry(
     between={f"0.05 below, {kind}": partial(_build, kind=kind, margin=0.05) for kind in KINDS},
     small={"100 rows, 0.10 below": partial(_build, kind="numbers", margin=MARGIN, rows=100)},
     shown={"0.05 above": partial(_build, kind="numbers", margin=-0.05)},
+    thinned=6,
 )

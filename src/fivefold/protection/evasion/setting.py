@@ -102,6 +102,8 @@ def lay_out(context: Context) -> Setting:
     sample = test.take(chosen)
     rest = train if train is not None and len(train) else test
     public = rest.take(np.sort(context.rng.choice(len(rest), min(public_rows, len(rest)), replace=False)))
+    encoded = space.encode(public)
+    notes += _stretched(space, encoded, _number(context.options, "epsilon", 0.05))
     tolerance, told = _tolerance(subject, test, context.options)
     return Setting(
         subject,
@@ -109,7 +111,7 @@ def lay_out(context: Context) -> Setting:
         sample,
         space.encode(sample),
         public,
-        space.encode(public),
+        encoded,
         of_subject(subject, space, sample, purse),
         Limit(_number(context.options, "epsilon", 0.05), _number(context.options, "swaps", 1.0), queries),
         tolerance,
@@ -133,6 +135,21 @@ def _train(context: Context) -> Table | None:
         return context.tables("train")
     except KeyError:
         return None
+
+
+def _stretched(space: Space, values: np.ndarray, epsilon: float) -> list[str]:
+    """Return a note on features whose range is so stretched by a few values that epsilon spans half of all rows."""
+    names = [column.name for column in space.columns]
+    some = np.flatnonzero(space.moves & (space.unit > 0)) if names else np.empty(0, dtype=np.int64)
+    if not len(some):
+        return []
+    with np.errstate(all="ignore"):
+        low, high = np.nanquantile(values[:, some], [0.25, 0.75], axis=0)
+    wide = some[(high > low) & (high - low < epsilon * space.unit[some] / space.cost[some])]
+    if not len(wide):
+        return []
+    shown = ", ".join(f"`{names[at]}`" for at in wide[:4]) + (" and others" if len(wide) > 4 else "")
+    return [f"A few values stretch the range of {shown}: epsilon spans half of all rows there; declare `range:`."]
 
 
 def _shares(affordable: int | None, rows: int, queries: int) -> tuple[int, int, list[str]]:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from fivefold.protection.evasion.hunt import Hunt
     from fivefold.protection.evasion.space import Space
 
-_WIDE = 4000
+_WIDE = 10_000
 _TREES = 40
 _ROUNDS = 8
 
@@ -93,7 +93,9 @@ def _fit(inputs: np.ndarray, answers: np.ndarray, kinds: np.ndarray, *, regressi
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a fit that has not converged still points the right way
-            model = LogisticRegression(C=100.0, max_iter=60).fit(inputs, answers)
+            # few rows for many inputs: smooth weights transfer better than ones that fit every row
+            penalty = 100.0 if len(inputs) > 10 * inputs.shape[1] else 0.3
+            model = LogisticRegression(C=penalty, max_iter=60).fit(inputs, answers)
         if len(kinds) == 2:
             return np.vstack([-model.coef_, model.coef_]), np.concatenate([-model.intercept_, model.intercept_])
         return model.coef_, model.intercept_

@@ -63,7 +63,7 @@ def _run(context: Context) -> Result:
     best = steal.copy(prey, loot, loot.asked, "full", names, seed=seed)
     none = steal.without(prey, case.target, case.told, seed)
     context.progress(0.5, "fewer questions, coarser answers")
-    used = tuple(dict.fromkeys((*students.QUICK, *((best.name,) if best.name in names else ()))))
+    used = tuple(dict.fromkeys((*students.QUICK, best.name if best.name in names else "forest")))
     drawn = steal.curves(prey, loot, used, seed)
     context.progress(0.8, "stealing planted models")
     proof = _prove(case, context, names)

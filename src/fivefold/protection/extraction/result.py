@@ -59,11 +59,15 @@ def _wilson(hits: int, n: int, z: float) -> tuple[float, float]:
 
 def judged(best: Copy, none: Copy, floors: Mapping[str, float]) -> Outcome:
     """Judge; where a thief without questions already agrees nearly everywhere, there is nothing to steal: pass."""
-    n = len(none.agreed)
-    if float(clopper_pearson(int((~none.agreed).sum()), n)[1]) < NOTHING:
+    if _nothing_left(none):
         return Outcome.PASS
     _, low, high = gain(best, none)
     return judge(low, high, floors[FLOOR], "max")
+
+
+def _nothing_left(none: Copy) -> bool:
+    """Whether a thief without questions surely disagrees on fewer rows than :data:`NOTHING`."""
+    return float(clopper_pearson(int((~none.agreed).sum()), len(none.agreed))[1]) < NOTHING
 
 
 def result(
@@ -91,6 +95,7 @@ def result(
     """
     outcome, reason = _decide(best, none, proof, context.thresholds)
     value, low, high = gain(best, none)
+    empty = " Judged a pass: next to nothing is left to steal." if _nothing_left(none) and proof.noticed else ""
     main = Measure(
         name="fidelity gain",
         value=value,
@@ -102,7 +107,7 @@ def result(
         unit="share",
         n=len(best.agreed),
         note="Of the rows on which a thief without questions disagrees with the model, the share that his questions "
-        f"mend ({loot.asked} questions; the copy: {best.name}).",
+        f"mend ({loot.asked} questions; the copy: {best.name}).{empty}",
     )
     exact = best.distance <= _EXACT and prey.voice.kind != "labels"
     shown = [
@@ -150,8 +155,8 @@ def _decide(best: Copy, none: Copy, proof: Canary, floors: Mapping[str, float]) 
         told = "A bare logistic model was not recovered, or answers that follow no rule were; this is not believed."
         return Outcome.INCONCLUSIVE, f"{told} {text}"
     outcome = judged(best, none, floors)
-    value, low, _ = gain(best, none)
-    if outcome is Outcome.PASS and (low is None or value is None or none.fidelity > 1 - NOTHING):
+    value, _, _ = gain(best, none)
+    if _nothing_left(none):
         return outcome, f"{text} There is next to nothing left to steal."
     return outcome, f"{text} Questions mend {value or 0.0:.0%} of the difference; at most {floors[FLOOR]:.0%} may be."
 

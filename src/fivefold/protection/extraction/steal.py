@@ -243,7 +243,7 @@ def without(prey: Prey, target: np.ndarray, told: np.ndarray, seed: int) -> Copy
     voice, said = prey.voice, prey.voice.said(told)
     usual = _usual(said, voice)
     constant = Copy("the usual answer", voice.same(np.full(len(prey.held), usual), prey.truth), 0.0, 0)
-    rows = np.flatnonzero(np.isfinite(target) if voice.kind == "values" else target >= 0)
+    rows = np.flatnonzero(np.isfinite(target) if voice.kind == "values" else (target >= 0) & (target < voice.width))
     if len(rows) < _OWN_ROWS:
         return constant
     own = voice if voice.kind == "values" else Voice("labels", voice.width)

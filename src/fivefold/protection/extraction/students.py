@@ -19,7 +19,9 @@ QUICK = ("linear", "logistic", "tree", "small tree")
 SLOW = ("forest", "boosted", "network")
 _TINY = 1e-12
 _STEEP = 12.0
-_WIDE = 4000
+_WIDE = 10_000
+_BOOSTED = 2000
+_MANY = 100
 
 
 def fit(name: str, inputs: np.ndarray, told: np.ndarray, voice: Voice, seed: int) -> Student | None:
@@ -149,7 +151,9 @@ def _fit_forest(inputs: np.ndarray, told: np.ndarray, voice: Voice, seed: int) -
     from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 
     if voice.kind != "labels":
-        return _column(ExtraTreesRegressor(60, random_state=seed, n_jobs=1).fit(inputs, told).predict)
+        some = 1.0 if inputs.shape[1] <= _MANY else 0.1
+        forest = ExtraTreesRegressor(60, max_features=some, random_state=seed, n_jobs=1)
+        return _column(forest.fit(inputs, told).predict)
     model = ExtraTreesClassifier(60, random_state=seed, n_jobs=1).fit(inputs, voice.said(told))
     return _padded(model.predict_proba, model.classes_, voice.width)
 
@@ -163,7 +167,7 @@ def _fit_boosted(inputs: np.ndarray, told: np.ndarray, voice: Voice, seed: int) 
         ratios = np.clip(log_ratios(np.maximum(told, 1e-6)), -_STEEP, _STEEP)[:, 0]
         model = HistGradientBoostingRegressor(random_state=seed).fit(inputs, ratios)
         return lambda asked: shares(model.predict(asked)[:, None])
-    if voice.width > 12:
+    if voice.width * inputs.shape[1] > _BOOSTED:
         return None
     boosted = HistGradientBoostingClassifier(random_state=seed, max_iter=60).fit(inputs, voice.said(told))
     return _padded(boosted.predict_proba, boosted.classes_, voice.width)
