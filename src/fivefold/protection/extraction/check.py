@@ -24,6 +24,7 @@ _FEWEST = 40
 _SHARE = 0.5
 _TOLERANCE = 0.1
 _CANARY = 0.95
+_KINDS = 6
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,8 @@ def _purse(context: Context, budget: int) -> tuple[int, int, tuple[str, ...]]:
     able = context.subject.capabilities if context.subject else None
     if able is None or able.calls_left is None:
         return budget, context.rows, ()
-    left = int(able.calls_left * _SHARE) * max(1, able.max_rows)
+    # a question of each kind may end with a call that is not full
+    left = (int(able.calls_left * _SHARE) - _KINDS) * max(1, able.max_rows)
     if left < 6 * _FEWEST:
         raise UnsupportedError(
             "extraction.budget",

@@ -35,7 +35,8 @@ def gain(best: Copy, none: Copy) -> tuple[float | None, float | None, float | No
     """Return the share of the disagreement that questions remove, with one-sided 95 % bounds.
 
     1 - E1 / E0, the ratio of two proportions on the same rows: E1 of the copy, E0 without questions. Bounds of the
-    ratio by Bonett and Price 2006 (hybrid of two Wilson intervals for correlated proportions).
+    ratio by Bonett and Price 2006 (hybrid of two Wilson intervals for correlated proportions), or those of its
+    logarithm (Katz et al. 1978, for pairs) where they are wider.
     """
     wrong, usual = ~best.agreed, ~none.agreed
     both, only1, only0 = int((wrong & usual).sum()), int((wrong & ~usual).sum()), int((~wrong & usual).sum())
@@ -49,7 +50,12 @@ def gain(best: Copy, none: Copy) -> tuple[float | None, float | None, float | No
     low1, high1 = _wilson(x1, seen, z)
     low0, high0 = _wilson(x0, seen, z)
     value = 1 - x1 / x0 if x0 else None
-    return value, (1 - high1 / low0) if low0 > 0 else None, 1 - low1 / high0 if high0 > 0 else None
+    low = 1 - high1 / low0 if low0 > 0 else None
+    high = 1 - low1 / high0 if high0 > 0 else None
+    # where every error of the one is one of the other, that is a little short: the wider of both holds
+    ratio, error = (x1 + 0.5) / (x0 + 0.5), np.sqrt((only1 + only0 + 1) / ((x1 + 0.5) * (x0 + 0.5)))
+    least, most = 1 - ratio * np.exp(_Z * error), 1 - x1 / (x0 + 1) * np.exp(-_Z * error)
+    return value, None if low is None else min(low, float(least)), None if high is None else max(high, float(most))
 
 
 def _wilson(hits: int, n: int, z: float) -> tuple[float, float]:
