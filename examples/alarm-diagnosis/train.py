@@ -1,12 +1,13 @@
 """Train the diagnosis on data/train.csv and write model.onnx, or refit it on other rows for the checks that retrain.
 
-    pip install "fivefold[assess,onnx]" skl2onnx
-    python train.py
+pip install "fivefold[assess,onnx]" skl2onnx
+python train.py
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -30,10 +31,15 @@ def fit(data, rng):
     texts = [name for name in data.features.columns if name in TEXTS]
     numbers = [name for name in data.features.columns if name not in TEXTS]
     prepared = ColumnTransformer(
-        [("numbers", SimpleImputer(strategy="median"), numbers), ("texts", OneHotEncoder(handle_unknown="ignore"), texts)],
+        [
+            ("numbers", SimpleImputer(strategy="median"), numbers),
+            ("texts", OneHotEncoder(handle_unknown="ignore"), texts),
+        ],
         sparse_threshold=0.0,
     )
-    trees = GradientBoostingClassifier(n_estimators=50, max_depth=2, subsample=0.6, random_state=int(rng.integers(2**31)))
+    trees = GradientBoostingClassifier(
+        n_estimators=50, max_depth=2, subsample=0.6, random_state=int(rng.integers(2**31))
+    )
     return make_pipeline(prepared, trees).fit(data.features, np.asarray(data.target))
 
 
@@ -43,7 +49,8 @@ def export(model: Pipeline, features: pd.DataFrame) -> bytes:
     from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 
     inputs = [
-        (name, StringTensorType([None, 1]) if name in TEXTS else FloatTensorType([None, 1])) for name in features.columns
+        (name, StringTensorType([None, 1]) if name in TEXTS else FloatTensorType([None, 1]))
+        for name in features.columns
     ]
     graph = to_onnx(model, initial_types=inputs, options={id(model): {"zipmap": False}}, target_opset=18)
     return graph.SerializeToString()
@@ -55,12 +62,7 @@ def main() -> None:
     frame = pd.read_csv(here / "data" / "train.csv")
     features, target = frame.drop(columns=TARGET), frame[TARGET]
 
-    class Data:
-        pass
-
-    data = Data()
-    data.features, data.target = features, target
-    model = fit(data, np.random.Generator(np.random.PCG64(7)))
+    model = fit(SimpleNamespace(features=features, target=target), np.random.Generator(np.random.PCG64(7)))
     (here / "model.onnx").write_bytes(export(model, features))
 
 

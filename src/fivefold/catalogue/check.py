@@ -27,7 +27,6 @@ def _twice(catalogue: Catalogue) -> Iterator[str]:
         "level": (str(level.number) for level in catalogue.levels),
         "path": (path.what for path in catalogue.paths),
         "stage": (stage.id for stage in catalogue.stages),
-        "clause": (clause.id for clause in catalogue.clauses),
     }
     for kind, ids in groups.items():
         yield from (f"{kind} {id_} is listed twice" for id_, count in Counter(ids).items() if count > 1)
@@ -48,8 +47,6 @@ def _references(catalogue: Catalogue) -> Iterator[str]:
     named += [(f"path {path.what}", path.technique) for path in catalogue.paths]
     named += [(f"case {case.row}", row) for case in catalogue.challenges for row in (case.row, *case.controls)]
     yield from (f"{who} names the unknown row {row}" for who, row in named if row not in rows)
-    for clause in catalogue.clauses:
-        yield from (f"clause {clause.id} names {check}" for check in clause.checks if check not in catalogue.checks)
 
 
 def _checks(catalogue: Catalogue) -> Iterator[str]:

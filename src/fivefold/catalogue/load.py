@@ -46,7 +46,6 @@ _LISTS = {
     "challenge": "challenges",
     "path": "paths",
     "stage": "stages",
-    "clause": "clauses",
 }
 
 

@@ -224,14 +224,6 @@ class Challenge(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     measure: str
 
 
-class Clause(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One clause of a law or standard and the evidence that answers it; none is listed in this version."""
-
-    id: str
-    title: str
-    checks: tuple[str, ...]
-
-
 class Path(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A kind of sharing path (``what:`` in the manifest) and the technique that protects it."""
 
@@ -257,7 +249,6 @@ class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     challenges: tuple[Challenge, ...]
     paths: tuple[Path, ...]
     stages: tuple[Stage, ...]
-    clauses: tuple[Clause, ...] = ()
     digest: str = ""
 
     @cached_property

@@ -39,10 +39,27 @@ def report(
         Path | None, typer.Option(help="Whom to trust (default: your own trust file).", metavar="FILE")
     ] = None,
     *,
+    standard: Annotated[
+        str,
+        typer.Option(
+            "--for",
+            help="Answer a standard clause by clause: aisvs, annex-iv, atlas, eu-ai-act, iso-42001 or nist-ai-rmf.",
+            metavar="STANDARD",
+        ),
+    ] = "",
+    export: Annotated[
+        str,
+        typer.Option(
+            help="Write evidence in another tool's form: cyclonedx, spdx, hf-card, croissant.", metavar="FORM"
+        ),
+    ] = "",
     show: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     json: Json = False,
 ) -> None:
     """Render evidence as one HTML page, as JSON or for the terminal, after verifying it.
+
+    With --for: what the evidence says to each clause of a law or standard; never a claim of conformity. With --export:
+    a bill of materials or card for another tool.
 
     Exit code 0: rendered from evidence that verifies. 1: rendered, but the evidence does not hold (the report says
     what). 3: rendered; intact, but by an unknown signer or not enough for a clean answer.
@@ -52,6 +69,10 @@ def report(
     from fivefold.report.read import read
 
     place = _evidence(folder)
+    if standard or export:
+        from fivefold.cli import _mapping
+
+        _mapping.require_alone(standard, export, form)
     chosen = _format(form, out, json=json)
     target = _target(out, chosen)
     if target is not None:
@@ -66,6 +87,9 @@ def report(
         attempt=attempt,
         application=observe(root, manifest) if manifest is not None else None,
     )
+    if standard or export:
+        _mapping.deliver(document, newest_manifest(files, Path("/")), standard, export, out, json=json)
+        sys.exit(_EXIT[document.verified])
     _deliver(document, chosen, target or _default(document, chosen, place, Path(out)), open_it=show)
     sys.exit(_EXIT[document.verified])
 
@@ -134,7 +158,7 @@ def _deliver(document: Document, form: Format, target: Path, *, open_it: bool) -
     if target == Path("-"):
         sys.stdout.buffer.write(data)
         return
-    _write(target, data)
+    write(target, data)
     from rich.text import Text
 
     screen = console(error=True)
@@ -168,7 +192,7 @@ def _bytes(document: Document, form: Format) -> bytes:
     return page.getvalue().encode()
 
 
-def _write(target: Path, data: bytes) -> None:
+def write(target: Path, data: bytes) -> None:
     """Replace the file in one step, so that neither half a report nor a link's target is ever written."""
     import os
     import secrets
