@@ -171,11 +171,10 @@ def _plot(drawn: dict[str, tuple[list[float], list[float]]], none: Copy) -> Plot
     curves = [Curve(name=title, x=tuple(x), y=tuple(y)) for title, (x, y) in drawn.items()][:6]
     return Plot(
         kind="curves",
-        title="Fidelity of the copy against questions asked (the line: a thief who asks nothing)",
+        title=f"Fidelity of the copy against questions asked; {none.fidelity:.1%} needs no question",
         x_label="questions",
         y_label="agreement with the model on held-back rows",
         curves=tuple(curves),
-        threshold=none.fidelity,
     )
 
 
