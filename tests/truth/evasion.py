@@ -345,7 +345,7 @@ def _chosen(
     return low, exact(low)
 
 
-def undefended(seed: int, *, check: str = CHECK, gradients: bool = False) -> Context:
+def undefended(seed: int, *, check: str = CHECK, gradients: bool = True) -> Context:
     """Build the undefended reference: a linear model on a hundred numbers, at the default epsilon and floor."""
     rng = np.random.default_rng([seed, 3])
     values = rng.random((3000, 100))

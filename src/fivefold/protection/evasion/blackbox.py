@@ -27,6 +27,7 @@ _SINGLES = 0.4
 _TREES_UP_TO = 512
 _RELEARN = 3
 _LESSONS = 4000
+_LEARNS_UP_TO = 4096
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ def _transfer(hunt: Hunt, public: Public, model: surrogate.Linear) -> tuple[np.n
             values.append(tried)
             answers.append(hunt.ask(rows, tried)[1])
         known = np.concatenate(values), np.concatenate(answers)
-        if turn == _RELEARN - 1 or len(known[0]) > _LESSONS:
+        if turn == _RELEARN - 1 or len(known[0]) > _LESSONS or hunt.start.shape[1] > _LEARNS_UP_TO:
             break
         again = surrogate.linear(hunt.space, *known, regression=hunt.goal.tolerance is not None)
         model = model if again is None else again

@@ -23,6 +23,9 @@ PUBLIC = 2000
 """Rows that the attacker has and asks about before he attacks."""
 
 _FEWEST = 10
+_CELLS = 20_000_000
+"""Most numbers in all rows under attack, and in all public ones."""
+
 _SPARE = 8
 """Questions per row besides the attack: the answer itself, confirmation, the curve."""
 
@@ -98,6 +101,10 @@ def lay_out(context: Context) -> Setting:
     purse = None if left is None else int(left * SHARE)
     shape = Oracle(lambda values, _: values, purse, subject.capabilities.max_rows)
     rows, public_rows, notes = _shares(shape.affordable, context.rows, queries)
+    most = max(_FEWEST, _CELLS // len(space.low))
+    if most < rows:
+        notes = [*notes, f"So wide are the inputs that {most} rows are attacked, to bound memory."]
+    rows, public_rows = min(rows, most), min(public_rows, most)
     chosen = np.sort(context.rng.choice(len(test), min(rows, len(test)), replace=False))
     sample = test.take(chosen)
     rest = train if train is not None and len(train) else test

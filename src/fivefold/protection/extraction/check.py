@@ -25,6 +25,7 @@ _SHARE = 0.5
 _TOLERANCE = 0.1
 _CANARY = 0.95
 _KINDS = 6
+_CELLS = 8_000_000
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ def run(context: Context) -> Result:
         context: Needs a subject that answers for new rows and the data set ``test``; threshold ``max_fidelity_gain``.
 
     Raises:
-        UnsupportedError: ``extraction.subject``, ``extraction.inputs``, ``extraction.rows`` or ``extraction.budget``.
+        UnsupportedError: ``extraction.subject``, ``extraction.inputs``, ``extraction.rows``, ``extraction.size``
+            or ``extraction.budget``.
         SubjectError: The model misbehaved.
     """
     with threadpool_limits(limits=1):
@@ -87,6 +89,13 @@ def _lay_out(context: Context) -> _Case:
     space = spaces.of_images([test]) if test.kind == "image" else spaces.of_tables([test], told)
     wanted = context.options.get("budget")
     budget, rows, notes = _purse(context, int(wanted) if isinstance(wanted, int | float) else 1000)
+    if budget * len(space.low) > _CELLS:
+        raise UnsupportedError(
+            "extraction.size",
+            f"{budget} questions of {len(space.low)} inputs each are too many to learn from at once.",
+            remedy=f"Declare `budget: {_CELLS // len(space.low)}`.",
+        )
+    rows = max(_FEWEST, min(rows, _CELLS // len(space.low)))
     order = rng.permutation(len(test))
     half = len(test) // 2
     pool, held = test.take(np.sort(order[:half][:rows])), test.take(np.sort(order[half:][:rows]))

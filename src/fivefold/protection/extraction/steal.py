@@ -25,6 +25,7 @@ _ENOUGH = 0.995
 _CHECKED = 0.2
 _CANDIDATES = 4
 _PARTS = (16, 4, 1)
+_CELLS = 20_000_000
 _OWN_ROWS = 30
 
 
@@ -151,7 +152,8 @@ def _doubtful(
     prey: Prey, values: np.ndarray, told: np.ndarray, count: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the rows on which a forest is least sure among several times as many (uncertainty sampling)."""
-    tried, origin = queries.more(prey.space, prey.pool, count * _CANDIDATES, rng)
+    many = max(count, min(count * _CANDIDATES, _CELLS // prey.pool.shape[1]))
+    tried, origin = queries.more(prey.space, prey.pool, many, rng)
     voice, labels = (prey.voice, told) if prey.voice.kind == "values" else prey.voice.coarser(told, None)
     forest = students.fit("forest", prey.inputs(values), labels, voice, int(rng.integers(2**31)))
     if forest is None:

@@ -104,6 +104,13 @@ def _fit_linear(inputs: np.ndarray, told: np.ndarray, voice: Voice, seed: int) -
 
 
 def _ridge(design: np.ndarray, right: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    if design.shape[1] > len(design):
+        # more inputs than answers: the same solution through the smaller of the two matrices
+        root = np.sqrt(weight)[:, None]
+        rows, told = design * root, right * root
+        gram = rows @ rows.T
+        gram[np.diag_indices_from(gram)] += 1e-9 * float(np.trace(gram)) / len(gram) + 1e-12
+        return np.asarray(rows.T @ np.linalg.solve(gram, told))
     scaled = design * weight[:, None]
     gram = scaled.T @ design
     gram[np.diag_indices_from(gram)] += 1e-9 * float(np.trace(gram)) / len(gram) + 1e-12
