@@ -297,3 +297,55 @@ def test_census_gap_equals_a_plain_crosstab(shared: Path) -> None:
     rate = pd.Series(answers).groupby(frame[sex].to_numpy()).mean()
     measure = next(m for m in result.measures if m.name == "selection ratio")
     assert measure.value == pytest.approx(rate.min() / rate.max(), abs=1e-6)
+
+
+def test_declared_bands_cannot_hide_what_the_usual_bands_show() -> None:
+    """Everybody from 60 up is refused; bands that put all but a handful into one group do not make that a pass."""
+    rng = np.random.default_rng(11)
+    age = rng.integers(18, 90, 4000)
+    truth = (rng.random(4000) < 0.5).astype(np.int64)
+    answers = np.where(age >= 60, 0, truth)
+    for bands in (["age: 19"], ["age: 19, 22"]):
+        result = run(_context({"age": age}, truth, answers, options={"bands": bands}))
+        assert result.outcome is Outcome.FAIL
+    fair = run(_context({"age": age}, truth, truth, options={"bands": ["age: 40, 65"]}))
+    assert fair.outcome is Outcome.PASS
+    assert any("declared bands" in measure.where or "65" in measure.where for measure in fair.measures)
+
+
+def test_a_field_whose_second_group_is_too_small_is_no_pass() -> None:
+    """One group of nearly everybody compares nothing."""
+    rng = np.random.default_rng(4)
+    truth = (rng.random(3000) < 0.5).astype(np.int64)
+    sex = np.where(np.arange(3000) < 40, "f", "m")
+    result = run(_context({"sex": sex}, truth, truth))
+    assert result.outcome is Outcome.INCONCLUSIVE
+    assert "no two groups" in result.reason
+
+
+def test_copied_rows_buy_no_narrower_interval() -> None:
+    """Twenty copies of an inconclusive test set stay inconclusive, and it is said."""
+    rng = np.random.default_rng(6)
+    frame = pd.concat([filler(rng, 300, 3), pd.DataFrame({"sex": rng.choice(["f", "m"], 300)})], axis=1)
+    truth = (rng.random(300) < 0.5).astype(np.int64)
+    answers = np.where(rng.random(300) < 0.2, 1 - truth, truth)
+    rows = table("test", frame, truth)
+    many = rows.take(np.tile(np.arange(300), 20))
+    for given in (rows, many):
+        made = context(
+            "F1.gaps", Answers("binary", ("no", "yes"), answers), {"test": given}, 9,
+            thresholds=FLOORS, settings=SettingsView(positive=1, protected=("sex",)),
+        )  # fmt: skip
+        result = run(made)
+        assert result.outcome is Outcome.INCONCLUSIVE
+    assert any("counted once" in text for text in result.limits)
+
+
+def test_many_rows_of_unknown_truth_hold_up_a_pass() -> None:
+    """Who leaves a tenth of the truth out may have left out the wrong tenth."""
+    codes, truth, answers = _rows(1, 16000)
+    hidden = np.where(np.random.default_rng(2).random(16000) < 0.3, -1, truth)
+    result = run(_context({"sex": np.array(["f", "m"])[codes]}, hidden, answers))
+    assert run(_context({"sex": np.array(["f", "m"])[codes]}, truth, answers)).outcome is Outcome.PASS
+    assert result.outcome is Outcome.INCONCLUSIVE
+    assert "no known target" in result.reason

@@ -44,7 +44,7 @@ def table_of(data, target):
 def measure(table, answers, *, seed=0, classes=("no", "yes"), rows=200_000, options=None, settings=None, floor=0.0):
     context = Context(
         subject=Recorded(answers, classes),
-        tables=lambda _: table,
+        tables={"test": table}.__getitem__,
         rng=np.random.default_rng(seed),
         thresholds={"min_margin": floor},
         options={"min_slice": 0.1} | (options or {}),
@@ -290,3 +290,22 @@ def test_a_scenario_over_an_unknown_column_is_refused():
     with pytest.raises(InputError) as caught:
         measure(table, answers, settings=SettingsView(scenarios={"young": "age < 25"}))
     assert caught.value.code == "accuracy.scenario"
+
+
+def test_copied_rows_buy_no_narrower_interval():
+    """A model that is hardly better than a constant does not pass because its rows were copied."""
+    rows, answers = labelled(120, error=0.38)
+    assert measure(rows, answers).outcome is Outcome.INCONCLUSIVE
+    many = rows.take(np.tile(np.arange(120), 40))
+    result = measure(many, answers)
+    assert result.outcome is Outcome.INCONCLUSIVE
+    assert any("counted once" in text for text in result.limits)
+
+
+def test_many_rows_of_unknown_truth_hold_up_a_pass():
+    """A class that is quietly taken for missing leaves rows without a target."""
+    rows, answers = labelled(2000, error=0.05)
+    hidden = np.where(np.random.default_rng(1).random(2000) < 0.3, -1, rows.target)
+    result = measure(table_of(rows.features, hidden), answers)
+    assert result.outcome is Outcome.INCONCLUSIVE
+    assert "no known target" in result.reason

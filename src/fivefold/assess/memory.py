@@ -284,7 +284,7 @@ def _plan(
         if met != "yes":
             skipped[name] = f"{lacking[:1].upper()}{lacking[1:]}."
             continue
-        floors, options = settle(rows.checks[name], spec, manifest, rows, specs)
+        floors, options = settle(rows.checks[name], spec, manifest)
         planned.append(
             CheckPlan(
                 check=name,

@@ -32,6 +32,15 @@ def data_digests(manifest: Manifest) -> dict[str, str]:
     """Return the digest of each data set by name, in the manifest's order.
 
     Raises:
-        InputError: ``manifest.unreadable`` if a file has gone since the manifest was read.
+        InputError: ``manifest.unreadable`` if a file has gone since the manifest was read; ``manifest.same-data`` if
+            the test data are a copy of the training data.
     """
-    return {name: file_digest(manifest.root / data.path) for name, data in manifest.data.items()}
+    found = {name: file_digest(manifest.root / data.path) for name, data in manifest.data.items()}
+    if "test" in found and found["test"] == found.get("train"):
+        raise InputError(
+            "manifest.same-data",
+            "data.test holds the very bytes of data.train, so nothing measured on it would hold for new rows.",
+            remedy="Keep rows apart that the model has not seen: `fivefold init --split 0.3` makes two files.",
+            where=manifest.data["test"].path,
+        )
+    return found

@@ -82,6 +82,7 @@ def settings(
     from fivefold.contract.subject import SettingsView
 
     order = [name for name in ("test", "train", *sets) if name in sets]
+    _require_labels_known(classes, sets)
     protected = tuple(dict.fromkeys(column for name in order for column in sets[name].protected))
     return SettingsView(
         positive=_index("positive", classes, sets, order),
@@ -91,6 +92,22 @@ def settings(
         features={name: msgspec.to_builtins(feature) for name, feature in features.items()},
         controls={name: dict(value) for name, value in controls.items()},
     )
+
+
+def _require_labels_known(classes: tuple[str, ...], sets: Mapping[str, DataSet]) -> None:
+    """Refuse a text that means a missing value and is a label: rows of that class would quietly not be measured.
+
+    Raises:
+        InputError: ``data.missing-label``.
+    """
+    for name, data in sets.items():
+        for label in data.missing:
+            if labels.find(label, classes) is not None:
+                raise InputError(
+                    "data.missing-label",
+                    f'data.{name}.missing names "{label}", which is a label: its rows would not be measured.',
+                    remedy="Take it out of `missing:`; rows without a known target have an empty cell.",
+                )
 
 
 def _index(key: str, classes: tuple[str, ...], sets: Mapping[str, DataSet], order: list[str]) -> int | None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from fivefold.subject.tables import Store
     from fivefold.subject.worker.messages import CheckJob
 
+_FROM_FILE = "The answers were read from a file: nothing ties them to a model."
 _UNSTEADY = "Two equal questions got different answers from the model: figures of another run may differ."
 
 
@@ -42,7 +43,7 @@ def open_subject(job: CheckJob, store: Store, start: Callable[[bool], RemoteMode
         raise SubjectError("model.unprobed", "the model has not been probed.")
     what = _known(fact)
     if model.predictions:
-        return predictions.read(store, model.predictions, what, Path(job.model_root)), ()
+        return predictions.read(store, model.predictions, what, Path(job.model_root)), (_FROM_FILE,)
     raw = start(False)  # noqa: FBT003
     access = find(raw, sample(store), what)
     if access.classes != fact.classes or access.task != fact.task:

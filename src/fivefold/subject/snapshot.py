@@ -26,6 +26,8 @@ RESERVED = frozenset({"evidence", "record", "keys"})
 CODE = (".py", ".pyc", ".pyd", ".so", ".pth", ".egg", ".whl", ".pyz", ".zip")
 """Endings of files that Python can import."""
 
+_UNSEEN = ("test", "calibration")
+"""Data sets that the model is measured on: a model that could read them could look its answers up."""
 _CHUNK = 1 << 20
 _MOST_LINKS = 20_000
 
@@ -40,7 +42,7 @@ class Snapshot:
         files: Signed set, name to SHA-256, of the copies.
         digest: Digest of the signed set; empty: there is no model file.
         signature: Bytes of the signature file; None: unsigned.
-        reachable: The application's other entries that the model may read.
+        reachable: The application's other entries that the model may read; never the data that it is measured on.
     """
 
     signed: Path
@@ -69,7 +71,8 @@ def take(manifest: Manifest, folder: Path, forbidden: Iterable[Path] = ()) -> Sn
     files = {name: _copy(path, signed / name) for name, path in names.items()}
     for name in names:
         _share(signed / name, app / name)
-    hidden = frozenset(path.resolve() for path in forbidden)
+    unseen = [manifest.root / data.path for name, data in manifest.data.items() if name in _UNSEEN]
+    hidden = frozenset(path.resolve() for path in (*forbidden, *unseen))
     reachable = tuple(_links(manifest.root, app, set(names), hidden))
     return Snapshot(signed, app, files, signed_set.digest(files), _signature(manifest), reachable)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ from fivefold.fairness.gaps.comparisons import (
 )
 from fivefold.fairness.gaps.evidence import Evidence, gather
 from fivefold.fairness.gaps.groups import MAIN_SHARE, MIN_CELL, Field, cross, declared_edges, field
+from fivefold.stats.repeats import Repeats, counted
 
 if TYPE_CHECKING:
     from fivefold.contract.check import Context
@@ -42,6 +43,8 @@ REMEDY_FAIL = (
     "and look where their labels and features come from."
 )
 REMEDY_MORE = "Give more test rows of the named groups."
+REMEDY_TRUTH = "Give the truth of these rows, or take a text that is a label out of `missing:`."
+_MOST_UNKNOWN = 0.1
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ def run(context: Context) -> Result:
     subject = context.subject
     if subject is None:
         raise UnsupportedError("gaps.subject", "there is no model to ask.")
-    table, without = _sample(context)
+    table, without, repeats = _sample(context)
     context.progress(0.1, "predicting")
     answers = _predict(subject, table)
     context.progress(0.5, "comparing groups")
@@ -77,8 +80,16 @@ def run(context: Context) -> Result:
         result = _undeclared(context, subject, table, answers)
     else:
         result = _declared(context, subject, table, answers, context.settings.positive)
-    left_out = f"{without} rows without a known target were left out."
-    return msgspec.structs.replace(result, limits=(*result.limits, left_out)) if without else result
+    limits = [repeats.limit] if repeats.once else []
+    if without:
+        limits.append(f"{without} rows without a known target were left out.")
+    result = msgspec.structs.replace(result, limits=(*result.limits, *limits))
+    if result.outcome is Outcome.PASS and without > _MOST_UNKNOWN * len(repeats.keep):
+        reason = f"{without} of {len(repeats.keep)} test rows have no known target, so nothing is concluded for all."
+        return msgspec.structs.replace(
+            result, outcome=Outcome.INCONCLUSIVE, reason=f"{reason} {result.reason}", remedy=REMEDY_TRUTH
+        )
+    return result
 
 
 def _declared(context: Context, subject: Subject, table: Table, answers: np.ndarray, positive: int) -> Result:
@@ -120,7 +131,7 @@ def measure(
         scores: (n,) probability of the favourable class; None: labels only.
     """
     own = _fields(context, table, truth)
-    crossed = [cross(a, b) for a, b in list(combinations(own, 2))[:_MAX_CROSSED]]
+    crossed = [cross(a, b) for a, b in list(combinations([one for one in own if not one.extra], 2))[:_MAX_CROSSED]]
     fields = (*own, *crossed)
     codes, groups = flat_codes(fields), int(offsets(fields)[-1])
     counts = tables(codes, truth, chosen, groups)
@@ -158,11 +169,16 @@ def _thin(own: list[Field], sizes: dict[Rate, np.ndarray], floors: dict[Rate, fl
         if len(field_.labels) < 2:
             found.append(f"{field_.name} has a single group")
             continue
+        named = False
         for code, label in enumerate(field_.labels):
             group = int(starts[at]) + code
             small = [show.NAMES[rate] for rate in floors if sizes[rate][group] < MIN_CELL]
             if small and sizes["selection"][group] >= MAIN_SHARE * rows:
                 found.append(f"{label} ({', '.join(small)})")
+                named = True
+        cells = [sizes[rate][starts[at] : starts[at] + len(field_.labels)] for rate in floors]
+        if cells and not named and int(np.all([cell >= MIN_CELL for cell in cells], axis=0).sum()) < 2:
+            found.append(f"{field_.name} has no two groups that are large enough")
     return tuple(found)
 
 
@@ -253,13 +269,27 @@ def _fields(context: Context, table: Table, outcome: np.ndarray) -> list[Field]:
                 "gaps.protected", f"the test set has no column {name!r}.", remedy="Add it, or declare another one."
             ) from None
         declared = (context.settings.features or {}).get(name, {})
-        found.append(field(name, column, outcome, edges=edges.get(name, ()), text=declared.get("type") == "string"))
+        text = declared.get("type") == "string"
+        usual = field(name, column, outcome, text=text)
+        found.append(usual)
+        chosen = field(name, column, outcome, edges=edges.get(name, ()), text=text)
+        if chosen.labels != usual.labels:  # declared bands are compared as well: they may not hide what the others show
+            found.append(replace(chosen, extra=True, name=f"{name} in declared bands"))
     return found
 
 
-def _sample(context: Context) -> tuple[Table, int]:
-    """Return at most ``context.rows`` rows with a known target, and how many rows lack one."""
+def _train(context: Context) -> Table | None:
+    try:
+        return context.tables("train")
+    except KeyError:
+        return None
+
+
+def _sample(context: Context) -> tuple[Table, int, Repeats]:
+    """Return at most ``context.rows`` rows with a known target, how many lack one, and which rows repeat."""
     stored = context.tables("test")
+    repeats = counted(stored, lambda: _train(context))
+    stored = stored.take(repeats.keep) if repeats.once else stored
     target = stored.target
     known = np.flatnonzero(target >= 0 if np.issubdtype(target.dtype, np.integer) else np.isfinite(target))
     if len(known) == 0:
@@ -267,7 +297,7 @@ def _sample(context: Context) -> tuple[Table, int]:
     without = len(stored) - len(known)
     if len(known) > context.rows > 0:
         known = np.sort(context.rng.choice(known, context.rows, replace=False))
-    return (stored if len(known) == len(stored) else stored.take(known)), without
+    return (stored if len(known) == len(stored) else stored.take(known)), without, repeats
 
 
 def _predict(subject: Subject, table: Table) -> np.ndarray:

@@ -40,6 +40,7 @@ class Field:
         labels: Group names, shown in texts; index = code.
         crossed: Whether this is an intersection of two columns.
         pooled: Code of the group that pools rare ones; -1: none.
+        extra: Whether these are declared bands of a column that is cut in the usual way too.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Field:
     labels: tuple[str, ...]
     crossed: bool = False
     pooled: int = -1
+    extra: bool = False
 
 
 def field(

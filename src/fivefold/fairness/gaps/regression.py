@@ -105,6 +105,9 @@ def _thin(fields: Sequence[Field], found: Moments, rows: int) -> list[str]:
             size = found.rows[int(starts[at]) + code]
             if MAIN_SHARE * rows <= size < MIN_CELL:
                 named.append(label)
+        sizes = found.rows[int(starts[at]) : int(starts[at]) + len(field.labels)]
+        if len(sizes) > 1 and not named and int((sizes >= MIN_CELL).sum()) < 2:
+            named.append(f"{field.name} has no two groups that are large enough")
     return named
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 from threadpoolctl import threadpool_limits
 
@@ -11,6 +12,7 @@ from fivefold.contract.finding import Canary, Plot, Result
 from fivefold.contract.outcome import Outcome, worst
 from fivefold.errors import UnsupportedError
 from fivefold.protection.accuracy import parts, sample, scenarios
+from fivefold.stats.repeats import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 _LEAST_ROWS = 10
 _RARE = 0.05
+_MOST_UNKNOWN = 0.1
 
 
 def run(context: Context) -> Result:
@@ -41,7 +44,9 @@ def run(context: Context) -> Result:
     if context.subject is None:
         raise UnsupportedError("accuracy.subject", "there is no model to ask.")
     stored = context.tables("test")
-    table = sample.stratified(stored, context.rows, context.rng)
+    repeats = counted(stored, lambda: _train(context))
+    kept = stored.take(repeats.keep) if repeats.once else stored
+    table = sample.stratified(kept, context.rows, context.rng)
     if len(table) < _LEAST_ROWS:
         raise UnsupportedError(
             "accuracy.rows",
@@ -52,7 +57,28 @@ def run(context: Context) -> Result:
     answers = _answers(table, context.subject.predict(table), context.subject.classes, context.options)
     # the products of the search are many and small: threads of BLAS would only wait for each other
     with threadpool_limits(limits=1, user_api="blas"):
-        return _measured(context, stored, answers)
+        result = _measured(context, kept, answers)
+    return _held(
+        msgspec.structs.replace(result, limits=(repeats.limit, *result.limits)) if repeats.once else result,
+        unknown=len(kept) - int(sample.usable(kept.target).sum()),
+        rows=len(kept),
+    )
+
+
+def _train(context: Context) -> Table | None:
+    try:
+        return context.tables("train")
+    except KeyError:
+        return None
+
+
+def _held(result: Result, *, unknown: int, rows: int) -> Result:
+    """Hold back a pass where the truth of many rows is not known: those left out may be the wrong ones."""
+    if result.outcome is not Outcome.PASS or unknown <= _MOST_UNKNOWN * rows:
+        return result
+    reason = f"{unknown} of {rows} test rows have no known target, so nothing is concluded for all of them. "
+    remedy = "Give the truth of these rows, or take a text that is a label out of `missing:`."
+    return msgspec.structs.replace(result, outcome=Outcome.INCONCLUSIVE, reason=reason + result.reason, remedy=remedy)
 
 
 def _measured(context: Context, stored: Table, answers: parts.Answers) -> Result:

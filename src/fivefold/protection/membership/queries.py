@@ -10,7 +10,7 @@ import pandas as pd
 
 from fivefold.contract.subject import Table
 from fivefold.protection.membership.answers import Answers, confidence
-from fivefold.protection.membership.rows import numbers
+from fivefold.stats.repeats import numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from fivefold.stats.repeats import hashes, numbers
+
 if TYPE_CHECKING:
     from fivefold.contract.subject import Table
 
-_NAN_BITS = np.uint64(0x7FF8000000000000)
 _LEVELS = 8
 _WIDEST = 192
 
@@ -88,45 +89,6 @@ def _labelled(table: Table) -> Table:
 def _first(codes: np.ndarray) -> np.ndarray:
     """Return the sorted positions at which each distinct value occurs first."""
     return np.sort(np.unique(codes, return_index=True)[1])
-
-
-def hashes(table: Table) -> np.ndarray:
-    """Return (n,) uint64 hashes of features and target that do not depend on how numbers are stored."""
-    mixed = np.zeros(len(table), dtype=np.uint64)
-    for name in table.features.columns:
-        mixed = _mix(mixed ^ _bits(table.features[name]))
-    return _mix(mixed ^ _float_bits(np.asarray(table.target, dtype=np.float64)))
-
-
-def _bits(column: pd.Series) -> np.ndarray:
-    """Return (n,) uint64 that are equal where the values are equal, missing values included."""
-    if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column):
-        return _float_bits(numbers(column))
-    codes, levels = pd.factorize(column.astype(object), use_na_sentinel=True)
-    table = np.append(pd.util.hash_array(np.asarray(levels.astype(str), dtype=object)), _NAN_BITS)
-    return cast("np.ndarray", table[codes])
-
-
-def _float_bits(values: np.ndarray) -> np.ndarray:
-    bits = (values + 0.0).view(np.uint64)  # adding 0.0 turns -0.0 into 0.0
-    return np.where(np.isnan(values), _NAN_BITS, bits)
-
-
-def _mix(value: np.ndarray) -> np.ndarray:
-    """Scramble (splitmix64, Steele et al. 2014), so that columns do not cancel each other."""
-    value = value + np.uint64(0x9E3779B97F4A7C15)
-    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return cast("np.ndarray", value ^ (value >> np.uint64(31)))
-
-
-def numbers(column: pd.Series) -> np.ndarray:
-    """Return (n,) float64 of a numeric or date column; missing is NaN, dates are days since 1970."""
-    if pd.api.types.is_datetime64_any_dtype(column):
-        naive = column.dt.tz_convert(None) if getattr(column.dt, "tz", None) is not None else column
-        days = naive.astype("datetime64[us]").astype("int64").to_numpy() / 8.64e10
-        return np.where(column.isna().to_numpy(), np.nan, days)
-    return np.array(column.to_numpy(dtype=np.float64, na_value=np.nan))
 
 
 def encode(features: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
