@@ -187,7 +187,7 @@ def test_an_option_is_handed_on(make, manifest) -> None:
 
 
 def test_a_key_of_two_checks_counts_for_both_through_the_row(make, manifest) -> None:
-    """Written under the row's id it holds for each check that has it; under a check's id for that one, and goes first."""
+    """Under the row's id it holds for each check that has it; under a check's id for that one, and goes first."""
     specs = dict(registry.checks())
     shared = specs["P3.accuracy"].options["min_slice"]
     specs["P3.membership"] = msgspec.structs.replace(specs["P3.membership"], options={"min_slice": shared})

@@ -98,6 +98,8 @@ def run(context: Context) -> Result:
         canary=bird,
         limits=(
             "The signature says who released these bytes, not that the model is good.",
+            "The model may also read the application's other files; what it takes from there is not signed "
+            "(name such files under model.files).",
             "A bundle carries no time: a signature counts while its key is valid and not revoked.",
         ),
         remedy=remedy,
