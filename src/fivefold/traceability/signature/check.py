@@ -98,8 +98,7 @@ def run(context: Context) -> Result:
         canary=bird,
         limits=(
             "The signature says who released these bytes, not that the model is good.",
-            "The model may also read the application's other files; what it takes from there is not signed "
-            "(name such files under model.files).",
+            "What the model reads from the application's other files is not signed: name those under model.files.",
             "A bundle carries no time: a signature counts while its key is valid and not revoked.",
         ),
         remedy=remedy,
