@@ -40,6 +40,11 @@ def assess(
     timeout: Annotated[
         float | None, typer.Option(help="Most seconds one check may take (default: as each says).", min=0.1)
     ] = None,
+    form: Annotated[
+        str,
+        typer.Option("--format", help="Also write reports, for example sarif,junit,md,json,html.", metavar="LIST"),
+    ] = "",
+    to: Annotated[Path, typer.Option("--out", help="Folder for the reports of --format.")] = Path(),
     json: Json = False,
 ) -> None:
     """Attack and measure the application in isolated workers; sign every finding; say which level is attained.
@@ -56,6 +61,9 @@ def assess(
 
     if effort not in EFFORTS:
         raise InputError("assess.effort", f'"{effort}" is no effort.', remedy="Use quick, standard or thorough.")
+    from fivefold.cli import _reports
+
+    forms = _reports.chosen(form, to)
     manifest = read(application)
     options = Options(
         effort=cast("Effort", effort),
@@ -73,6 +81,8 @@ def assess(
         _stopped(options)
         sys.exit(EXIT_STOPPED)
     out(json=json, value=_document(done), view="" if json else _view(done))
+    if forms and done.evidence is not None:
+        _reports.deliver(forms, to, done.evidence, manifest, trust)
     if not json:
         _next(done, application, options)
     sys.exit(_exit(done))

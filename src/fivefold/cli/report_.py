@@ -5,19 +5,18 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fivefold.cli._io import Json  # noqa: TC001  typer reads it when the command is called
 
 if TYPE_CHECKING:
+    from fivefold.manifest.nouns import Manifest
+    from fivefold.report.formats import Format
     from fivefold.report.nouns import Document
 
-Format = Literal["html", "json", "terminal"]
-_NAMES: dict[str, Format] = {"html": "html", "json": "json", "terminal": "terminal"}
-_SUFFIXES: dict[str, Format] = {".json": "json", ".txt": "terminal"}
-_ENDINGS: dict[Format, str] = {"html": "html", "json": "json", "terminal": "txt"}
+_SUFFIXES = {".json": "json", ".txt": "terminal", ".md": "md", ".sarif": "sarif", ".xml": "junit"}
 _EXIT = {"yes": 0, "unchecked": 0, "no": 1, "doubt": 3}
 
 
@@ -26,7 +25,10 @@ def report(
         Path, typer.Argument(help="The evidence folder, or the application's.", metavar="EVIDENCE")
     ] = Path(),
     form: Annotated[
-        str, typer.Option("--format", help="html, json or terminal (default: by the ending of --out, else html).")
+        str,
+        typer.Option(
+            "--format", help="html, json, terminal, md, sarif or junit (default: by the ending of --out, else html)."
+        ),
     ] = "",
     out: Annotated[
         str,
@@ -56,7 +58,7 @@ def report(
     show: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     json: Json = False,
 ) -> None:
-    """Render evidence as one HTML page, as JSON or for the terminal, after verifying it.
+    """Render evidence for people (HTML, Markdown, terminal) or programs (JSON, SARIF, JUnit), after verifying it.
 
     With --for: what the evidence says to each clause of a law or standard; never a claim of conformity. With --export:
     a bill of materials or card for another tool.
@@ -90,7 +92,7 @@ def report(
     if standard or export:
         _mapping.deliver(document, newest_manifest(files, Path("/")), standard, export, out, json=json)
         sys.exit(_EXIT[document.verified])
-    _deliver(document, chosen, target or _default(document, chosen, place, Path(out)), open_it=show)
+    _deliver(document, chosen, target or _default(document, chosen, place, Path(out)), manifest, open_it=show)
     sys.exit(_EXIT[document.verified])
 
 
@@ -107,29 +109,26 @@ def _evidence(folder: Path) -> Path:
 
 def _format(form: str, out: str, *, json: bool) -> Format:
     from fivefold.errors import InputError
+    from fivefold.report.formats import FORMATS
 
     if json and form not in ("", "json"):
         raise InputError("report.format", f"--json and --format {form} exclude each other.", remedy="Give one of them.")
-    if json:
-        return "json"
-    if form in _NAMES:
-        return _NAMES[form]
-    if form:
+    if form and form not in FORMATS:
         raise InputError(
-            "report.format", f"there is no format {form!r}.", remedy="Choose html, json or terminal.", where="--format"
+            "report.format", f"there is no format {form!r}.", remedy=f"Choose: {', '.join(FORMATS)}.", where="--format"
         )
-    return _SUFFIXES.get(Path(out).suffix.lower(), "html")
+    return FORMATS["json" if json else form or _SUFFIXES.get(Path(out).suffix.lower(), "html")]
 
 
 def _target(out: str, form: Format) -> Path | None:
-    if out == "-" or (not out and form != "html"):
+    if out == "-" or (not out and form.name != "html"):
         return Path("-")
     return Path(out) if out and not Path(out).is_dir() else None
 
 
 def _default(document: Document, form: Format, place: Path, base: Path) -> Path:
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", document.verdict.application).strip(".-")[:60] or "application"
-    target = base / f"{name}-report.{_ENDINGS[form]}"
+    target = base / f"{name}-report.{form.ending}"
     _refuse_inside(target, place)
     return target
 
@@ -146,15 +145,15 @@ def _refuse_inside(target: Path, place: Path) -> None:
         )
 
 
-def _deliver(document: Document, form: Format, target: Path, *, open_it: bool) -> None:
+def _deliver(document: Document, form: Format, target: Path, manifest: Manifest | None, *, open_it: bool) -> None:
     from fivefold.cli._io import console
 
-    if form == "terminal" and target == Path("-"):
+    if form.name == "terminal" and target == Path("-"):
         from fivefold.report.terminal import show_document
 
         console().print(show_document(document))
         return
-    data = _bytes(document, form)
+    data = form.write(document, manifest, place_of(manifest))
     if target == Path("-"):
         sys.stdout.buffer.write(data)
         return
@@ -172,24 +171,14 @@ def _deliver(document: Document, form: Format, target: Path, *, open_it: bool) -
         webbrowser.open(target.resolve().as_uri())
 
 
-def _bytes(document: Document, form: Format) -> bytes:
-    if form == "html":
-        from fivefold.report.html import render_document
-
-        return render_document(document)
-    if form == "json":
-        from fivefold.report import json_
-
-        return json_.document(document)
-    from io import StringIO
-
-    from rich.console import Console
-
-    from fivefold.report.terminal import show_document
-
-    page = StringIO()
-    Console(file=page, width=100, no_color=True, highlight=False).print(show_document(document))
-    return page.getvalue().encode()
+def place_of(manifest: Manifest | None) -> str:
+    """Return the manifest's path relative to the current folder, as code-scanning pages want it."""
+    if manifest is None or not manifest.file.is_file():
+        return "fivefold.yaml"
+    try:
+        return manifest.file.resolve().relative_to(Path.cwd().resolve()).as_posix()
+    except ValueError:
+        return manifest.file.name
 
 
 def write(target: Path, data: bytes) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from fivefold.contract.finding import Finding
     from fivefold.contract.plan import Plan
     from fivefold.contract.verdict import Verdict
+    from fivefold.manifest.nouns import Manifest
 
 MAX_BYTES = 300_000
 """Largest page in bytes."""
@@ -57,6 +58,11 @@ def render(
             waivers=tuple(waivers),
         )
     )
+
+
+def write(value: Document, manifest: Manifest | None = None, place: str = "fivefold.yaml") -> bytes:  # noqa: ARG001
+    """Return the page; see :meth:`fivefold.report.formats.Format.write`."""
+    return render_document(value)
 
 
 def render_document(document: Document) -> bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -17,6 +17,9 @@ from fivefold.contract.finding import FINDING_VERSION, Finding
 from fivefold.contract.plan import PLAN_VERSION, Plan
 from fivefold.contract.verdict import VERDICT_VERSION, Verdict
 from fivefold.report.nouns import REPORT_VERSION, Document
+
+if TYPE_CHECKING:
+    from fivefold.manifest.nouns import Manifest
 
 PUBLISHED: dict[str, type[msgspec.Struct]] = {
     f"report-{REPORT_VERSION}": Document,
@@ -27,6 +30,11 @@ PUBLISHED: dict[str, type[msgspec.Struct]] = {
 """Name of a schema to the noun that it describes."""
 
 _BASE = "https://fivefold.dev/schema/"
+
+
+def write(value: Document, manifest: Manifest | None = None, place: str = "fivefold.yaml") -> bytes:  # noqa: ARG001
+    """Return the document; see :meth:`fivefold.report.formats.Format.write`."""
+    return document(value)
 
 
 def document(value: Document) -> bytes:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from fivefold.contract.finding import Finding, Measure
     from fivefold.contract.verdict import ClaimVerdict, Verdict
+    from fivefold.manifest.nouns import Manifest
     from fivefold.report.nouns import Document
 
 MARKS = {
@@ -54,6 +55,17 @@ def show(verdict: Verdict, findings: Iterable[Finding]) -> RenderableType:
 def show_findings(findings: Iterable[Finding]) -> RenderableType:
     """Return findings without a verdict, worst first: those of an exploratory run."""
     return Group(*(_finding(finding) for finding in _worst_first(tuple(findings))))
+
+
+def write(value: Document, manifest: Manifest | None = None, place: str = "fivefold.yaml") -> bytes:  # noqa: ARG001
+    """Return what the terminal shows, 100 columns wide; see :meth:`fivefold.report.formats.Format.write`."""
+    from io import StringIO
+
+    from rich.console import Console
+
+    page = StringIO()
+    Console(file=page, width=100, no_color=True, highlight=False).print(show_document(value))
+    return page.getvalue().encode()
 
 
 def show_document(document: Document) -> RenderableType:

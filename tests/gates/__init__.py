@@ -1,0 +1,1 @@
+"""Gates: each shown letting a good build through and refusing bad ones."""

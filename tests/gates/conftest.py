@@ -1,0 +1,46 @@
+"""Two applications with sealed evidence: one of which no check fails, one whose answers are wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pytest
+from tests.subject.apps import build, table
+
+from fivefold.assess.run import Options, assess
+from fivefold.manifest.reader import read
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fivefold.contract.outcome import Outcome
+
+ROWS = 600
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Path:
+    """An application whose answers, read from a file, follow the rule that made the target."""
+    return sealed(tmp_path / "good", right=True)
+
+
+@pytest.fixture
+def bad(tmp_path: Path) -> Path:
+    """An application that answers the wrong way round."""
+    return sealed(tmp_path / "bad", right=False)
+
+
+def sealed(root: Path, *, right: bool) -> Path:
+    """Build, assess, return the folder."""
+    build(root, rows=ROWS)
+    heavy = table(ROWS, 2)["weight"] > 50
+    said = pd.Series(heavy == right).map({True: "yes", False: "no"})
+    said.to_frame("prediction").to_csv(root / "answers.csv", index=False)
+    text = (root / "fivefold.yaml").read_text(encoding="utf-8")
+    assert "factory: scorer:load" in text
+    (root / "fivefold.yaml").write_text(text.replace("factory: scorer:load", "predictions: answers.csv"), "utf-8")
+    done = assess(read(root), Options(effort="quick"))
+    outcomes: dict[str, Outcome] = {finding.check: finding.result.outcome for finding in done.findings}
+    assert (outcomes["P3.accuracy"] == "pass") is right
+    return root
