@@ -207,6 +207,7 @@ def test_only_the_same_plan_and_key_resume(tmp_path: Path) -> None:
     build.application(tmp_path)
     evidence, signer = build.opened(tmp_path)
     attempt = build.begin(evidence, tmp_path)
+    build.befriend(signer)
     assert evidence.unfinished("00" * 32) is None
     assert build.opened(tmp_path)[0].unfinished(attempt.plan.digest) is None
     resumed = build.opened(tmp_path, signer)[0].unfinished(attempt.plan.digest)

@@ -384,8 +384,9 @@ def test_evidence_of_another_catalogue_is_not_a_clean_pass(tmp_path: Path) -> No
 def test_statements_of_another_key_in_one_attempt_are_caught(tmp_path: Path) -> None:
     """A trusted colleague's finding does not slip into somebody else's attempt."""
     build.application(tmp_path)
-    evidence, signer = build.opened(tmp_path)
-    other = signing.generate()
+    signer, other = signing.generate(), signing.generate()
+    build.befriend(signer, other)
+    evidence, _ = build.opened(tmp_path, signer)
     attempt = build.begin(evidence, tmp_path)
     colleague, _ = build.opened(tmp_path, other)
     colleague.put_finding(attempt.plan, build.finding(attempt.plan, "P3.accuracy"))
@@ -414,3 +415,26 @@ def test_subjects_must_be_those_of_the_plan(tmp_path: Path) -> None:
     forged = envelope.seal(statements.FINDING_TYPE, {"manifest": "00" * 32}, said, signer)
     evidence._journal.append({finding_path(1, "P3.accuracy"): forged})
     assert ("finding.plan", finding_path(1, "P3.accuracy")) in _codes(_verify(tmp_path, signer))
+
+
+def test_strangers_waivers_do_not_shield_a_forged_verdict(tmp_path: Path) -> None:
+    """Two throw-away keys waive one claim; the verdict says much more than that, and is named, not only doubted."""
+    build.application(tmp_path)
+    evidence, signer = build.opened(tmp_path)
+    _waive(evidence, P, "privacy-officer")
+    _waive(evidence, L, "legal-officer")
+    from fivefold.catalogue import load
+    from fivefold.evidence import waivers
+    from fivefold.evidence.judge import ValidWaiver, judge
+
+    attempt = build.begin(evidence, tmp_path)
+    for check in build.runs(attempt.plan):
+        attempt.add(build.finding(attempt.plan, check))
+    records = waivers.opened(evidence.waivers(), evidence.keys())
+    ids = (records[0].digest, records[1].digest)
+    held = ValidWaiver(claim="2c", until="2027-01-31", officers=("Pia", "Leo"), ids=ids)
+    fair = judge(attempt.plan, tuple(attempt.findings().values()), (held,), attempt.started, load())
+    attempt.close(msgspec.structs.replace(fair, attained=fair.declared), None)
+    found = _verify(tmp_path, signer)
+    assert found.exit_code == 1
+    assert ("verdict.differs", "attempts/0001/verdict.json") in _codes(found)

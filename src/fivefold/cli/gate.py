@@ -62,6 +62,7 @@ def sealed(application: Path, evidence: Path | None, trust: Path | None) -> Docu
     Raises:
         InputError: There is no manifest, or no evidence with a verdict.
     """
+    from fivefold.cli.verify import refuse_link
     from fivefold.errors import InputError
     from fivefold.evidence.application import observe, read_folder
     from fivefold.keys import store
@@ -70,6 +71,7 @@ def sealed(application: Path, evidence: Path | None, trust: Path | None) -> Docu
 
     manifest = read_manifest(application)
     place = evidence or manifest.root / "evidence"
+    refuse_link(place)
     if not place.is_dir():
         raise InputError(
             "evidence.none", f"there is no evidence at {place}.", remedy="Make it first: fivefold assess FOLDER."

@@ -66,6 +66,7 @@ def report(
     Exit code 0: rendered from evidence that verifies. 1: rendered, but the evidence does not hold (the report says
     what). 3: rendered; intact, but by an unknown signer or not enough for a clean answer.
     """
+    from fivefold.cli.verify import beside
     from fivefold.evidence.application import newest_manifest, observe, read_folder
     from fivefold.keys import store
     from fivefold.report.read import read
@@ -80,14 +81,14 @@ def report(
     if target is not None:
         _refuse_inside(target, place)
     files = read_folder(place)
-    root = place.resolve().parent
-    manifest = newest_manifest(files, root) if (root / "fivefold.yaml").is_file() else None
+    root = beside(place, files)
+    manifest = newest_manifest(files, root) if root is not None else None
     document = read(
         files,
         store.read_trust(trust),
         store.utc_now(),
         attempt=attempt,
-        application=observe(root, manifest) if manifest is not None else None,
+        application=observe(root, manifest) if root is not None and manifest is not None else None,
     )
     if standard or export:
         _mapping.deliver(document, newest_manifest(files, Path("/")), standard, export, out, json=json)
@@ -97,9 +98,11 @@ def report(
 
 
 def _evidence(folder: Path) -> Path:
+    from fivefold.cli.verify import refuse_link
     from fivefold.errors import InputError
 
     place = folder / "evidence" if (folder / "fivefold.yaml").is_file() else folder
+    refuse_link(place)
     if not place.is_dir():
         raise InputError(
             "evidence.none", f"there is no evidence at {place}.", remedy="Make it first: fivefold assess FOLDER."

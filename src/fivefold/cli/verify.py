@@ -59,7 +59,7 @@ def verify(
 
     place = _evidence(folder)
     files = read_folder(place)
-    root = application or (place.resolve().parent if (place.resolve().parent / "fivefold.yaml").is_file() else None)
+    root = application or beside(place, files)
     found = verify_folder(
         files,
         store.read_trust(trust),
@@ -87,7 +87,41 @@ def _evidence(folder: Path) -> Path:
     place = folder / "evidence" if (folder / "fivefold.yaml").is_file() and (folder / "evidence").is_dir() else folder
     if not place.is_dir():
         raise InputError("evidence.none", f"there is no folder {folder}.", remedy="Name the folder that assess wrote.")
+    refuse_link(place)
     return place
+
+
+def refuse_link(place: Path) -> None:
+    """Refuse an evidence folder that is a link: it would be held against the application that the link points into.
+
+    Raises:
+        InputError: ``evidence.link``.
+    """
+    from fivefold.errors import InputError
+
+    if place.is_symlink():
+        remedy = "Name the folder that it points to, with --application if that lies elsewhere."
+        raise InputError("evidence.link", f"{place} is a link, not an evidence folder.", remedy=remedy)
+
+
+def beside(place: Path, files: dict[str, bytes | None]) -> Path | None:
+    """Return the application's folder around an evidence folder; None if the evidence stands alone.
+
+    It is the application if its manifest is there, or anything that the logged manifest names: taking the manifest
+    away must not switch the comparison off.
+    """
+    from fivefold.evidence.application import newest_manifest
+
+    root = place.absolute().parent
+    if (root / "fivefold.yaml").is_file():
+        return root
+    manifest = newest_manifest(files, root)
+    if manifest is None:
+        return None
+    model = manifest.model
+    named = [item.path for item in manifest.data.values()]
+    named += [name for name in (model.path, *model.files, *model.predictions.values()) if name] if model else []
+    return root if any((root / name).exists() for name in named) else None
 
 
 def _root(since: str) -> bytes:

@@ -15,6 +15,7 @@ from fivefold.evidence.journal import Journal
 from fivefold.evidence.layout import attempt_path, finding_path, key_path
 from fivefold.evidence.statements import FindingStatement, PlanStatement, VerdictStatement
 from fivefold.keys import store
+from fivefold.keys import trust as trust_file
 from fivefold.log import checkpoint
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from fivefold.contract.plan import Plan
     from fivefold.contract.verdict import Verdict, Waiver
     from fivefold.evidence.judge import ValidWaiver
-    from fivefold.keys import trust as trust_file
     from fivefold.keys.signing import PublicKey, Signer
 
 
@@ -47,14 +47,15 @@ class Evidence:
         Raises:
             InputError: ``evidence.not-evidence`` if the folder holds something else; ``evidence.unwritable``.
             TrustError: ``evidence.other-application``, ``evidence.truncated``, ``evidence.rewritten``,
-                ``evidence.malformed-log``, ``evidence.not-mine``: the log is not as we left it.
+                ``evidence.malformed-log``, ``evidence.not-mine``: the log is not as we left it, or as somebody
+                left it whom the user trusts as assessor.
         """
         self.path = path
         self.application = application
         self.repaired: tuple[str, ...] = ()
         self._signer = signer
         self._clock = clock
-        self._journal = Journal(path, checkpoint.origin_of(application), signer)
+        self._journal = Journal(path, checkpoint.origin_of(application), signer, _known(("assessor", "log")))
         if path.is_symlink() or (path.exists() and not path.is_dir()):
             raise InputError("evidence.not-evidence", f"{path} is not a folder.", remedy="Name another folder.")
         if path.is_dir():
@@ -238,9 +239,20 @@ class Evidence:
     def _vouch(self, path: str, data: bytes, files: Mapping[str, bytes]) -> bool:
         """Whether an unlogged file is one that we made, or an officer's waiver for this application."""
         try:
-            return repair.ours(path, data, files, repair.Owner(self.application, self._signer.public, self.keys()))
+            officers = {key.id: key for key in _known(("privacy-officer", "legal-officer"))}
+            owner = repair.Owner(self.application, self._signer.public, self.keys(), officers)
+            return repair.ours(path, data, files, owner)
         except FivefoldError:
             return False
+
+
+def _known(roles: tuple[str, ...]) -> tuple[PublicKey, ...]:
+    """Return the keys that the user's own trust file names in one of these roles, and the user's own of that role."""
+    from fivefold.keys.signing import load_public
+
+    trusted = trust_file.read(store.read_trust()).keys
+    found = [load_public(key.public.encode()) for key in trusted if set(key.roles) & set(roles) and not key.revoked]
+    return (*found, *(key.signer.public for key in store.own_keys() if key.note.role in roles))
 
 
 class Attempt:

@@ -24,7 +24,7 @@ from fivefold.keys.signing import load_public
 from fivefold.log import checkpoint, tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from fivefold.keys.signing import PublicKey, Signer
 
@@ -38,18 +38,26 @@ _FIRST = {"manifest.yaml": 0, "report.html": 0, "plan.json": 2, "verdict.json": 
 class Journal:
     """The log of one evidence folder, with the right to append to it; callers hold the application's lock."""
 
-    def __init__(self, folder: Path, origin: str, signer: Signer) -> None:
-        """Remember where and who; nothing is read or written yet."""
+    def __init__(self, folder: Path, origin: str, signer: Signer, known: Iterable[PublicKey] = ()) -> None:
+        """Remember where and who; nothing is read or written yet.
+
+        Args:
+            folder: The evidence folder.
+            origin: Name of the log.
+            signer: Signs what is appended.
+            known: Other keys whose checkpoints are continued; a key that only lies in the folder is nobody's.
+        """
         self.folder = folder
         self._origin = origin
         self._signer = signer
+        self._known = {key.id: key for key in (signer.public, *known)}
 
     def entries(self) -> list[Entry]:
         """Return the leaves in order, after checking them against the checkpoint.
 
         Raises:
             TrustError: ``evidence.malformed-log``, ``evidence.truncated``, ``evidence.rewritten``,
-                ``evidence.other-application``, ``evidence.no-key``.
+                ``evidence.other-application``, ``evidence.not-mine``.
         """
         return self._load()[0]
 
@@ -181,7 +189,17 @@ class Journal:
         data = self._peek(CHECKPOINT)
         if data is None:
             return entries, 0
-        said, _ = checkpoint.verify(data, tuple(self.keys().values()))
+        try:
+            said, _ = checkpoint.verify(data, tuple(self._known.values()))
+        except TrustError as error:
+            if error.code != "log.unknown-key":
+                raise
+            raise TrustError(
+                "evidence.not-mine",
+                "the log's checkpoint was signed by a key that is neither yours nor one that you trust as assessor.",
+                where=CHECKPOINT,
+                remedy="Restore the folder from a copy, name another folder, or trust that key: fivefold trust add.",
+            ) from None
         if said.origin != self._origin:
             message = f"this is the evidence of another application ({said.origin})."
             raise TrustError("evidence.other-application", message, where=CHECKPOINT)

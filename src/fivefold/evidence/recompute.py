@@ -7,6 +7,7 @@ findings. Limit: the facts (rows, columns, what the model answers) and the findi
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from fivefold.contract.codec import canonical
 from fivefold.errors import FivefoldError
 from fivefold.evidence import waivers
 from fivefold.evidence.flaws import Flaw, flaw
-from fivefold.evidence.judge import judge
+from fivefold.evidence.judge import ValidWaiver, judge
 from fivefold.evidence.layout import attempt_path
 from fivefold.evidence.source import code
 from fivefold.manifest.reader import parse
@@ -27,9 +28,10 @@ from fivefold.plan.seal import plan_digest
 
 if TYPE_CHECKING:
     from fivefold.catalogue.nouns import Catalogue
+    from fivefold.contract.finding import Finding
     from fivefold.contract.plan import Facts, Plan
     from fivefold.contract.verdict import Verdict
-    from fivefold.evidence.chain import AttemptRecord, Chain, VerdictRecord
+    from fivefold.evidence.chain import AttemptRecord, Chain, VerdictRecord, WaiverRecord
     from fivefold.keys.trust import Trust
     from fivefold.manifest.nouns import Manifest
 
@@ -153,6 +155,10 @@ def _differences(plan: Plan, wanted: Plan) -> list[str]:
     for kind, key in (("claims", "claim"), ("checks", "check")):
         logged = {getattr(item, key): item for item in getattr(plan, kind)}
         expected = {getattr(item, key): item for item in getattr(wanted, kind)}
+        twice = [
+            name for name, times in Counter(getattr(item, key) for item in getattr(plan, kind)).items() if times > 1
+        ]
+        found += [f"{key} {name} stands there more than once." for name in sorted(twice)]
         found += [f"{key} {name} binds, but was dropped." for name in expected.keys() - logged.keys()]
         found += [f"{key} {name} does not belong there." for name in logged.keys() - expected.keys()]
         for name in sorted(logged.keys() & expected.keys()):
@@ -200,8 +206,9 @@ def _verdict(record: VerdictRecord, plan: Plan, chain: Chain, redone: Redone, *,
     lacking = set(said.waivers) - {name for item in valid for name in item.ids}
     strangers = {item.digest for item in named if trust.find(item.key) is None}
     if lacking & strangers and set(said.waivers) == {item.digest for item in named}:
-        text = "it counts a waiver by officers whom the trust file does not name: it could not be computed again."
+        text = "it counts a waiver by officers whom the trust file does not name: it was computed again as if it held."
         redone.doubts.append(Flaw(code="verdict.unknown-officer", path=record.path, text=text))
+        _as_if(record, plan, findings, named, redone)
         return
     if lacking:
         text = "it counts a waiver that does not hold: it takes two officers with two keys and two names, in force."
@@ -219,6 +226,35 @@ def _verdict(record: VerdictRecord, plan: Plan, chain: Chain, redone: Redone, *,
     if ended and record is chain.verdicts[-1]:
         text = f"it counts a waiver that has ended since (claim {', '.join(ended)}): judge or assess again."
         redone.doubts.append(Flaw(code="verdict.waiver-ended", path=record.path, text=text))
+
+
+def _as_if(
+    record: VerdictRecord, plan: Plan, findings: tuple[Finding, ...], named: list[WaiverRecord], redone: Redone
+) -> None:
+    """Judge again as if every named waiver held: not even then may the verdict say more."""
+    said = record.statement
+    pairs: dict[str, list[WaiverRecord]] = {}
+    for item in named:
+        pairs.setdefault(item.waiver.claim, []).append(item)
+    held = tuple(
+        ValidWaiver(
+            claim=claim,
+            until=min(item.waiver.until for item in halves),
+            officers=("an unknown officer", "another unknown officer"),
+            ids=(halves[0].digest, halves[-1].digest),
+            keys=(halves[0].key, halves[-1].key),
+        )
+        for claim, halves in sorted(pairs.items())
+    )
+    try:
+        again = judge(plan, findings, held, said.now, load())
+    except FivefoldError as error:
+        redone.problem("verdict.recompute", record.path, f"it cannot follow from plan and findings ({error.code}).")
+        return
+    logged, computed = said.verdict, again
+    states = ({item.claim: item.status for item in one.claims} for one in (logged, computed))
+    if (logged.attained, logged.counts) != (computed.attained, computed.counts) or next(states) != next(states):
+        redone.problem("verdict.differs", record.path, _said(logged, computed, ["claims or counts"]))
 
 
 def _said(logged: Verdict, again: Verdict, fields: list[str]) -> str:

@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Owner:
-    """Who repairs: the application, the owner's public key, and all keys that the folder carries."""
+    """Who repairs: the application, the owner's public key, all keys that the folder carries, and known officers'."""
 
     application: str
     own: PublicKey
     keys: Mapping[str, PublicKey]
+    officers: Mapping[str, PublicKey]
 
 
 def ours(path: str, data: bytes, files: Mapping[str, bytes], owner: Owner) -> bool:
@@ -45,7 +46,7 @@ def ours(path: str, data: bytes, files: Mapping[str, bytes], owner: Owner) -> bo
         opened = envelope.unseal(files.get(path, b""), {owner.own.id: owner.own}, where=path)
         return opened.subjects.get(layout.REPORT_SUBJECT) == digest(data)
     if place.kind == "waiver":
-        opened = envelope.unseal(data, dict(owner.keys), where=path)
+        opened = envelope.unseal(data, dict(owner.officers), where=path)
         waiver = statements.read(opened, statements.WAIVER_TYPE, WaiverStatement, where=path).waiver
         return waiver.application == owner.application
     return _signed(place, path, files, owner)

@@ -21,7 +21,7 @@ from fivefold.evidence import chain as chain_
 from fivefold.evidence import ledger as ledger_
 from fivefold.evidence import recompute, waivers
 from fivefold.evidence.flaws import AttemptView, Flaw, Verification
-from fivefold.evidence.layout import attempt_path
+from fivefold.evidence.layout import CHECKPOINT, attempt_path
 from fivefold.keys import trust as trust_file
 from fivefold.keys.signing import load_public
 
@@ -63,6 +63,7 @@ def verify(
     doubts: list[Flaw] = []
     notes: list[str] = []
     _numbering(chain, problems, doubts, notes)
+    _checkpointed(ledger, chain, known, doubts)
     problems += ledger_.check_since(ledger, since) if since is not None else []
     redone = recompute.check(chain, known, now)
     problems += redone.problems
@@ -101,6 +102,18 @@ def _numbering(chain: Chain, problems: list[Flaw], doubts: list[Flaw], notes: li
     if len(unfinished) == len(numbers):
         doubts.append(Flaw(code="evidence.unfinished", path="attempts", text="no attempt has a verdict."))
     notes.extend(f"Attempt {number} was begun and has no verdict." for number in unfinished)
+
+
+def _checkpointed(ledger: ledger_.Ledger, chain: Chain, trust: trust_file.Trust, doubts: list[Flaw]) -> None:
+    """Doubt a log that somebody else closed than who made its newest statement: files at its end may have been cut."""
+    signer = ledger.signer
+    made = [item.key for item in chain.signatures if item.kind in ("plan", "finding", "verdict")]
+    if signer is None or not made or signer.id == made[-1]:
+        return
+    entry = trust.find(signer.id)
+    if entry is None or "log" not in entry.roles:
+        text = "another key closed the log than signed its newest statement: what it may have cut off does not show."
+        doubts.append(Flaw(code="evidence.other-closer", path=CHECKPOINT, text=text))
 
 
 def _notes(chain: Chain, trust: trust_file.Trust, now: str, *, since: bytes | None) -> list[str]:

@@ -38,7 +38,9 @@ def check(waiver: Waiver) -> None:
     try:
         until = date.fromisoformat(waiver.until)
     except ValueError:
-        raise InputError("waiver.until", f"{waiver.until!r} is not a day.", remedy="Write it as 2026-12-31.") from None
+        until = date.min
+    if until.isoformat() != waiver.until or until == date.min:  # dates are compared as texts elsewhere: one form only
+        raise InputError("waiver.until", f"{waiver.until!r} is not a day.", remedy="Write it as 2026-12-31.")
     if not issued <= until <= issued + LONGEST:
         raise InputError("waiver.until", "a waiver ends within one year, and not in the past.", remedy="Choose a day.")
     if len(waiver.reason.split()) < 3:

@@ -91,8 +91,9 @@ def new_key(role: trust_file.Role, name: str = "", algorithm: Algorithm | None =
         algorithm: Overrides the choice by role.
 
     Raises:
-        InputError: ``keys.algorithm`` if the role needs another algorithm.
+        InputError: ``keys.algorithm`` if the role needs another algorithm; ``trust.invisible`` for an odd name.
     """
+    trust_file.require_visible(name)
     chosen: Algorithm = algorithm or ("ecdsa-p256" if role == "signer" else "ed25519")
     if role == "signer" and chosen == "ed25519":
         raise InputError(

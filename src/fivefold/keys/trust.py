@@ -122,6 +122,7 @@ def add(
             moment(text)
     if not person(name) or not roles:
         raise InputError("trust.malformed", "a trusted key needs a name and at least one role.")
+    require_visible(name)
     wanted = TrustedKey(
         id=key.id, name=name, roles=roles, public=key.pem.decode(), valid_from=valid_from, valid_until=valid_until
     )
@@ -201,8 +202,43 @@ def holders(trust: Trust, role: Role, now: str) -> tuple[PublicKey, ...]:
 
 
 def person(name: str) -> str:
-    """Return a name in the form in which two names are compared."""
-    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+    """Return a name in the form in which two names are compared.
+
+    Invisible characters and variation selectors are dropped, and Cyrillic and Greek letters that look like Latin ones
+    are taken for them: one person under two spellings is one. The table is not complete (Unicode TR 39 is).
+    """
+    plain = unicodedata.normalize("NFKC", name).casefold()
+    seen = "".join(letter for letter in plain if letter.isspace() or not unseen(letter)).translate(_LOOKS_LIKE)
+    return " ".join(seen.split())
+
+
+def require_visible(name: str) -> None:
+    """Refuse a name with characters that nobody can see: it would look like another one.
+
+    Raises:
+        InputError: ``trust.invisible``.
+    """
+    odd = next((letter for letter in name if unseen(letter)), "")
+    if odd:
+        message = f"the name holds the invisible character U+{ord(odd):04X}."
+        raise InputError("trust.invisible", message, remedy="Write the name without it.")
+
+
+def unseen(letter: str) -> bool:
+    """Whether a character is invisible: a format or control character, or a variation selector."""
+    return (
+        unicodedata.category(letter) in ("Cf", "Cc", "Co", "Cn")
+        or 0xFE00 <= ord(letter) <= 0xFE0F
+        or (0xE0100 <= ord(letter) <= 0xE01EF)
+    )
+
+
+_LOOKS_LIKE = str.maketrans(
+    "\u0430\u0441\u0435\u0456\u0458\u043e\u0440\u0455\u0443\u0445\u0501\u04bb\u051b\u051d\u043a\u043c\u0442\u043d\u0432"
+    "\u03b1\u03bf\u03c1\u03bd\u03b9\u03ba\u03c4\u03c5\u03c7\u03b3",
+    "aceijopsyxdhqwkmthbaopviktuxy",
+)
+"""Cyrillic and Greek small letters, and the Latin ones that they look like."""
 
 
 def moment(text: str) -> datetime:
