@@ -117,7 +117,8 @@ def _cost(peer: Path | None, scratch: Path, *, draws: int, repeat: int) -> list[
     for at in range(repeat):
         place = scratch / f"credit{at}"
         shutil.copytree(CREDIT, place, ignore=shutil.ignore_patterns("evidence", "__pycache__"))
-        mine = _ours(["assess", str(place), "--json"], place, scratch / f"home{at}")
+        only = [word for check in sorted(CHECKS) for word in ("--only", check)]
+        mine = _ours(["assess", str(place), "--json", *only], place, scratch / f"home{at}")
         if fault := unmeasured(mine):
             note = fault
         else:
@@ -129,7 +130,7 @@ def _cost(peer: Path | None, scratch: Path, *, draws: int, repeat: int) -> list[
                 theirs.append(other.cpu)
     mine_cpu = median(ours) if ours and not note else None
     peer_cpu = median(theirs) if theirs else None
-    text = note or f"median of {repeat}, fresh home; peers with {draws} resamples"
+    text = note or f"{', '.join(sorted(CHECKS))}; median of {repeat}, fresh home; peers with {draws} resamples"
     # without a peer there is no ratio: then nothing is measured
     value = mine_cpu if peer_cpu is not None else None
     return [Row("CPU of the whole assessment", value, peer_cpu, 0.3, "max", "s", note=text)]
