@@ -183,7 +183,7 @@ class Bench:
         model = self.manifest.model
         return Task(
             job=job,
-            model=self._model(model.factory, job, training=False) if model and model.factory else None,
+            model=self._model(model.factory, job, training=False) if model and (model.factory or model.onnx) else None,
             training=self._model(self.manifest.training, job, training=True) if self.manifest.training else None,
             limits=limits,
         )
@@ -196,11 +196,13 @@ class Bench:
         read = (*self._python, app, str(self.snapshot.signed), *self.snapshot.reachable)
         seed = int(hashlib.sha256(f"model\n{job.check}\n{job.seed}\n".encode()).hexdigest()[:8], 16)
         confinement = Confinement(read=read, scratch="", file_bytes=_MODEL_FILE, foreign=True)
-        return ModelJob(folder=app, target=target, training=training, seed=seed, confinement=confinement)
+        model = self.manifest.model
+        onnx = model.onnx if model and not training else ""
+        return ModelJob(folder=app, target=target, training=training, seed=seed, confinement=confinement, onnx=onnx)
 
     def _modules(self) -> tuple[str, ...]:
         """Return the modules that the model's own code imports; the worker loads those of known engines once."""
-        found: set[str] = set()
+        found: set[str] = {"onnx", "onnxruntime"} if self.manifest.model and self.manifest.model.onnx else set()
         for name in self.snapshot.files:
             path = self.snapshot.signed / name
             if name.endswith(".py") and path.stat().st_size <= _SOURCE:

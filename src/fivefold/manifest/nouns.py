@@ -120,6 +120,17 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     task: Literal["", "binary", "multiclass", "regression"] = ""
     version: int = 1
 
+    @property
+    def onnx(self) -> str:
+        """The ONNX file that is the model by itself; empty: there is none."""
+        other = self.factory or self.endpoint or self.command or self.predictions
+        return self.path if is_onnx(self.path) and not other else ""
+
+
+def is_onnx(path: str) -> bool:
+    """Return whether a name is that of an ONNX file."""
+    return path.lower().endswith(".onnx")
+
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that ``fivefold.yaml`` declares, validated.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fivefold.errors import InputError, ProblemsError
 from fivefold.manifest.columns import check_columns, check_features, header
-from fivefold.manifest.nouns import Application, DataSet, Feature, Manifest, Model, SharingPath, Use
+from fivefold.manifest.nouns import Application, DataSet, Feature, Manifest, Model, SharingPath, Use, is_onnx
 from fivefold.manifest.options import check_options
 from fivefold.manifest.places import check_factory, check_path
 from fivefold.manifest.schema import MANIFEST, SETS
@@ -178,8 +178,10 @@ def _check_model(walk: Walk, document: dict[str, Any]) -> None:
     if model is None:
         return
     kinds = [kind for kind in ("factory", "predictions", "endpoint", "command") if f"model.{kind}" in walk.lines]
+    if not kinds and is_onnx(model.get("path", "")):
+        kinds = ["path"]
     if not kinds:
-        remedy = "Add `factory: module:function` or `predictions: file.csv`."
+        remedy = "Add `factory: module:function`, `path: model.onnx` or `predictions: file.csv`."
         walk.report("model-kind", "model", "nothing says how the model answers.", remedy)
     elif len(kinds) > 1:
         walk.report("model-kind", f"model.{kinds[1]}", f"both {' and '.join(kinds)} are given.", "Keep one of them.")

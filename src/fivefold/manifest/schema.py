@@ -112,13 +112,14 @@ _FEATURE = Field(
 
 _MODEL = Field(
     "section",
-    "The model: a factory, or a file of predictions.",
+    "The model: a factory, an ONNX file, or a file of predictions.",
     fields={
         "factory": Field("factory", "module:function in this folder; called without arguments it returns the model."),
-        "path": Field("path", "File or folder that the factory loads; it belongs to what is signed."),
+        "path": Field("path", "File or folder that the factory loads; without a factory an ONNX file. It is signed."),
         "files": Field("paths", "Further files that are signed with it."),
         "signature": Field("path", "OpenSSF model-signing bundle."),
         "predictions": Field("predictions", "File of predictions, or a file per data set."),
+        "output": Field("choice", "What the raw scores are; seen if absent.", choices=SCORES),
         "classes": Field("labels", "Labels in the order of the probability columns or of integer answers."),
         "task": Field("choice", "Read from the model if absent.", choices=("binary", "multiclass", "regression")),
         "version": Field("integer", "Only grows.", low=1),

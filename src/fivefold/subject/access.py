@@ -8,7 +8,7 @@ decided is an error that says what to declare.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from fivefold.contract.subject import Task
     from fivefold.subject.model import Description, Form, Method, Raw
+
+Link = Literal["", "softmax", "sigmoid"]
 
 _MOST_GUESSED = 50
 """Whole-number targets with more distinct values are not taken for classes unless the model shows classes."""
@@ -39,6 +41,7 @@ class Known:
         task: As declared; empty: to be found.
         classes: As declared, in the order of the score columns; empty: to be found.
         classified: The manifest speaks of classes (``positive`` or ``alarm``).
+        output: What the raw scores are, as declared (``model.output``); empty: seen from the answers.
     """
 
     labels: tuple[str, ...]
@@ -47,6 +50,7 @@ class Known:
     task: str = ""
     classes: tuple[str, ...] = ()
     classified: bool = False
+    output: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,8 @@ class Access:
         positions: Class index of each place, where answers are places; None: they are labels (or values).
         order: Class index of each of the model's score columns.
         positive: The model gives one score column: that of the second class.
-        note: Why scores are not used; empty if they are, or if there are none.
+        note: Why scores are not used, or what was made of them; empty: they are used as they are, or there are none.
+        link: What turns the model's scores into probabilities; empty: they are probabilities.
     """
 
     task: Task
@@ -74,6 +79,7 @@ class Access:
     order: tuple[int, ...] = ()
     positive: bool = False
     note: str = ""
+    link: Link = ""
 
 
 @dataclass
@@ -88,6 +94,7 @@ class _Tried:
     score: Method | None = None
     scores: np.ndarray | None = None
     note: str = ""
+    link: Link = ""
     classes: tuple[str, ...] = field(default_factory=tuple)
 
 
@@ -102,7 +109,7 @@ def find(raw: Raw, frame: pd.DataFrame, known: Known) -> Access:
     Raises:
         SubjectError: It fails on these rows, or ``model.classes`` if classes or their order cannot be decided.
     """
-    tried = _try(raw, frame)
+    tried = _try(raw, frame, known)
     if not _classified(tried, known):
         return _regression(tried, known)
     if tried.scores is not None and tried.scores.ndim == 1:
@@ -118,11 +125,12 @@ def find(raw: Raw, frame: pd.DataFrame, known: Known) -> Access:
         positions=positions,
         order=order,
         note=tried.note,
+        link=tried.link,
     )
     return _verified(access, tried, known)
 
 
-def _try(raw: Raw, frame: pd.DataFrame) -> _Tried:
+def _try(raw: Raw, frame: pd.DataFrame, known: Known) -> _Tried:
     """Ask everything once, with a frame and, if the model cannot read one, with a matrix."""
     description = raw.describe()
     first: Method = "call" if "call" in description.methods else description.methods[0]
@@ -139,13 +147,34 @@ def _try(raw: Raw, frame: pd.DataFrame) -> _Tried:
             raise error from None
     tried = _Tried(form, len(frame), description)
     if first == "predict_proba":
-        tried.score, tried.scores = first, given
+        tried.score, tried.scores = first, _linked(tried, given, known)
     elif first == "predict" and "predict_proba" in description.methods:
         tried.answer, tried.given = first, answers.vector(given, len(frame))
-        _try_scores(raw, frame, tried)
+        if known.output not in ("labels", "values"):
+            _try_scores(raw, frame, tried, known)
     else:
-        _sort(tried, first, given)
+        _sort(tried, first, _linked(tried, given, known))
     return tried
+
+
+def _linked(tried: _Tried, given: np.ndarray, known: Known) -> np.ndarray:
+    """Return scores as probabilities where they are logits: as declared, else as a network or ONNX file shows."""
+    said = tried.description
+    seen = said.kind != "" and not known.output and known.task != "regression" and not said.regressor
+    if not (seen or known.output == "logits") or given.dtype.kind != "f" or not 0 < given.ndim < 3:
+        return given
+    wide = given.ndim == 2 and given.shape[1] > 1
+    if known.output != "logits" and (answers.normalised(given) or not (wide or _speaks_of_two(known))):
+        return given
+    tried.link = "softmax" if wide else "sigmoid"
+    tried.note = f"Its scores are no probabilities: they are taken for logits, and their {tried.link} is used."
+    return answers.linked(given, tried.link)
+
+
+def _speaks_of_two(known: Known) -> bool:
+    """Return whether the target is one of two classes, so that one column of numbers can be a logit."""
+    names = known.classes or known.labels
+    return len(names) == 2 and bool(known.classes or known.classified or not known.numeric or names == ("0", "1"))
 
 
 def _sort(tried: _Tried, method: Method, given: np.ndarray) -> None:
@@ -160,7 +189,7 @@ def _sort(tried: _Tried, method: Method, given: np.ndarray) -> None:
         tried.answer, tried.given = method, flat
 
 
-def _try_scores(raw: Raw, frame: pd.DataFrame, tried: _Tried) -> None:
+def _try_scores(raw: Raw, frame: pd.DataFrame, tried: _Tried, known: Known) -> None:
     """Ask for probabilities; a model that has none, or none that are normalised, gives labels only."""
     try:
         given = raw.ask("predict_proba", tried.form, frame)
@@ -169,6 +198,7 @@ def _try_scores(raw: Raw, frame: pd.DataFrame, tried: _Tried) -> None:
             raise
         tried.note = "Its predict_proba fails, so only labels are used."
         return
+    given = _linked(tried, given, known)
     if given.ndim != 2 or given.dtype.kind not in "fiu":
         tried.note = "Its predict_proba gives no table of numbers, so only labels are used."
         return
@@ -184,7 +214,9 @@ def _classified(tried: _Tried, known: Known) -> bool:
     """Return whether the answers are classes: as declared, else as target and model show."""
     if known.task:
         return known.task != "regression"
-    if known.classes or known.classified or not known.numeric:
+    if known.output == "values":
+        return False
+    if known.classes or known.classified or known.output or not known.numeric:
         return True
     said = tried.description
     shown = said.classes is not None or (tried.scores is not None and tried.scores.ndim == 2)

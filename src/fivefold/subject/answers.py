@@ -118,5 +118,37 @@ def scores(raw: np.ndarray, rows: int, width: int, *, order: Sequence[int], posi
     return found
 
 
+def normalised(raw: np.ndarray) -> bool:
+    """Return whether (n, K) scores are rows of probabilities, or (n,) and (n, 1) ones lie between 0 and 1."""
+    if not np.isfinite(raw).all():
+        return False
+    low, high = raw.min(initial=0.0) >= -SUM_TOLERANCE, raw.max(initial=0.0) <= 1 + SUM_TOLERANCE
+    if raw.ndim == 2 and raw.shape[1] > 1:
+        return bool(low and (np.abs(raw.sum(axis=1, dtype=np.float64) - 1.0) <= SUM_TOLERANCE).all())
+    return bool(low and high)
+
+
+def linked(raw: np.ndarray, link: str) -> np.ndarray:
+    """Return probabilities of logits.
+
+    Args:
+        raw: (n, K) logits for ``softmax``; (n,) or (n, 1), the logit of the second class, for ``sigmoid``.
+        link: ``softmax``, ``sigmoid``, or empty: return ``raw`` as it is.
+
+    Returns:
+        (n, K) float64, K = 2 for ``sigmoid``; NaN where a logit is NaN or infinite.
+    """
+    if not link:
+        return raw
+    given = raw.astype(np.float64)
+    if link == "sigmoid":
+        second = given.reshape(len(given))
+        given = np.column_stack([np.zeros_like(second), second])
+    with np.errstate(invalid="ignore"):
+        raised = np.exp(given - given.max(axis=1, keepdims=True))
+        found: np.ndarray = raised / raised.sum(axis=1, keepdims=True)
+    return found
+
+
 def _shape(raw: np.ndarray) -> str:
     return "(" + ", ".join(str(size) for size in raw.shape[:4]) + ")"

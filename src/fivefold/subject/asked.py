@@ -79,7 +79,7 @@ class AskedSubject:
         if access.score is None:
             raise UnsupportedError("model.labels-only", "the model gives labels only, no probabilities.")
         parts = [
-            answers.scores(raw, part, width, order=access.order, positive=access.positive)
+            answers.scores(answers.linked(raw, access.link), part, width, order=access.order, positive=access.positive)
             for part, raw in self._asked(access.score, table.features)
         ]
         return np.concatenate(parts) if parts else np.empty((0, width))

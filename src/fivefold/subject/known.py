@@ -40,6 +40,7 @@ def known(targets: Iterable[pd.Series], sets: Mapping[str, DataSet], model: Mode
         whole=numeric and all(float(value or 0.0).is_integer() for value in numbers),
         task=model.task if model else "",
         classes=declared,
+        output=model.output if model else "",
         classified=any(data.positive is not None or data.alarm is not None for data in sets.values()),
     )
 

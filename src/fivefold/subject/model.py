@@ -33,13 +33,21 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         methods: Those that it has; ``call`` only if it has no ``predict``.
         classes: Its ``classes_`` as plain values; None if it has none.
         trouble: Why ``classes_`` cannot be used; empty if it can.
-        regressor: scikit-learn calls it a regressor.
+        regressor: scikit-learn calls it a regressor, or an ONNX file ends in an operator that is one.
+        kind: ``onnx`` or ``torch``: raw scores that are no probabilities are taken for logits; empty: anything else.
+        neural: Weighted layers are inside; None: cannot be told.
+        trees: Decision trees are inside; None: cannot be told.
+        gradients: It says that it gives gradients.
     """
 
     methods: tuple[Method, ...]
     classes: tuple[bool | int | float | str | None, ...] | None = None
     trouble: str = ""
     regressor: bool = False
+    kind: Literal["", "onnx", "torch"] = ""
+    neural: bool | None = None
+    trees: bool | None = None
+    gradients: bool = False
 
 
 class Raw(Protocol):

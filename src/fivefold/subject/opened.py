@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,20 +42,21 @@ def open_subject(job: CheckJob, store: Store, start: Callable[[bool], RemoteMode
     fact, model = job.fact, job.model
     if fact is None or model is None or fact.task is None:
         raise SubjectError("model.unprobed", "the model has not been probed.")
-    what = _known(fact)
+    what = replace(_known(fact), output=model.output)
     if model.predictions:
         return predictions.read(store, model.predictions, what, Path(job.model_root)), (_FROM_FILE,)
     raw = start(False)  # noqa: FBT003
     access = find(raw, sample(store), what)
     if access.classes != fact.classes or access.task != fact.task:
         raise unstable(fact.classes, access.classes)
+    again = replace(what, output="") if model.onnx else what
     target = next((store.sets[name].target for name in ("train", *store.sets) if name in store.sets), "")
 
     def retrain(table: Table, seed: int) -> Subject:
         child = start(True)  # noqa: FBT003
         made = training_table(table, target, access.classes)
         child.fit(made, str(made.columns[-1]), seed)
-        return adopt(child, spread(table.features), access.classes, what)
+        return adopt(child, spread(table.features), access.classes, again)
 
     notes = tuple(note for note in (access.note, "" if fact.deterministic else _UNSTEADY) if note)
     return AskedSubject(raw, access, retrain if fact.retrains else None, retrains=fact.retrains), notes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from fivefold.contract.plan import ModelKind
     from fivefold.contract.subject import SettingsView, Table
     from fivefold.manifest.nouns import DataSet, Feature, Model
     from fivefold.subject.access import Access, Known
@@ -139,7 +140,9 @@ def sample(store: Store) -> pd.DataFrame:
 
 def _model_fact(store: Store, asked: Asked, what: Known) -> ModelFact:
     model = asked.model
-    kind: Literal["factory", "predictions"] = "predictions" if model and model.predictions else "factory"
+    kind: ModelKind = "factory"
+    if model and (model.predictions or model.onnx):
+        kind = "predictions" if model.predictions else "onnx"
     empty = ModelFact(digest=asked.digest, kind=kind)
     try:
         if model and model.predictions:
@@ -155,20 +158,23 @@ def _model_fact(store: Store, asked: Asked, what: Known) -> ModelFact:
         frame = sample(store)
         if not len(frame):
             return empty
-        return _probed(asked, frame, what)
+        return _probed(asked, frame, what, kind)
     except SubjectError as error:
         text = f"{error.message[:1].upper()}{error.message[1:]} {error.remedy}".strip()
         return ModelFact(digest=asked.digest, kind=kind, error=text)
 
 
-def _probed(asked: Asked, frame: pd.DataFrame, what: Known) -> ModelFact:
+def _probed(asked: Asked, frame: pd.DataFrame, what: Known, kind: ModelKind) -> ModelFact:
     raw = asked.open(False)  # noqa: FBT003
+    said = raw.describe()
     access = find(raw, frame, what)
     subject = AskedSubject(raw, access)
     first, again = _bytes(subject, access, frame), _bytes(subject, access, frame)
     return ModelFact(
         digest=asked.digest,
-        kind="factory",
+        kind=kind,
+        neural=said.neural if kind == "onnx" else None,
+        trees=said.trees if kind == "onnx" else None,
         task=access.task,
         classes=access.classes,
         scores=access.score is not None,

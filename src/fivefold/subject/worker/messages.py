@@ -38,6 +38,7 @@ class ModelJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         target: ``module:function``.
         training: ``target`` trains (``fit(table, rng)``) instead of loading.
         seed: Of the global random generators.
+        onnx: Path of an ONNX file in ``folder`` that is the model; then ``target`` is empty.
     """
 
     folder: str
@@ -45,6 +46,7 @@ class ModelJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     training: bool
     seed: int
     confinement: Confinement
+    onnx: str = ""
 
 
 class CheckJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -9,6 +9,7 @@ import socket
 import sys
 import tempfile
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -36,6 +37,9 @@ from fivefold.subject.worker.messages import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from fivefold.subject.files.onnx_model import OnnxModel
+    from fivefold.subject.model import Description
 
 
 def main(job: ModelJob, descriptor: int, server: int) -> int:
@@ -70,6 +74,7 @@ class _Serving:
         self._job = job
         self._function: Callable[..., Any] | None = None
         self._model: LocalModel | None = None
+        self._onnx: OnnxModel | None = None
 
     def reply(self, message: Describe | Ask | Fit) -> Described | Answered | Fitted | Broken:
         try:
@@ -95,7 +100,7 @@ class _Serving:
             if self._job.training and self._model is None:
                 self._named()
                 return Fitted()
-            return Described(body=msgspec.msgpack.encode(self._loaded().describe()))
+            return Described(body=msgspec.msgpack.encode(self._described()))
         batch = frames.parse(message.batch, Batch)
         answers = self._loaded().ask(message.method, message.form, decode(batch))
         return Answered(body=msgspec.msgpack.encode(array(answers)))
@@ -104,9 +109,23 @@ class _Serving:
         if self._model is None:
             if self._job.training:
                 raise SubjectError("model.untrained", "nothing was trained yet.")
-            function = self._named()
-            self._model = LocalModel(_foreign(function, "loading"))
+            self._model = LocalModel(self._from_file() if self._job.onnx else _foreign(self._named(), "loading"))
         return self._model
+
+    def _from_file(self) -> OnnxModel:
+        from fivefold.subject.files.onnx_model import OnnxModel
+
+        self._onnx = OnnxModel(Path(self._job.folder) / self._job.onnx)
+        return self._onnx
+
+    def _described(self) -> Description:
+        """Return what the model says of itself; what an ONNX file is made of is read by us."""
+        said = self._loaded().describe()
+        if self._onnx is None:
+            return msgspec.structs.replace(said, kind="", neural=None, trees=None, gradients=False)
+        parts = self._onnx.inventory
+        regressor = parts.regressor and "predict" not in said.methods
+        return msgspec.structs.replace(said, kind="onnx", neural=parts.neural, trees=parts.trees, regressor=regressor)
 
     def _fit(self, message: Fit) -> None:
         function = self._named()
