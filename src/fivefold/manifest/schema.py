@@ -48,6 +48,7 @@ class Field:
 OUTPUTS = ("statistic", "label", "score", "forecast", "recommendation", "decision", "action")
 PARTIES = ("deployer", "application-developer", "provider", "data-collector", "customer", "lawmaker")
 SHARING = ("release", "training", "federated", "encrypted", "telemetry", "edge")
+SCORES = ("probabilities", "logits", "labels", "values")
 SETS = ("train", "calibration", "test")
 RESERVED = ("evidence", "record", "keys")
 """Folders of the application that hold Fivefold's own output; nothing declared may lie in them."""
