@@ -91,6 +91,8 @@ def test_labels_stay_text(app: Path) -> None:
 def test_data_digests_are_those_of_the_stored_bytes(app: Path) -> None:
     """The digest is SHA-256 of the file as it lies there."""
     manifest = read(app)
+    with (app / "data" / "test.csv").open("a", encoding="utf-8") as file:  # the fixture's two files are the same
+        file.write("\n")
     expected = hashlib.sha256((app / "data" / "test.csv").read_bytes()).hexdigest()
     assert data_digests(manifest)["test"] == expected
     (app / "data" / "test.csv").unlink()

@@ -365,6 +365,10 @@ def read_neighbour():
 
 
 def read_real_data():
+    Path(PLACES["train"]).read_bytes()
+
+
+def read_test_data():
     Path(PLACES["data"]).read_bytes()
 
 
@@ -382,13 +386,14 @@ FORBIDDEN = {
     f.__name__: f
     for f in (
         fork, raw_clone, raw_clone3, run_program, shell, posix_spawn, tcp, udp, unix_socket, listen, netlink,
-        read_key, read_evidence, read_record, read_app_keys, read_dot_file, read_home, read_unsigned_code,
-        import_unsigned_code, list_app, list_root, read_shadow, write_app, write_snapshot, write_model, append_model,
-        rename_model, write_tmp, write_data, truncate_data, chmod_key, touch_evidence, link_key, symlink_key,
-        delete_evidence, kill_parent, kill_driver, kill_all, tgkill_parent, own_signal, pidfd, ptrace_parent,
-        read_parent_memory, read_parent_environment, read_driver_environment, read_parent_mem, parent_descriptors,
-        memory_file, shared_memory, message_queue, raise_limits, outlive_parent, new_session, namespace, io_uring,
-        userfault, keyring, perf, become_other, change_root, device, environment_secret, other_descriptors, large_file,
+        read_test_data, read_key, read_evidence, read_record, read_app_keys, read_dot_file, read_home,
+        read_unsigned_code, import_unsigned_code, list_app, list_root, read_shadow, write_app, write_snapshot,
+        write_model, append_model, rename_model, write_tmp, write_data, truncate_data, chmod_key, touch_evidence,
+        link_key, symlink_key, delete_evidence, kill_parent, kill_driver, kill_all, tgkill_parent, own_signal, pidfd,
+        ptrace_parent, read_parent_memory, read_parent_environment, read_driver_environment, read_parent_mem,
+        parent_descriptors, memory_file, shared_memory, message_queue, raise_limits, outlive_parent, new_session,
+        namespace, io_uring, userfault, keyring, perf, become_other, change_root, device, environment_secret,
+        other_descriptors, large_file,
     )
 }  # fmt: skip
 NAMES = [*ALLOWED, *FORBIDDEN]

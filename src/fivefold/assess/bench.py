@@ -176,6 +176,8 @@ class Bench:
             training=manifest.training,
             scenarios=manifest.scenarios,
             controls=manifest.controls,
+            level=manifest.application.level,
+            use=msgspec.to_builtins(manifest.use),
             **fields,  # type: ignore[arg-type]
         )
 

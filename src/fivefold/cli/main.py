@@ -38,6 +38,7 @@ _START, _RUN, _TRUST = "Start", "Measure and read", "Keys, trust and exemptions"
 
 COMMANDS: dict[str, Command] = {
     "init": Command("init:init", "Propose a manifest from a table and a model.", _START),
+    "classify": Command("classify:classify", "Which level an application's use asks for, and why.", _START),
     "plan": Command("plan_:plan", "Show what binds, why and what it will cost.", _START),
     "list": Command("show:list_", "List every row of the catalogue and what is built.", _START),
     "explain": Command("show:explain", "Explain a row, claim, check or level.", _START),

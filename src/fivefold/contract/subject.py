@@ -173,6 +173,8 @@ class SettingsView:
         scenarios: Scenario name to its expression, for example ``age < 25``.
         features: Feature name to its declared properties (type, range, immutable, unit, cost).
         controls: Technique id to the control's options.
+        level: Declared level; 0: none is.
+        use: Answers about the use of the output, as declared.
     """
 
     positive: int | None = None
@@ -181,3 +183,5 @@ class SettingsView:
     scenarios: Mapping[str, str] | None = None
     features: Mapping[str, Mapping[str, object]] | None = None
     controls: Mapping[str, Mapping[str, object]] | None = None
+    level: int = 0
+    use: Mapping[str, object] | None = None

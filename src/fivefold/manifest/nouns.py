@@ -23,11 +23,13 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Use(msgspec.Struct, frozen=True, kw_only=True):
-    """How the output is used: what it is, who acts on it, whether it acts alone."""
+    """How the output is used: see :class:`fivefold.catalogue.classify.Answers`."""
 
     output: Output
     acts: Literal["human", "system", "nobody"] = "human"
     alone: bool = False
+    reversible: bool = True
+    within: Literal["seconds", "minutes", "days"] = "days"
 
 
 class DataSet(msgspec.Struct, frozen=True, kw_only=True):

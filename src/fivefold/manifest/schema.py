@@ -46,6 +46,7 @@ class Field:
 
 
 OUTPUTS = ("statistic", "label", "score", "forecast", "recommendation", "decision", "action")
+WITHIN = ("seconds", "minutes", "days")
 PARTIES = ("deployer", "application-developer", "provider", "data-collector", "customer", "lawmaker")
 SHARING = ("release", "training", "federated", "encrypted", "telemetry", "edge")
 SCORES = ("probabilities", "logits", "labels", "values")
@@ -153,6 +154,8 @@ MANIFEST = Field(
                 "output": Field("choice", "What the output is.", required=True, choices=OUTPUTS),
                 "acts": Field("choice", "Who acts on it.", choices=("human", "system", "nobody")),
                 "alone": Field("flag", "Whether it acts without a person."),
+                "reversible": Field("flag", "Whether what is done on it can be undone; true by default."),
+                "within": Field("choice", "How soon something is done on it; days by default.", choices=WITHIN),
             },
         ),
         "benefit": Field(

@@ -10,6 +10,7 @@ import tempfile
 import time
 import warnings
 import weakref
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -172,7 +173,11 @@ def _context(
         thresholds=job.thresholds,
         options=job.options,
         rows=job.rows,
-        settings=settings(classes, store.sets, scenarios=job.scenarios, features=job.features, controls=job.controls),
+        settings=replace(
+            settings(classes, store.sets, scenarios=job.scenarios, features=job.features, controls=job.controls),
+            level=job.level,
+            use=job.use,
+        ),
         effort=job.effort,
         scratch=scratch,
         model_root=Path(job.model_root) if job.model_root else None,

@@ -61,6 +61,8 @@ class CheckJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         training: ``module:function`` that trains; empty: none.
         model_root: Folder with the signed files alone; empty: there are none.
         row_key: Key of row ids.
+        level: Declared level.
+        use: How the output is used, as declared.
         asks: The check asks the model.
     """
 
@@ -86,6 +88,8 @@ class CheckJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     trust: bytes | None = None
     now: str = ""
     row_key: bytes = b""
+    level: int = 0
+    use: dict[str, Any] = {}
     asks: bool = True
 
 
