@@ -52,6 +52,7 @@ COMMANDS: dict[str, Command] = {
     "trust list": Command("keys_:trust_list", "Show whom you trust, in which role, until when.", _TRUST),
     "waive": Command("waive:waive", "Let a claim pass for a while: two officers, two keys.", _TRUST),
     "model sign": Command("model_:sign", "Sign the model's files (OpenSSF model signing).", _TRUST),
+    "model convert": Command("convert:convert", "Say why a model file is refused and how to export it.", _TRUST),
     "model verify": Command("model_:verify", "Verify the model's signature.", _TRUST),
 }
 

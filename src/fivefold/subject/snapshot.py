@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from fivefold.errors import TrustError
 from fivefold.evidence import signed_set
+from fivefold.subject.hostile.scan import scan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -62,13 +63,14 @@ def take(manifest: Manifest, folder: Path, forbidden: Iterable[Path] = ()) -> Sn
         forbidden: Folders that the model may never read (keys, evidence), wherever they are.
 
     Raises:
-        TrustError: As :func:`fivefold.evidence.signed_set.files`.
+        TrustError: As :func:`fivefold.evidence.signed_set.files`, and as :func:`fivefold.subject.hostile.scan.scan`.
     """
     signed, app = folder / "signed", folder / "app"
     signed.mkdir()
     app.mkdir()
     names = signed_set.files(manifest)
     files = {name: _copy(path, signed / name) for name, path in names.items()}
+    scan((name, signed / name) for name in names)
     for name in names:
         _share(signed / name, app / name)
     unseen = [manifest.root / data.path for name, data in manifest.data.items() if name in _UNSEEN]
