@@ -10,7 +10,6 @@ if TYPE_CHECKING:
 
 MODULES = {
     "E2.local": "explanation_local",
-    "E3.permutation": "explanation_permutation",
     "A1.answers": "level",
     "P1.blackbox": "evasion",
     "P1.gradient": "evasion_gradient",

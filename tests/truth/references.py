@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from . import accuracy, evasion, explanation_local, explanation_permutation, extraction, gaps, membership
+from . import accuracy, evasion, explanation_local, extraction, gaps, membership
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 REFERENCES: Mapping[str, Make] = {
     "flickering-model": partial(explanation_local.build, noise=0.9),
-    "forbidden-column": explanation_permutation.leaning,
-    "model-of-nothing": explanation_permutation.nothing,
     "bare-logistic": extraction.build,
     "undefended-linear": evasion.undefended,
     "unfair-to-a-group": partial(gaps.unfair, rows=20_000),

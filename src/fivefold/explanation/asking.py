@@ -33,7 +33,7 @@ FEWEST_ROWS = 8
 _CANDIDATES = 2000
 _BATCH = 50_000
 _SCORES = 20_000_000
-FEWEST_DATA = 20
+_FEWEST_DATA = 20
 
 
 @dataclass(frozen=True)
@@ -63,16 +63,12 @@ class Setting:
     @property
     def batch(self) -> int:
         """Most rows in one question."""
-        return batch(self.subject, self.scores.shape[1])
+        width: int = max(self.scores.shape[1], 1)
+        return max(1, min(self.subject.capabilities.max_rows, _BATCH, _SCORES // width))
 
     def ask(self, cells: np.ndarray) -> np.ndarray:
         """Ask the model; see :data:`Ask`."""
         return scored(self.subject, self.store.mixed(cells))
-
-
-def batch(subject: Subject, width: int) -> int:
-    """Return the most rows in one question, for answers of ``width`` scores."""
-    return max(1, min(subject.capabilities.max_rows, _BATCH, _SCORES // max(width, 1)))
 
 
 def scored(subject: Subject, table: Table) -> np.ndarray:
@@ -105,7 +101,7 @@ def plain_rows(context: Context, least: int = 1) -> tuple[Subject, Table]:
         raise UnsupportedError(
             "explanation.inputs", "a text is no set of cells to swap; words are not yet taken one by one."
         )
-    if len(test) < FEWEST_DATA:
+    if len(test) < _FEWEST_DATA:
         raise UnsupportedError("explanation.rows", f"only {len(test)} test rows.", remedy="Bring more test rows.")
     width = test.features.shape[1] if test.inputs is None else least
     if width < least:
@@ -127,7 +123,9 @@ def background_of(context: Context, test: Table, rng: np.random.Generator, most:
         train: Table | None = context.tables("train")
     except KeyError:
         train = None
-    same = train is not None and len(train) >= FEWEST_DATA and list(train.features.dtypes) == list(test.features.dtypes)
+    same = (
+        train is not None and len(train) >= _FEWEST_DATA and list(train.features.dtypes) == list(test.features.dtypes)
+    )
     if same and train is not None and (train.inputs is None) != (test.inputs is None):
         same = False
     if same and train is not None and train.inputs is not None and test.inputs is not None:
@@ -152,7 +150,7 @@ def lay_out(context: Context, *, rows: int, pairs: int, rounds: int = 1, least: 
     subject, test = plain_rows(context, least)
     rng, allowed = context.rng, allowance(context, subject)
     overhead = allowed // 5
-    background = background_of(context, test, rng, min(BACKGROUND, max(overhead // (3 * rounds), FEWEST_DATA)))
+    background = background_of(context, test, rng, min(BACKGROUND, max(overhead // (3 * rounds), _FEWEST_DATA)))
     able = max(int((allowed - overhead) // rounds), 0)
     sized, notes = _sized(who_plays.of(background), able, (rows, pairs), background, least)
     players, rows, pairs = sized

@@ -42,18 +42,17 @@ class Players:
         return len(self.names)
 
 
-def of(table: Table, most: int | None = None, alone: tuple[str, ...] = ()) -> Players:
+def of(table: Table, most: int | None = None) -> Players:
     """Return the players of a data set.
 
     Args:
         table: Rows; columns that form a one-hot code are one player.
         most: Largest number of players; columns that go together most are then joined. None: no limit.
-        alone: Columns that are not joined with others.
     """
     if table.inputs is not None:
         return _patches(table) if table.kind == "image" else _windows(table)
     made = _one_hot(table)
-    return made if most is None or len(made) <= most else _joined(table, made, most, alone)
+    return made if most is None or len(made) <= most else _joined(table, made, most)
 
 
 def codes(table: Table, players: Players) -> np.ndarray:
@@ -146,13 +145,8 @@ def _run(frame: pd.DataFrame, start: int) -> int:
     return start
 
 
-def _joined(table: Table, made: Players, most: int, alone: tuple[str, ...]) -> Players:
-    columns = [str(name) for name in table.features.columns]
-    kept = np.unique([made.of[columns.index(name)] for name in alone]).astype(np.int64)
-    rest = np.setdiff1d(np.arange(len(made)), kept)
-    labels = np.arange(len(made)) + len(made)
-    few = most - len(kept)
-    labels[rest] = _clusters(codes(table, made)[:, rest], 0.0, "average", few) if few > 1 else 1
+def _joined(table: Table, made: Players, most: int) -> Players:
+    labels = _clusters(codes(table, made), 0.0, "average", most) if most > 1 else np.ones(len(made), dtype=np.int64)
     order = np.unique(labels, return_index=True)[1]
     rank = np.argsort(np.argsort(order))[np.searchsorted(np.unique(labels), labels)]
     parts = [[made.names[at] for at in np.flatnonzero(rank == player)] for player in range(int(rank.max()) + 1)]

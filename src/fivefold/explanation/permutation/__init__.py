@@ -1,1 +1,0 @@
-"""Permutation importance (E3.permutation): what the model goes by overall, with intervals."""
