@@ -9,8 +9,6 @@ if TYPE_CHECKING:
     from .entry import Entry
 
 MODULES = {
-    "E2.local": "explanation_local",
-    "A1.answers": "level",
     "P1.blackbox": "evasion",
     "P1.gradient": "evasion_gradient",
     "F1.gaps": "gaps",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from . import accuracy, evasion, explanation_local, extraction, gaps, membership
+from . import accuracy, evasion, extraction, gaps, membership
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from .entry import Make
 
 REFERENCES: Mapping[str, Make] = {
-    "flickering-model": partial(explanation_local.build, noise=0.9),
     "bare-logistic": extraction.build,
     "undefended-linear": evasion.undefended,
     "unfair-to-a-group": partial(gaps.unfair, rows=20_000),
