@@ -1,1 +1,0 @@
-"""Data sharing: bad rows found before a model learns from them."""
