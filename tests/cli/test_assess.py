@@ -23,12 +23,12 @@ SLOW = (
 import time
 fast = Model.predict_proba
 def slow(self, frame):
-    time.sleep(len(frame) // 280 * 0.5)
+    time.sleep(len(frame) // 280 * 1.5)
     return fast(self, frame)
 Model.predict_proba = slow
 """
 )
-"""The same answers, half a second later."""
+"""The same answers, later."""
 
 
 def run(*words: object) -> subprocess.CompletedProcess[str]:
@@ -74,9 +74,8 @@ def test_ctrl_c_keeps_what_was_finished_and_says_how_to_go_on(tmp_path: Path) ->
         for line in process.stderr:
             if re.match(r"[A-Z]\d\.[a-z]", line):  # the first check that is finished
                 break
-        time.sleep(0.2)
         os.kill(process.pid, signal.SIGINT)
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "run the same command again" in " ".join(errors.split())
     again = run("assess", root, "--effort", "quick")

@@ -1,1 +1,0 @@
-"""Governance: data, people and process."""
