@@ -326,3 +326,11 @@ def test_access_is_a_value() -> None:
     first, second = (find(LocalModel(model), X, known("False", "True")) for _ in range(2))
     assert first == second
     assert isinstance(first, Access)
+
+
+def test_long_answers_are_counted_and_not_quoted() -> None:
+    """A sentence about a person does not get into an error that is sealed."""
+    from fivefold.subject import access
+
+    assert access._shown(("Dear customer, your income is 1234", "b")) == "2 different texts"
+    assert access._shown(("no", "yes")) == "no, yes"

@@ -28,6 +28,7 @@ _MOST_GUESSED = 50
 """Whole-number targets with more distinct values are not taken for classes unless the model shows classes."""
 
 _AGREES = 0.99
+_LONGEST = 24
 
 
 @dataclass(frozen=True)
@@ -347,4 +348,7 @@ def _undecided(why: str, classes: tuple[str, ...]) -> SubjectError:
 
 
 def _shown(names: tuple[str, ...]) -> str:
+    """Return a few labels; of long ones, which may hold what the model was told of a person, only the number."""
+    if any(len(name) > _LONGEST for name in names):
+        return f"{len(names)} different texts"
     return ", ".join(names[:6]) + (" ..." if len(names) > 6 else "")
