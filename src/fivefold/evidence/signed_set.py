@@ -2,8 +2,9 @@
 
 A model is more than its weights: the module that loads it and the one that trains it decide as much. The set is
 ``model.path`` (a file, or every file below a folder), the factory's module or package, the training module or package,
-``model.files``, and files of predictions: where answers stand in for a model, they are what can be swapped. The walk
-refuses symbolic links, special files, and names that mean different things to different readers.
+``model.files``, files of the folder that ``model.command`` names, and files of predictions: where answers stand in for
+a model, they are what can be swapped. The walk refuses symbolic links, special files, and names that mean different
+things to different readers.
 """
 
 from __future__ import annotations
@@ -49,6 +50,8 @@ def files(manifest: Manifest) -> dict[str, Path]:
     for name in (model.path, *model.files, *model.predictions.values()):
         if name:
             found |= dict(_below(root, name, compiled=True))
+    for word in model.command:
+        found |= dict(_named(root, word))
     for target in (model.factory, manifest.training):
         if target:
             found |= dict(_module(root, target.partition(":")[0]))
@@ -128,6 +131,14 @@ def _module(root: Path, dotted: str) -> Iterator[tuple[str, Path]]:
         yield from _below(root, top, compiled=False)
     elif (root / f"{top}.py").exists():
         yield from _below(root, f"{top}.py", compiled=False)
+
+
+def _named(root: Path, word: str) -> Iterator[tuple[str, Path]]:
+    """List the file that a word of a command names, if it names one of this folder."""
+    name = word.removeprefix("./")
+    parts = name.split("/")
+    if name and not any(part in ("", ".", "..") for part in parts) and len(name) <= 1024 and (root / name).is_file():
+        yield from _below(root, name, compiled=True)
 
 
 def _below(root: Path, name: str, *, compiled: bool) -> Iterator[tuple[str, Path]]:

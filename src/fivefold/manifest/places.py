@@ -111,6 +111,19 @@ def check_factory(walk: Walk, root: Path, place: str, text: str) -> None:
     _defines(walk, place, source, shown, name)
 
 
+def check_command(walk: Walk, root: Path, words: tuple[str, ...]) -> None:
+    """Note a fault where the program of a command is a path that may not be used; a bare name is looked up later."""
+    if not words:
+        return
+    program = words[0]
+    if program.startswith("-") or not program.strip():
+        walk.report("command", "model.command.0", f'"{program[:80]}" is no program.', "Name a program first.")
+    elif "/" in program and not PurePosixPath(program).is_absolute():
+        check_path(walk, root, "model.command.0", program.removeprefix("./"))
+    elif "/" in program and not Path(program).is_file():
+        walk.report("missing-file", "model.command.0", f"there is no program {program[:200]}.", "Name another.")
+
+
 def _defines(walk: Walk, place: str, source: Path, shown: str, name: str) -> None:
     import ast
 

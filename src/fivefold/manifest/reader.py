@@ -11,7 +11,7 @@ from fivefold.errors import InputError, ProblemsError
 from fivefold.manifest.columns import check_columns, check_features, header
 from fivefold.manifest.nouns import Application, DataSet, Feature, Manifest, Model, SharingPath, Use, is_onnx
 from fivefold.manifest.options import check_options
-from fivefold.manifest.places import check_factory, check_path
+from fivefold.manifest.places import check_command, check_factory, check_path
 from fivefold.manifest.schema import MANIFEST, SETS
 from fivefold.manifest.tree import MAX_BYTES, Node, grow
 from fivefold.manifest.walk import Enough, Walk, nearest, suggest
@@ -87,6 +87,7 @@ def _check(walk: Walk, root: Path, document: dict[str, Any], may_lack: frozenset
     }
     for place, text in walk.factories.items():
         check_factory(walk, root, place, text)
+    check_command(walk, root, (document.get("model") or {}).get("command", ()))
     _check_data(walk, document, places)
     _check_model(walk, document)
     _check_sharing(walk, document)
@@ -181,10 +182,12 @@ def _check_model(walk: Walk, document: dict[str, Any]) -> None:
     if not kinds and is_onnx(model.get("path", "")):
         kinds = ["path"]
     if not kinds:
-        remedy = "Add `factory: module:function`, `path: model.onnx` or `predictions: file.csv`."
+        remedy = "Add `factory: module:function`, `path: model.onnx`, `endpoint:`, `command:` or `predictions:`."
         walk.report("model-kind", "model", "nothing says how the model answers.", remedy)
     elif len(kinds) > 1:
         walk.report("model-kind", f"model.{kinds[1]}", f"both {' and '.join(kinds)} are given.", "Keep one of them.")
+    if "model.calls" in walk.lines and not {"endpoint", "command"} & set(kinds):
+        walk.report("model-calls", "model.calls", "only an endpoint or a command has calls.", "Take it out.")
     sets = document.get("data") or {}
     predictions = model.get("predictions") or {}
     if "" in predictions:

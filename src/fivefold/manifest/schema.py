@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 Kind = Literal[
     "text", "label", "labels", "columns", "flag", "integer", "number", "range", "choice", "path", "paths", "factory",
-    "section", "named", "list", "any", "predictions", "later",
+    "section", "named", "list", "any", "predictions", "later", "words", "url",
 ]  # fmt: skip
 """What a field holds: ``label`` is any scalar as text, ``section`` has fixed keys, ``named`` free keys of one shape,
-``later`` a legal key that this version cannot use yet."""
+``later`` a legal key that this version cannot use yet, ``words`` a program and its arguments."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ _FEATURE = Field(
 
 _MODEL = Field(
     "section",
-    "The model: a factory, an ONNX file, or a file of predictions.",
+    "The model: a factory, an ONNX file, an endpoint, a command, or a file of predictions.",
     fields={
         "factory": Field("factory", "module:function in this folder; called without arguments it returns the model."),
         "path": Field("path", "File or folder that the factory loads; without a factory an ONNX file. It is signed."),
@@ -125,8 +125,10 @@ _MODEL = Field(
         "classes": Field("labels", "Labels in the order of the probability columns or of integer answers."),
         "task": Field("choice", "Read from the model if absent.", choices=("binary", "multiclass", "regression")),
         "version": Field("integer", "Only grows.", low=1),
-        "endpoint": Field("later", "An HTTP endpoint (Open Inference Protocol v2)."),
-        "command": Field("later", "A command that answers."),
+        "endpoint": Field("url", "http(s)://host/v2/models/NAME or grpc(s)://host:port/NAME, Open Inference Protocol."),
+        "private": Field("flag", "The endpoint's host may have an address of a private network; false by default."),
+        "command": Field("words", "Program and arguments; reads a CSV of rows, writes a CSV of predictions."),
+        "calls": Field("integer", "Most calls of the endpoint or command in a whole run; no limit if absent.", low=20),
     },
 )  # fmt: skip
 

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from fivefold.errors import Problem
+from fivefold.errors import InputError, Problem
 from fivefold.manifest.tree import MAX_PROBLEMS
 
 if TYPE_CHECKING:
@@ -301,6 +301,36 @@ def _predictions(walk: Walk, node: Node, shape: Field, place: str) -> dict[str, 
     return found
 
 
+def _words(walk: Walk, node: Node, _shape: Field, place: str) -> tuple[str, ...] | None:
+    """Read a program and its arguments, each a text or a number."""
+    if node.items is None or not node.items:
+        _wrong(walk, node, place, "a list", 'Write the program and its arguments: ["Rscript", "predict.R"].')
+        return None
+    found = []
+    for index, item in enumerate(node.items):
+        inner = f"{place}.{index}"
+        walk.lines[inner] = item.line
+        if item.text is None or item.value is None or "\0" in item.text or "\n" in item.text or len(item.text) > 4096:
+            _wrong(walk, item, inner, "one word")
+        else:
+            found.append(item.text)
+    return tuple(found)
+
+
+def _url(walk: Walk, node: Node, shape: Field, place: str) -> str | None:
+    from fivefold.manifest import address
+
+    text = _text(walk, node, shape, place)
+    if text is None:
+        return None
+    try:
+        address.parse(text)
+    except InputError as error:
+        walk.report("endpoint", place, error.message, error.remedy)
+        return None
+    return text
+
+
 def _later(walk: Walk, _node: Node, shape: Field, place: str) -> None:
     remedy = "Use `factory` or `predictions`."
     walk.report("unsupported", place, f"this version cannot use it yet ({shape.help.rstrip('.')}).", remedy)
@@ -325,4 +355,6 @@ _READERS: dict[str, Callable[[Walk, Node, Field, str], Any]] = {
     "any": _any,
     "predictions": _predictions,
     "later": _later,
+    "words": _words,
+    "url": _url,
 }
