@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -60,3 +61,19 @@ def test_an_unsigned_model_does_not_verify(tmp_path: Path) -> None:
     said = run("model", "verify", app(tmp_path), "--json")
     assert said.returncode == 1
     assert json.loads(said.stderr)["error"]["code"] == "oms.unsigned"
+
+
+def test_a_file_that_runs_code_when_it_is_read_is_not_signed(tmp_path: Path) -> None:
+    """A pickle in the signed set is refused with its code, and no signature is written."""
+    root = tmp_path / "app"
+    root.mkdir()
+    (root / "m.sig").touch()
+    (root / "weights.bin").write_bytes(pickle.dumps({"weights": [1, 2]}, protocol=4))
+    model = {"factory": "scorer:load", "files": ["weights.bin"], "signature": "m.sig"}
+    build(root, manifest={"model": model})
+    (root / "m.sig").unlink()
+    run("key", "new", "--role", "signer")
+    said = run("model", "sign", root, "--json")
+    assert said.returncode == 1
+    assert json.loads(said.stderr)["error"]["code"] == "model.pickle"
+    assert not (root / "m.sig").exists()

@@ -25,7 +25,8 @@ def sign(
 ) -> None:
     """Sign the model: its files, the module that loads it, the one that trains it.
 
-    The signature is written to the file that the manifest names under [bold]model.signature[/bold].
+    The signature is written to the file that the manifest names under [bold]model.signature[/bold]. A file that runs
+    code when it is read (a pickle in any disguise) is refused, not signed.
 
     Example: [bold]fivefold key new --role signer && fivefold model sign my-app[/bold]
     """
@@ -33,10 +34,12 @@ def sign(
 
     from fivefold.evidence import oms, signed_set
     from fivefold.manifest.reader import read
+    from fivefold.subject.hostile.scan import scan
 
     manifest = read(application, may_lack=frozenset({"model.signature"}))
     place = _signature(manifest)
     files = signed_set.files(manifest)
+    scan(files.items())
     chosen = _key(key)
     bundle = oms.sign_files(files, chosen.signer, name=manifest.application.id, ignored=(place.name,))
     _write(place, bundle)
