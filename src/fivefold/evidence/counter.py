@@ -1,6 +1,7 @@
 """Counter: how many attempts each application had on this machine, kept apart from its evidence.
 
 Deleting an evidence folder does not reset the number: the next attempt shows that earlier ones are not there.
+Ids that differ only by case count as one, so that "Toy" buys no fresh number after "toy".
 Limit: whoever owns the machine can delete this file too; only a root kept by somebody else proves completeness.
 """
 
@@ -9,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-from contextlib import contextmanager
+import unicodedata
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,10 +31,8 @@ class _Count(msgspec.Struct, frozen=True):
 
 def attempts(application: str) -> int:
     """Return the highest attempt number seen on this machine; 0 if none."""
-    try:
-        return msgspec.json.decode(_file(application, ".json").read_bytes(), type=_Count).attempts
-    except (OSError, msgspec.DecodeError):
-        return 0
+    wanted = _folded(application)
+    return max((item.attempts for item in _counts() if _folded(item.application) == wanted), default=0)
 
 
 def record(application: str, attempt: int) -> None:
@@ -52,8 +52,23 @@ def exclusive(application: str) -> Iterator[None]:
         yield
 
 
-def _file(application: str, suffix: str) -> Path:
+def _counts() -> Iterator[_Count]:
+    """All counts of this machine; there is one file for each application, and earlier versions told cases apart."""
+    for path in sorted(_folder().glob("[!.]*.json")):
+        with suppress(OSError, msgspec.DecodeError):
+            yield msgspec.json.decode(path.read_bytes(), type=_Count)
+
+
+def _folded(application: str) -> str:
+    return unicodedata.normalize("NFKC", application).casefold()
+
+
+def _folder() -> Path:
     base = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
     folder = base / "fivefold" / "applications"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return folder / (hashlib.sha256(application.encode()).hexdigest()[:32] + suffix)
+    return folder
+
+
+def _file(application: str, suffix: str) -> Path:
+    return _folder() / (hashlib.sha256(_folded(application).encode()).hexdigest()[:32] + suffix)

@@ -14,7 +14,9 @@ import msgspec
 from fivefold.contract.outcome import Outcome
 from fivefold.contract.verdict import AimVerdict, Blocker, ClaimVerdict, Verdict
 from fivefold.evidence import words
+from fivefold.evidence.days import ended
 from fivefold.evidence.settle import Settled, settle
+from fivefold.keys.trust import person
 
 if TYPE_CHECKING:
     from fivefold.catalogue.nouns import Aim, Catalogue, Claim
@@ -90,9 +92,9 @@ def _order(waiver: ValidWaiver) -> tuple[str, tuple[str, str]]:
 
 def _counts(waiver: ValidWaiver, now: str) -> bool:
     """Two people, two files, two keys, not expired."""
-    names = {" ".join(name.split()).casefold() for name in waiver.officers}
+    names = {person(name) for name in waiver.officers}
     two_keys = not waiver.keys or len(set(waiver.keys)) == 2
-    return len(names - {""}) == 2 and len(set(waiver.ids)) == 2 and two_keys and now[:10] <= waiver.until[:10]
+    return len(names - {""}) == 2 and len(set(waiver.ids)) == 2 and two_keys and not ended(waiver.until, now)
 
 
 def _claim(claim: Claim, planned: ClaimPlan | None, settled: dict[str, Settled], catalogue: Catalogue) -> ClaimVerdict:

@@ -16,10 +16,11 @@ import msgspec
 
 from fivefold.catalogue import load
 from fivefold.contract.codec import canonical
+from fivefold.contract.plan import PLAN_VERSION
 from fivefold.errors import FivefoldError
 from fivefold.evidence import waivers
 from fivefold.evidence.flaws import Flaw, flaw
-from fivefold.evidence.judge import ValidWaiver, judge
+from fivefold.evidence.judge import judge
 from fivefold.evidence.layout import attempt_path
 from fivefold.evidence.source import code
 from fivefold.manifest.reader import parse
@@ -28,10 +29,11 @@ from fivefold.plan.seal import plan_digest
 
 if TYPE_CHECKING:
     from fivefold.catalogue.nouns import Catalogue
-    from fivefold.contract.finding import Finding
     from fivefold.contract.plan import Facts, Plan
     from fivefold.contract.verdict import Verdict
     from fivefold.evidence.chain import AttemptRecord, Chain, VerdictRecord, WaiverRecord
+    from fivefold.evidence.judge import ValidWaiver
+    from fivefold.evidence.statements import VerdictStatement
     from fivefold.keys.trust import Trust
     from fivefold.manifest.nouns import Manifest
 
@@ -44,11 +46,15 @@ NO_EXTRA = "It needs the extra "
 
 @dataclass
 class Redone:
-    """What was computed again: what agrees (in words), what does not, what could not be."""
+    """What was computed again: what agrees (in words), what does not, what could not be.
+
+    ``verdicts`` holds, by path, each verdict as it follows by the verifier's own trust file: that one is shown.
+    """
 
     agreed: list[str] = field(default_factory=list)
     problems: list[Flaw] = field(default_factory=list)
     doubts: list[Flaw] = field(default_factory=list)
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
 
     def problem(self, code: str, path: str, text: str) -> None:
         """Note something that does not follow from what is signed."""
@@ -107,6 +113,12 @@ def _plan(plan: Plan, raw: bytes, catalogue: Catalogue, path: str, redone: Redon
     if plan.digest != plan_digest(plan):
         redone.problem("plan.digest", path, "its digest is not its own.")
         return
+    if plan.version > PLAN_VERSION and plan.code != code():
+        text = "its form is a later one: how its seeds follow is not known to this version."
+        redone.doubts.append(Flaw(code="plan.newer", path=path, text=text))
+        return
+    if plan.version != PLAN_VERSION and (plan.code == code() or plan.version < 1):
+        redone.problem("plan.differs", path, f"this version of Fivefold makes no plan of version {plan.version}.")
     try:
         sealed = seal(msgspec.structs.replace(plan, attempt=0), plan.attempt)
     except FivefoldError as error:
@@ -114,7 +126,7 @@ def _plan(plan: Plan, raw: bytes, catalogue: Catalogue, path: str, redone: Redon
         return
     for check_, expected in zip(plan.checks, sealed.checks, strict=True):
         if check_.seed != expected.seed:
-            text = f"the seed of {check_.check} does not follow from plan, attempt and check."
+            text = f"the seed of {check_.check} does not follow from model, data, attempt and check."
             redone.problem("plan.seed", path, text)
 
 
@@ -199,62 +211,53 @@ def _complete(record: AttemptRecord, number: int, redone: Redone) -> None:
 
 
 def _verdict(record: VerdictRecord, plan: Plan, chain: Chain, redone: Redone, *, trust: Trust, now: str) -> None:
-    said = record.statement
+    """Judge once more: by the waivers that hold for this verifier, and, to compare, as if strangers' held too."""
+    said, path = record.statement, record.path
     findings = tuple(item for _, item in sorted(chain.attempts[plan.attempt].findings.items()))
     named = [item for item in chain.waivers if item.digest in said.waivers and item.index < record.index]
     valid = waivers.counting(named, trust, said.now, now)
     lacking = set(said.waivers) - {name for item in valid for name in item.ids}
-    strangers = {item.digest for item in named if trust.find(item.key) is None}
-    if lacking & strangers and set(said.waivers) == {item.digest for item in named}:
-        text = "it counts a waiver by officers whom the trust file does not name: it was computed again as if it held."
-        redone.doubts.append(Flaw(code="verdict.unknown-officer", path=record.path, text=text))
-        _as_if(record, plan, findings, named, redone)
-        return
-    if lacking:
+    supposed = _supposed(said, lacking, named, trust)
+    if supposed:
+        text = "it counts a waiver by officers whom the trust file does not name: without it, the level is as shown."
+        redone.doubts.append(Flaw(code="verdict.unknown-officer", path=path, text=text))
+    if lacking := lacking - {name for item in supposed for name in item.ids}:
         text = "it counts a waiver that does not hold: it takes two officers with two keys and two names, in force."
-        redone.problem("verdict.waivers", record.path, text)
+        redone.problem("verdict.waivers", path, text)
     try:
-        again = judge(plan, findings, valid, said.now, load())
+        redone.verdicts[path] = judge(plan, findings, valid, said.now, load())
+        again = judge(plan, findings, (*valid, *supposed), said.now, load()) if supposed else redone.verdicts[path]
     except FivefoldError as error:
-        redone.problem("verdict.recompute", record.path, f"it cannot follow from plan and findings ({error.code}).")
+        redone.problem("verdict.recompute", path, f"it cannot follow from plan and findings ({error.code}).")
         return
-    if fields := _fields(said.verdict, again, words=plan.code == code()):
-        redone.problem("verdict.differs", record.path, _said(said.verdict, again, fields))
-    elif not lacking:
-        redone.agreed.append(f"verdict {record.path}")
-    ended = sorted(item.claim for item in valid if item.until < now[:10])
+    # The names of unknown officers are the writer's word: everything else is compared.
+    spared = {"waivers"} if supposed else set()
+    if fields := [name for name in _fields(said.verdict, again, words=plan.code == code()) if name not in spared]:
+        redone.problem("verdict.differs", path, _said(said.verdict, again, fields))
+    elif not lacking and not supposed:
+        redone.agreed.append(f"verdict {path}")
+    ended = sorted(item.claim for item in valid if waivers.ended(item.until, now))
     if ended and record is chain.verdicts[-1]:
         text = f"it counts a waiver that has ended since (claim {', '.join(ended)}): judge or assess again."
-        redone.doubts.append(Flaw(code="verdict.waiver-ended", path=record.path, text=text))
+        redone.doubts.append(Flaw(code="verdict.waiver-ended", path=path, text=text))
 
 
-def _as_if(
-    record: VerdictRecord, plan: Plan, findings: tuple[Finding, ...], named: list[WaiverRecord], redone: Redone
-) -> None:
-    """Judge again as if every named waiver held: not even then may the verdict say more."""
-    said = record.statement
-    pairs: dict[str, list[WaiverRecord]] = {}
-    for item in named:
-        pairs.setdefault(item.waiver.claim, []).append(item)
-    held = tuple(
-        ValidWaiver(
-            claim=claim,
-            until=min(item.waiver.until for item in halves),
-            officers=("an unknown officer", "another unknown officer"),
-            ids=(halves[0].digest, halves[-1].digest),
-            keys=(halves[0].key, halves[-1].key),
-        )
-        for claim, halves in sorted(pairs.items())
-    )
-    try:
-        again = judge(plan, findings, held, said.now, load())
-    except FivefoldError as error:
-        redone.problem("verdict.recompute", record.path, f"it cannot follow from plan and findings ({error.code}).")
-        return
-    logged, computed = said.verdict, again
-    states = ({item.claim: item.status for item in one.claims} for one in (logged, computed))
-    if (logged.attained, logged.counts) != (computed.attained, computed.counts) or next(states) != next(states):
-        redone.problem("verdict.differs", record.path, _said(logged, computed, ["claims or counts"]))
+def _supposed(
+    said: VerdictStatement, lacking: set[str], named: list[WaiverRecord], trust: Trust
+) -> tuple[ValidWaiver, ...]:
+    """Return the waivers that a verdict counts, of which at least one half is by a key that the trust file lacks.
+
+    Each needs two logged halves for this claim, by two keys in two roles, in force, one of them a stranger's.
+    """
+    logged = {item.digest: item for item in named}
+    found = []
+    for claim in said.verdict.claims:
+        halves = [logged[name] for name in claim.by if name in logged and logged[name].waiver.claim == claim.claim]
+        if claim.status != "waived" or len(halves) != 2 or not lacking.issuperset(claim.by):
+            continue
+        if any(trust.find(item.key) is None for item in halves) and waivers.in_force(halves, said.now):
+            found.append(waivers.supposed(halves))
+    return tuple(found)
 
 
 def _said(logged: Verdict, again: Verdict, fields: list[str]) -> str:

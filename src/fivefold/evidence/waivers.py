@@ -6,7 +6,7 @@ verifier's trust file gives to two different names in two different officer role
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import timedelta
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -14,18 +14,21 @@ from fivefold.contract.codec import digest
 from fivefold.errors import FivefoldError, InputError
 from fivefold.evidence import envelope, statements
 from fivefold.evidence.chain import WaiverRecord
+from fivefold.evidence.days import day, ended
 from fivefold.evidence.judge import ValidWaiver
 from fivefold.evidence.statements import WaiverStatement
 from fivefold.keys import trust as trust_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from fivefold.contract.verdict import Verdict, Waiver
     from fivefold.keys.signing import PublicKey
 
 LONGEST = timedelta(days=366)
 """Longest time from issue to end."""
+
+__all__ = ["check", "counted", "counting", "day", "ended", "in_force", "opened", "supposed", "why_not"]
 
 
 def check(waiver: Waiver) -> None:
@@ -35,12 +38,7 @@ def check(waiver: Waiver) -> None:
         InputError: ``waiver.until``, ``waiver.reason`` or ``trust.time``.
     """
     issued = trust_file.moment(waiver.issued).date()
-    try:
-        until = date.fromisoformat(waiver.until)
-    except ValueError:
-        until = date.min
-    if until.isoformat() != waiver.until or until == date.min:  # dates are compared as texts elsewhere: one form only
-        raise InputError("waiver.until", f"{waiver.until!r} is not a day.", remedy="Write it as 2026-12-31.")
+    until = day(waiver.until)
     if not issued <= until <= issued + LONGEST:
         raise InputError("waiver.until", "a waiver ends within one year, and not in the past.", remedy="Choose a day.")
     if len(waiver.reason.split()) < 3:
@@ -56,9 +54,8 @@ def counting(records: Iterable[WaiverRecord], trust: trust_file.Trust, at: str, 
             entry = trust_file.standing(trust, record.key, record.waiver.role, record.waiver.issued, now)
         except FivefoldError:
             continue
-        day = trust_file.moment(at).date()
         issued = trust_file.moment(record.waiver.issued)
-        if issued <= trust_file.moment(at) and date.fromisoformat(record.waiver.until) >= day:
+        if issued <= trust_file.moment(at) and not ended(record.waiver.until, at):
             halves.setdefault(record.waiver.claim, []).append((record, entry.name))
     found = (_pair(claim, halves[claim]) for claim in sorted(halves))
     return tuple(exemption for exemption in found if exemption is not None)
@@ -71,9 +68,33 @@ def why_not(record: WaiverRecord, trust: trust_file.Trust, now: str) -> str:
         trust_file.standing(trust, record.key, record.waiver.role, record.waiver.issued, now)
     except FivefoldError as error:
         return error.message
-    if date.fromisoformat(record.waiver.until) < trust_file.moment(now).date():
+    if ended(record.waiver.until, now):
         return f"it ended on {record.waiver.until}."
     return ""
+
+
+def in_force(halves: Iterable[WaiverRecord], at: str) -> bool:
+    """Whether waivers are well-formed, issued by ``at`` and not ended, whoever signed them."""
+    for record in halves:
+        try:
+            check(record.waiver)
+        except FivefoldError:
+            return False
+        if trust_file.moment(record.waiver.issued) > trust_file.moment(at) or ended(record.waiver.until, at):
+            return False
+    return True
+
+
+def supposed(halves: Sequence[WaiverRecord]) -> ValidWaiver:
+    """Return two halves as a waiver whose officers nobody has vouched for, to see what would follow if it held."""
+    first, second = halves
+    return ValidWaiver(
+        claim=first.waiver.claim,
+        until=min(first.waiver.until, second.waiver.until, key=day),
+        officers=(f"{first.waiver.role} unknown", f"{second.waiver.role} unknown"),
+        ids=(first.digest, second.digest),
+        keys=(first.key, second.key),
+    )
 
 
 def opened(files: Mapping[str, bytes], keys: Mapping[str, PublicKey]) -> tuple[WaiverRecord, ...]:
@@ -96,8 +117,8 @@ def _pair(claim: str, halves: list[tuple[WaiverRecord, str]]) -> ValidWaiver | N
         same = first.key == second.key or trust_file.person(name) == trust_file.person(other)
         if same or first.waiver.role == second.waiver.role:
             continue
-        until = min(first.waiver.until, second.waiver.until)
-        if best is None or until > best.until:
+        until = min(first.waiver.until, second.waiver.until, key=day)
+        if best is None or day(until) > day(best.until):
             best = ValidWaiver(
                 claim=claim,
                 until=until,

@@ -7,7 +7,8 @@ Rules (pure functions of bytes, key id and time; nothing here reads a file or a 
 3. A signature counts only if its claimed time lies inside the key's validity, before its revocation and not in the
    future. Claimed times are those of the signer's clock: a stolen key can claim an earlier one. Where a key was
    stolen, revoke it from a time before the theft.
-4. Two officers are two keys and two names; names are compared without regard to case, width and spaces.
+4. Two officers are two keys and two names; names are compared without regard to case, width, spaces, characters
+   that nobody can see, and letters of other alphabets that look like Latin ones.
 """
 
 from __future__ import annotations
@@ -204,41 +205,63 @@ def holders(trust: Trust, role: Role, now: str) -> tuple[PublicKey, ...]:
 def person(name: str) -> str:
     """Return a name in the form in which two names are compared.
 
-    Invisible characters and variation selectors are dropped, and Cyrillic and Greek letters that look like Latin ones
-    are taken for them: one person under two spellings is one. The table is not complete (Unicode TR 39 is).
+    Case, width, spaces and characters that nobody can see are dropped, and Cyrillic and Greek letters that look like
+    Latin ones are taken for them: one person under two spellings is one. The table is a small one of our own and not
+    complete (Unicode TS 39 has thousands of pairs; an ``l`` for an ``I`` passes).
     """
-    plain = unicodedata.normalize("NFKC", name).casefold()
-    seen = "".join(letter for letter in plain if letter.isspace() or not unseen(letter)).translate(_LOOKS_LIKE)
-    return " ".join(seen.split())
+    seen = "".join(letter for letter in unicodedata.normalize("NFKC", name) if not unseen(letter))
+    folded = unicodedata.normalize("NFKC", seen).casefold().translate(_LOOKS_LIKE)
+    return "".join(folded.split())
 
 
 def require_visible(name: str) -> None:
-    """Refuse a name with characters that nobody can see: it would look like another one.
+    """Refuse a name with characters that nobody can see, or with letters of two alphabets that look alike.
 
     Raises:
-        InputError: ``trust.invisible``.
+        InputError: ``trust.invisible`` or ``trust.look-alike``.
     """
-    odd = next((letter for letter in name if unseen(letter)), "")
+    odd = next((one for one in name if unseen(one) or unicodedata.category(one) in ("Cc", "Zl", "Zp")), "")
     if odd:
         message = f"the name holds the invisible character U+{ord(odd):04X}."
         raise InputError("trust.invisible", message, remedy="Write the name without it.")
+    for word in name.split():
+        latin = [letter for letter in word if "LATIN" in unicodedata.name(letter, "")]
+        alike = next((one for one in word if one not in latin and ord(one.casefold()[0]) in _LOOKS_LIKE), "")
+        if latin and alike:
+            message = f"{word!r} mixes Latin letters with U+{ord(alike):04X}, which looks like one."
+            raise InputError("trust.look-alike", message, remedy="Write the word in one alphabet.")
 
 
 def unseen(letter: str) -> bool:
-    """Whether a character is invisible: a format or control character, or a variation selector."""
-    return (
-        unicodedata.category(letter) in ("Cf", "Cc", "Co", "Cn")
-        or 0xFE00 <= ord(letter) <= 0xFE0F
-        or (0xE0100 <= ord(letter) <= 0xE01EF)
+    """Whether a character shows nothing: format, control, unassigned, variation selector, filler or blank."""
+    point = ord(letter)
+    odd = unicodedata.category(letter) in ("Cf", "Cc", "Co", "Cn", "Cs") and not letter.isspace()
+    return odd or any(first <= point <= last for first, last in _IGNORABLE)
+
+
+_IGNORABLE = (
+    (0x034F, 0x034F), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F), (0x2800, 0x2800), (0x3164, 0x3164),
+    (0xFE00, 0xFE0F), (0xFFA0, 0xFFA0), (0xE0100, 0xE01EF),
+)  # fmt: skip
+"""Characters of other kinds that show nothing (Unicode's Default_Ignorable_Code_Point, and the blank pattern)."""
+
+_LOOKS_LIKE = {
+    ord(letter): latin
+    for letter, latin in (
+        # Cyrillic
+        ("\u0430", "a"), ("\u0432", "b"), ("\u0441", "c"), ("\u0501", "d"), ("\u0435", "e"), ("\u04bb", "h"),
+        ("\u043d", "h"), ("\u0456", "i"), ("\u0458", "j"), ("\u043a", "k"), ("\u04cf", "l"), ("\u043c", "m"),
+        ("\u043e", "o"), ("\u0440", "p"), ("\u051b", "q"), ("\u0455", "s"), ("\u0442", "t"), ("\u0475", "v"),
+        ("\u051d", "w"), ("\u0445", "x"), ("\u0443", "y"), ("\u04af", "y"), ("\u0433", "r"), ("\u0437", "3"),
+        # Greek
+        ("\u03b1", "a"), ("\u03b2", "b"), ("\u03b5", "e"), ("\u03b7", "h"), ("\u03b9", "i"), ("\u03ba", "k"),
+        ("\u03bc", "m"), ("\u03bd", "n"), ("\u03bf", "o"), ("\u03c1", "p"), ("\u03c3", "o"), ("\u03c4", "t"),
+        ("\u03c5", "u"), ("\u03c7", "x"), ("\u03b3", "y"), ("\u03b6", "z"), ("\u03f2", "c"), ("\u03f3", "j"),
+        # Latin
+        ("\u0131", "i"), ("\u0237", "j"), ("\u0251", "a"), ("\u0261", "g"),
     )
-
-
-_LOOKS_LIKE = str.maketrans(
-    "\u0430\u0441\u0435\u0456\u0458\u043e\u0440\u0455\u0443\u0445\u0501\u04bb\u051b\u051d\u043a\u043c\u0442\u043d\u0432"
-    "\u03b1\u03bf\u03c1\u03bd\u03b9\u03ba\u03c4\u03c5\u03c7\u03b3",
-    "aceijopsyxdhqwkmthbaopviktuxy",
-)
-"""Cyrillic and Greek small letters, and the Latin ones that they look like."""
+}  # fmt: skip
+"""Small letters of other alphabets (after folding case), and the Latin ones that they, or their capitals, look like."""
 
 
 def moment(text: str) -> datetime:
