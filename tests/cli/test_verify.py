@@ -33,7 +33,7 @@ def app(tmp_path: Path) -> Path:
     signer, _ = store.default_assessor()
     build.application(tmp_path)
     evidence = Evidence(tmp_path / "evidence", signer, "toy-app")
-    build.close(build.begin(evidence, tmp_path))
+    build.close(build.begin(evidence, tmp_path), pages=evidence)
     return tmp_path
 
 

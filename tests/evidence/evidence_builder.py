@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fivefold.catalogue import load
+from fivefold.cli._sealed import sealed_page
 from fivefold.contract.finding import Canary, Digests, Finding, Measure, Result
 from fivefold.contract.outcome import Outcome
 from fivefold.contract.plan import ColumnFact, DataFact, Facts, ModelFact, Plan
@@ -102,10 +103,32 @@ def plan(root: Path, attempt: int, effort: str = "standard") -> Plan:
     return seal(made, attempt)
 
 
+def figures(of: Plan, check: str, outcome: Outcome = Outcome.PASS) -> tuple[Measure, ...]:
+    """Return one judged figure for each threshold of a check, clear of it on the side that the outcome says."""
+    planned = next(item for item in of.checks if item.check == check)
+    floors = planned.thresholds or {"max_auc": 0.58}
+    side = {Outcome.PASS: 1, Outcome.FAIL: -1}.get(outcome, 0)
+    made = []
+    for key, floor in floors.items():
+        good = (1 if key.startswith("min") else -1) * side
+        value = floor + 0.1 * good
+        made.append(
+            Measure(
+                name=key.partition("_")[2],
+                value=value,
+                low=value - 0.02,
+                high=value + 0.02,
+                threshold=floor,
+                direction="min" if key.startswith("min") else "max",
+                outcome=outcome,
+            )
+        )
+    return tuple(made)
+
+
 def finding(of: Plan, check: str, outcome: Outcome = Outcome.PASS) -> Finding:
     """Return a finding of a plan."""
     planned = next(item for item in of.checks if item.check == check)
-    measure = Measure(name="AUC", value=0.5, low=0.48, high=0.52, threshold=0.58, direction="max", outcome=outcome)
     canary = Canary(kind="planted", planted=3, found=3, clean=3, false_alarms=0, noticed=True)
     return Finding(
         check=check,
@@ -114,7 +137,7 @@ def finding(of: Plan, check: str, outcome: Outcome = Outcome.PASS) -> Finding:
         seed=planned.seed,
         effort=of.effort,
         mode="sealed",
-        result=Result(outcome=outcome, reason="measured.", measures=(measure,), canary=canary),
+        result=Result(outcome=outcome, reason="measured.", measures=figures(of, check, outcome), canary=canary),
         digests=Digests(manifest=of.manifest, model=of.model, data=of.data, code=of.code, plan=of.digest),
     )
 
@@ -126,16 +149,18 @@ def verdict(of: Plan, findings: dict[str, Finding], waivers: tuple[ValidWaiver, 
 
 def runs(of: Plan) -> list[str]:
     """Return the checks that a plan runs."""
-    return [check.check for check in of.checks if check.status == "run"]
+    return list(dict.fromkeys(check.check for check in of.checks if check.status == "run"))
 
 
-def close(attempt: Attempt, report: bytes | None = REPORT) -> None:
-    """Add what findings are missing, judge and close."""
+def close(attempt: Attempt, report: bytes | None = REPORT, *, pages: Evidence | None = None) -> None:
+    """Add what findings are missing, judge and close; with ``pages``, seal the page that assess would."""
     done = attempt.findings()
     for check in runs(attempt.plan):
         if check not in done:
             attempt.add(finding(attempt.plan, check))
-    attempt.close(verdict(attempt.plan, attempt.findings(), now=attempt.started), report)
+    said = verdict(attempt.plan, attempt.findings(), now=attempt.started)
+    page = sealed_page(attempt.plan, (), said, pages) if pages else report
+    attempt.close(said, page)
 
 
 def opened(root: Path, signer: Signer | None = None) -> tuple[Evidence, Signer]:
@@ -145,10 +170,10 @@ def opened(root: Path, signer: Signer | None = None) -> tuple[Evidence, Signer]:
 
 
 def befriend(*signers: Signer) -> None:
-    """Name keys as assessors in the user's own trust file, so that their logs are continued."""
+    """Name keys as keepers of the log in the user's own trust file, so that their logs are continued."""
     known = trust.read(store.read_trust())
     for number, signer in enumerate(signers):
-        known = trust.add(known, signer.public, name=f"colleague {number}", roles=("assessor",))
+        known = trust.add(known, signer.public, name=f"colleague {number}", roles=("log",))
     store.write_trust(known)
 
 

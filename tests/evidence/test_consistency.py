@@ -43,6 +43,10 @@ def result(outcome: Outcome = Outcome.PASS, canary: Canary | None = GOOD, **figu
         (result(canary=msgspec.structs.replace(GOOD, found=21)), 1),
         (result(Outcome.INCONCLUSIVE, canary=msgspec.structs.replace(GOOD, found=0, noticed=False)), 0),
         (result(Outcome.ERROR, canary=None), 0),
+        (result(judged=Outcome.INCONCLUSIVE), 1),
+        (result(Outcome.INCONCLUSIVE, judged=Outcome.FAIL), 1),
+        (result(Outcome.INCONCLUSIVE, judged=Outcome.FAIL, canary=msgspec.structs.replace(GOOD, noticed=False)), 0),
+        (result(canary=msgspec.structs.replace(GOOD, planted=0, found=0)), 1),
     ],
 )
 def test_only_what_cannot_be_true_is_named(made: Result, count: int) -> None:
@@ -50,18 +54,38 @@ def test_only_what_cannot_be_true_is_named(made: Result, count: int) -> None:
     assert len(contradictions(made)) == count
 
 
-@pytest.mark.parametrize("lie", ["figure", "canary", "code", "version"])
+LIES = {
+    "figure": "finding.contradiction",
+    "bound": "finding.contradiction",
+    "threshold": "finding.contradiction",
+    "canary": "finding.contradiction",
+    "sandbox": "finding.contradiction",
+    "code": "finding.plan",
+    "version": "finding.plan",
+}
+
+
+@pytest.mark.parametrize("lie", list(LIES))
 def test_verify_names_a_finding_that_contradicts_itself_or_its_plan(tmp_path: Path, lie: str) -> None:
     """Signed by the owner, and still not believed."""
     build.application(tmp_path)
     evidence, signer = build.opened(tmp_path)
     attempt = build.begin(evidence, tmp_path)
-    first, *others = build.runs(attempt.plan)
+    first, *others = sorted(build.runs(attempt.plan), key=lambda check: check != "P3.membership")
     made = build.finding(attempt.plan, first)
+    honest = made.result
     if lie == "figure":
         made = msgspec.structs.replace(made, result=result(value=0.99, low=0.98, high=1.0))
+    elif lie == "bound":
+        figures = [msgspec.structs.replace(one, high=one.threshold + 0.01) for one in honest.measures]
+        made = msgspec.structs.replace(made, result=msgspec.structs.replace(honest, measures=tuple(figures)))
+    elif lie == "threshold":
+        figures = [msgspec.structs.replace(one, threshold=0.99) for one in honest.measures]
+        made = msgspec.structs.replace(made, result=msgspec.structs.replace(honest, measures=tuple(figures)))
     elif lie == "canary":
         made = msgspec.structs.replace(made, result=result(canary=msgspec.structs.replace(GOOD, found=0)))
+    elif lie == "sandbox":
+        made = msgspec.structs.replace(made, sandbox=("landlock-7", "seccomp", "hsm-attested"))
     elif lie == "code":
         made = msgspec.structs.replace(made, digests=msgspec.structs.replace(made.digests, code="0" * 64))
     else:
@@ -71,5 +95,5 @@ def test_verify_names_a_finding_that_contradicts_itself_or_its_plan(tmp_path: Pa
         attempt.add(build.finding(attempt.plan, check))
     attempt.close(build.verdict(attempt.plan, attempt.findings(), now=attempt.started), None)
     found = verify(read_folder(tmp_path / "evidence"), build.trusting((signer, "Ann", "assessor")), build.NOW)
-    wanted = "finding.contradiction" if lie in ("figure", "canary") else "finding.plan"
-    assert wanted in {flaw.code for flaw in found.problems}
+    path = f"attempts/0001/statements/{first}.json"
+    assert [(flaw.code, flaw.path) for flaw in found.problems] == [(LIES[lie], path)]

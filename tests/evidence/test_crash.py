@@ -66,7 +66,7 @@ def test_killed_between_any_two_calls_the_run_goes_on(
         attempt = build.begin(evidence, tmp_path)
         attempt.add(build.finding(attempt.plan, "F1.gaps"))
         if stage == "close":
-            for check in build.runs(attempt.plan)[1:]:
+            for check in sorted({*build.runs(attempt.plan)} - {"F1.gaps"}):
                 attempt.add(build.finding(attempt.plan, check))
     with monkeypatch.context() as patch:
         _kill_at(step, patch)
@@ -121,7 +121,7 @@ def test_what_the_owner_did_not_make_is_not_taken_up(tmp_path: Path) -> None:
     build.application(tmp_path)
     evidence, signer = build.opened(tmp_path)
     attempt = build.begin(evidence, tmp_path)
-    for check in build.runs(attempt.plan)[1:]:
+    for check in sorted({*build.runs(attempt.plan)} - {"F1.gaps"}):
         attempt.add(build.finding(attempt.plan, check))
     attempt.close(build.verdict(attempt.plan, attempt.findings(), now=attempt.started), build.REPORT)
     folder = tmp_path / "evidence"

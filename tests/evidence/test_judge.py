@@ -143,11 +143,11 @@ def blockers(verdict: Any, claim: str) -> dict[str, Any]:
 
 
 def test_today_no_level_is_attained_and_words_say_why() -> None:
-    """All four checks pass, and still nothing is attained: gaps are not run."""
+    """All checks that run pass, and still nothing is attained: gaps are not run."""
     planned = plan(load())
     verdict = judge(planned, passes(planned), (), NOW, load())
     assert (verdict.attained, verdict.declared, verdict.exit_code) == (0, 4, 3)
-    assert verdict.counts["pass"] == 4
+    assert verdict.counts["pass"] == sum(check.status == "run" for check in planned.checks) >= 4
     assert verdict.counts["not-run"] > 50
     assert set(verdict.blocks) == {"1", "2", "3", "4"}
     assert "S5" in verdict.blocks["1"]

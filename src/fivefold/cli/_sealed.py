@@ -13,23 +13,38 @@ if TYPE_CHECKING:
     from fivefold.report.nouns import AttemptLine, WaiverLine
 
 
-def sealed_page(plan: Plan, findings: tuple[Finding, ...], verdict: Verdict, evidence: Evidence) -> bytes:
+def sealed_page(plan: Plan, findings: tuple[Finding, ...], verdict: Verdict, evidence: Evidence) -> bytes:  # noqa: ARG001
     """Return the report of an attempt that is about to be closed."""
     from fivefold.evidence import chain, ledger
     from fivefold.evidence.application import read_folder
     from fivefold.keys import store
     from fivefold.keys import trust as trust_file
-    from fivefold.report.html import render
 
     files, keys = read_folder(evidence.path), evidence.keys()
     found = chain.read(ledger.read(files, keys), keys, trust_file.Trust(), store.utc_now())
-    key = found.attempts[plan.attempt].key
+    return page(plan.attempt, verdict, found)
+
+
+def page(attempt: int, verdict: Verdict, found: Chain) -> bytes:
+    """Return the report of an attempt from its evidence as it stands before the verdict; nothing else enters it.
+
+    Raises:
+        InputError: ``report.attempt`` if the attempt is not there.
+    """
+    from fivefold.errors import InputError
+    from fivefold.evidence.pages import plain
+    from fivefold.report.html import render
+
+    record = found.attempts.get(attempt)
+    if record is None or record.plan is None:
+        raise InputError("report.attempt", f"the plan of attempt {attempt} is not in the evidence.")
+    verdict = plain(verdict)
     return render(
-        plan,
-        findings,
+        record.plan,
+        tuple(record.findings[check] for check in sorted(record.findings)),
         verdict,
         _attempts(found, verdict),
-        f"Signed with key {key[:12]} when this page was made; `fivefold verify` says whose key that is.",
+        f"Signed with key {record.key[:12]} when this page was made; `fivefold verify` says whose key that is.",
         waivers=_waivers(found, verdict),
     )
 

@@ -13,7 +13,8 @@ from fivefold.cli._text import say
 
 if TYPE_CHECKING:
     from fivefold.evidence.application import Observed
-    from fivefold.evidence.flaws import Verification
+    from fivefold.evidence.flaws import AttemptView, Verification
+    from fivefold.manifest.nouns import Manifest
 
 _ANSWERS = {
     0: "All of it holds, and every signer is one you trust.",
@@ -53,6 +54,7 @@ def verify(
     Exit code 0: all holds and the signers are known. 1: something does not hold. 3: intact, but by an unknown signer,
     or not enough for a clean answer.
     """
+    from fivefold.cli._sealed import page
     from fivefold.evidence.application import read_folder
     from fivefold.evidence.verify import verify as verify_folder
     from fivefold.keys import store
@@ -66,6 +68,7 @@ def verify(
         store.utc_now(),
         application=_observed(root, files) if root else None,
         since=_root(since) if since else None,
+        render=page,
     )
     value: dict[str, object] = {"verification": found}
     lines, code = _lines(found, place), found.exit_code
@@ -112,16 +115,19 @@ def beside(place: Path, files: dict[str, bytes | None]) -> Path | None:
     """
     from fivefold.evidence.application import newest_manifest
 
-    root = place.absolute().parent
+    root = place.resolve().parent
     if (root / "fivefold.yaml").is_file():
         return root
     manifest = newest_manifest(files, root)
-    if manifest is None:
-        return None
-    model = manifest.model
-    named = [item.path for item in manifest.data.values()]
-    named += [name for name in (model.path, *model.files, *model.predictions.values()) if name] if model else []
-    return root if any((root / name).exists() for name in named) else None
+    return root if manifest is not None and any((root / name).exists() for name in _named(manifest)) else None
+
+
+def _named(manifest: Manifest) -> list[str]:
+    """Return the files and folders that a manifest names inside its application."""
+    names = [item.path for item in manifest.data.values()]
+    if model := manifest.model:
+        names += [model.path, model.signature, *model.files, *model.predictions.values()]
+    return [name for name in names if name]
 
 
 def _root(since: str) -> bytes:
@@ -150,14 +156,19 @@ def _lines(found: Verification, place: Path) -> list[str]:
     lines.append("")
     lines += [f"  {text}" for text in _signers(found)]
     for attempt in found.attempts:
-        outcome = (
-            "no verdict yet" if attempt.attained is None else f"level {attempt.attained} of {attempt.declared} attained"
-        )
+        outcome = _outcome(attempt)
         results = ", ".join(f"{check} {result}" for check, result in attempt.findings.items()) or "no findings"
         lines.append(f"  attempt {attempt.attempt}, begun {attempt.started}: {outcome} ({results})")
     lines += [f"  computed again and equal: {text}" for text in found.recomputed]
     lines += [f"  note: {text}" for text in found.notes]
     return lines
+
+
+def _outcome(attempt: AttemptView) -> str:
+    if attempt.attained is None:
+        return "no verdict yet"
+    said = "" if attempt.signed == attempt.attained else f"; its verdict says level {attempt.signed}"
+    return f"level {attempt.attained} of {attempt.declared} attained{said}"
 
 
 def _section(title: str, flaws: Any) -> list[str]:

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, TypeVar
 from fivefold.contract.codec import digest
 from fivefold.contract.finding import FINDING_VERSION
 from fivefold.errors import FivefoldError, TrustError, UnknownSignerError
-from fivefold.evidence import envelope, layout, signed_set, statements
-from fivefold.evidence.consistency import contradictions
+from fivefold.evidence import envelope, layout, signed_set, source, statements
+from fivefold.evidence.consistency import contradictions, departures
 from fivefold.evidence.flaws import Flaw, Signature, flaw
 from fivefold.evidence.layout import REPORT_SUBJECT, attempt_path
 from fivefold.evidence.statements import FindingStatement, PlanStatement, VerdictStatement, WaiverStatement
@@ -197,7 +197,10 @@ class _Reader:
         wrong = _finding_faults(said.finding, check, record.plan)
         if opened.subjects != statements.plan_subjects(record.plan):
             wrong.append("subjects")
-        if odd := contradictions(said.finding.result):
+        odd = contradictions(said.finding.result)
+        if record.plan.code == source.code() and not wrong:
+            odd += departures(said.finding, record.plan)
+        if odd:
             self._problem("finding.contradiction", path, f"this finding contradicts itself: {'; '.join(odd[:3])}.")
         if wrong:
             self._problem("finding.plan", path, f"this finding does not follow its plan: {', '.join(wrong)}.")
@@ -305,8 +308,9 @@ def _finding_faults(finding: Finding, check: str, plan: Plan) -> list[str]:
         "data": (plan.data | finding.digests.data, plan.data),
         "plan": (finding.digests.plan, plan.digest),
         "code": (finding.digests.code, plan.code),
-        "version": (finding.version, FINDING_VERSION),
     }
+    if plan.code == source.code():
+        expected["version"] = (finding.version, FINDING_VERSION)
     return [name for name, (found, wanted) in expected.items() if found != wanted]
 
 

@@ -46,7 +46,9 @@ class AttemptView(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     Attributes:
         state: ``closed`` or ``unfinished``.
-        attained: Level of its newest verdict; None while unfinished.
+        attained: Level of its newest verdict, as computed again by the verifier's trust file (as signed where this
+            version cannot compute it); None while unfinished.
+        signed: Level that its newest verdict says; None while unfinished.
         findings: Check id to outcome.
         started: Time at which its plan was signed.
     """
@@ -58,6 +60,7 @@ class AttemptView(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     declared: int
     attained: int | None
     findings: dict[str, str]
+    signed: int | None = None
 
 
 class Verification(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

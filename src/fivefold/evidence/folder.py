@@ -16,6 +16,7 @@ from fivefold.evidence.layout import attempt_path, finding_path, key_path
 from fivefold.evidence.statements import FindingStatement, PlanStatement, VerdictStatement
 from fivefold.keys import store
 from fivefold.keys import trust as trust_file
+from fivefold.keys.signing import load_public
 from fivefold.log import checkpoint
 
 if TYPE_CHECKING:
@@ -48,14 +49,14 @@ class Evidence:
             InputError: ``evidence.not-evidence`` if the folder holds something else; ``evidence.unwritable``.
             TrustError: ``evidence.other-application``, ``evidence.truncated``, ``evidence.rewritten``,
                 ``evidence.malformed-log``, ``evidence.not-mine``: the log is not as we left it, or as somebody
-                left it whom the user trusts as assessor.
+                left it whom the user's trust file names in the role ``log``.
         """
         self.path = path
         self.application = application
         self.repaired: tuple[str, ...] = ()
         self._signer = signer
         self._clock = clock
-        self._journal = Journal(path, checkpoint.origin_of(application), signer, _known(("assessor", "log")))
+        self._journal = Journal(path, checkpoint.origin_of(application), signer, _closers())
         if path.is_symlink() or (path.exists() and not path.is_dir()):
             raise InputError("evidence.not-evidence", f"{path} is not a folder.", remedy="Name another folder.")
         if path.is_dir():
@@ -239,20 +240,34 @@ class Evidence:
     def _vouch(self, path: str, data: bytes, files: Mapping[str, bytes]) -> bool:
         """Whether an unlogged file is one that we made, or an officer's waiver for this application."""
         try:
-            officers = {key.id: key for key in _known(("privacy-officer", "legal-officer"))}
-            owner = repair.Owner(self.application, self._signer.public, self.keys(), officers)
+            owner = repair.Owner(self.application, self._signer.public, self.keys(), _officers())
             return repair.ours(path, data, files, owner)
         except FivefoldError:
             return False
 
 
-def _known(roles: tuple[str, ...]) -> tuple[PublicKey, ...]:
-    """Return the keys that the user's own trust file names in one of these roles, and the user's own of that role."""
-    from fivefold.keys.signing import load_public
+def _closers() -> tuple[PublicKey, ...]:
+    """Return whose checkpoints the user goes on from: own assessor's keys, and keys trusted in the role ``log``."""
+    return (
+        *_trusted("log"),
+        *(key.signer.public for key in store.own_keys() if key.note.role in ("assessor", "log")),
+    )
 
-    trusted = trust_file.read(store.read_trust()).keys
-    found = [load_public(key.public.encode()) for key in trusted if set(key.roles) & set(roles) and not key.revoked]
-    return (*found, *(key.signer.public for key in store.own_keys() if key.note.role in roles))
+
+def _officers() -> dict[str, dict[str, PublicKey]]:
+    """Return, by role, the officers' keys that the user's trust file names, and the user's own of that role."""
+    return {
+        role: {
+            key.id: key
+            for key in (*_trusted(role), *(item.signer.public for item in store.own_keys() if item.note.role == role))
+        }
+        for role in trust_file.OFFICERS
+    }
+
+
+def _trusted(role: trust_file.Role) -> list[PublicKey]:
+    keys = trust_file.read(store.read_trust()).keys
+    return [load_public(key.public.encode()) for key in keys if role in key.roles and not key.revoked]
 
 
 class Attempt:

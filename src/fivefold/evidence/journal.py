@@ -196,9 +196,10 @@ class Journal:
                 raise
             raise TrustError(
                 "evidence.not-mine",
-                "the log's checkpoint was signed by a key that is neither yours nor one that you trust as assessor.",
+                "the log's checkpoint was signed by a key that is neither yours nor trusted by you in the role log.",
                 where=CHECKPOINT,
-                remedy="Restore the folder from a copy, name another folder, or trust that key: fivefold trust add.",
+                remedy="Restore the folder from a copy, or name another one. If you know who closed the log and trust "
+                "that person with it: fivefold trust add FILE --role log --name NAME.",
             ) from None
         if said.origin != self._origin:
             message = f"this is the evidence of another application ({said.origin})."

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Owner:
-    """Who repairs: the application, the owner's public key, all keys that the folder carries, and known officers'."""
+    """Who repairs: application, own public key, all keys that the folder carries, and known officers' keys by role."""
 
     application: str
     own: PublicKey
     keys: Mapping[str, PublicKey]
-    officers: Mapping[str, PublicKey]
+    officers: Mapping[str, Mapping[str, PublicKey]]
 
 
 def ours(path: str, data: bytes, files: Mapping[str, bytes], owner: Owner) -> bool:
@@ -46,9 +46,10 @@ def ours(path: str, data: bytes, files: Mapping[str, bytes], owner: Owner) -> bo
         opened = envelope.unseal(files.get(path, b""), {owner.own.id: owner.own}, where=path)
         return opened.subjects.get(layout.REPORT_SUBJECT) == digest(data)
     if place.kind == "waiver":
-        opened = envelope.unseal(data, dict(owner.officers), where=path)
+        known = {name: key for keys in owner.officers.values() for name, key in keys.items()}
+        opened = envelope.unseal(data, known, where=path)
         waiver = statements.read(opened, statements.WAIVER_TYPE, WaiverStatement, where=path).waiver
-        return waiver.application == owner.application
+        return waiver.application == owner.application and opened.key in owner.officers.get(waiver.role, {})
     return _signed(place, path, files, owner)
 
 

@@ -6,7 +6,8 @@ A pure function of bytes, trust and time; nothing here reads a file, a clock or 
 2. Every statement is signed by a key that the trust file names, in the role that this kind of file needs, at a time
    when the key was valid; otherwise the answer is "intact, but by a stranger" or worse.
 3. Attempts are numbered without a gap, and nothing is added to one after its verdict.
-4. Plan, seeds and verdict are computed again from what is signed, and must agree.
+4. Plan, seeds and verdict are computed again from what is signed, and must agree; so must the sealed page, if a
+   renderer is handed in.
 5. Manifest, model and data beside the evidence are the ones that the newest attempt measured.
 6. With a root kept elsewhere, nothing was dropped since.
 """
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING
 from fivefold.errors import InputError
 from fivefold.evidence import chain as chain_
 from fivefold.evidence import ledger as ledger_
-from fivefold.evidence import recompute, waivers
+from fivefold.evidence import pages, recompute, waivers
 from fivefold.evidence.flaws import AttemptView, Flaw, Verification
 from fivefold.evidence.layout import CHECKPOINT, attempt_path
 from fivefold.keys import trust as trust_file
@@ -28,8 +29,10 @@ from fivefold.keys.signing import load_public
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from fivefold.contract.verdict import Verdict
     from fivefold.evidence.application import Observed
     from fivefold.evidence.chain import AttemptRecord, Chain
+    from fivefold.evidence.pages import Render
 
 
 def verify(
@@ -39,6 +42,7 @@ def verify(
     *,
     application: Observed | None = None,
     since: bytes | None = None,
+    render: Render | None = None,
 ) -> Verification:
     """Verify an evidence folder.
 
@@ -48,6 +52,7 @@ def verify(
         now: UTC time such as ``2026-11-23T09:30:00Z``.
         application: Digests of the application beside the evidence; None: not compared.
         since: A root kept elsewhere; None: nothing is said about dropped attempts.
+        render: Makes the page that is sealed with a verdict; None: sealed pages are not compared.
 
     Raises:
         InputError: The trust file, ``now`` or ``since`` is malformed, or the folder holds no evidence at all.
@@ -68,13 +73,16 @@ def verify(
     redone = recompute.check(chain, known, now)
     problems += redone.problems
     doubts += redone.doubts
+    pages.compare(ledger, chain, render, problems, notes)
     notes += _notes(chain, known, now, since=since)
     problems += _application(chain, application, notes)
     return Verification(
         application=ledger.checkpoint.origin.removeprefix("fivefold/") if ledger.checkpoint else "",
         size=ledger.checkpoint.size if ledger.checkpoint else len(ledger.lines),
         root=ledger.checkpoint.root.hex() if ledger.checkpoint else "",
-        attempts=tuple(_view(number, record, chain) for number, record in sorted(chain.attempts.items())),
+        attempts=tuple(
+            _view(number, record, chain, redone.verdicts) for number, record in sorted(chain.attempts.items())
+        ),
         signatures=tuple(chain.signatures),
         problems=tuple(dict.fromkeys(problems)),
         unknown=tuple(chain.unknown),
@@ -105,14 +113,17 @@ def _numbering(chain: Chain, problems: list[Flaw], doubts: list[Flaw], notes: li
 
 
 def _checkpointed(ledger: ledger_.Ledger, chain: Chain, trust: trust_file.Trust, doubts: list[Flaw]) -> None:
-    """Doubt a log that somebody else closed than who made its newest statement: files at its end may have been cut."""
+    """Doubt a log that somebody else closed than who made its newest attempt: files at its end may have been cut."""
     signer = ledger.signer
-    made = [item.key for item in chain.signatures if item.kind in ("plan", "finding", "verdict")]
-    if signer is None or not made or signer.id == made[-1]:
+    keys = [record.key for _, record in sorted(chain.attempts.items()) if record.key]
+    if signer is None or not keys or signer.id == keys[-1]:
         return
     entry = trust.find(signer.id)
     if entry is None or "log" not in entry.roles:
-        text = "another key closed the log than signed its newest statement: what it may have cut off does not show."
+        text = (
+            "another key closed the log than made its newest attempt, and the trust file does not name it in the role "
+            "log: what it may have cut off does not show."
+        )
         doubts.append(Flaw(code="evidence.other-closer", path=CHECKPOINT, text=text))
 
 
@@ -179,14 +190,17 @@ def _model(assessed: dict[str, str], seen: Observed) -> list[Flaw]:
     return found
 
 
-def _view(number: int, record: AttemptRecord, chain: Chain) -> AttemptView:
-    newest = [item for item in chain.verdicts if item.statement.verdict.attempt == number]
+def _view(number: int, record: AttemptRecord, chain: Chain, again: Mapping[str, Verdict]) -> AttemptView:
+    mine = [item for item in chain.verdicts if item.statement.verdict.attempt == number]
+    newest = mine[-1] if mine else None
+    signed = newest.statement.verdict.attained if newest else None
     return AttemptView(
         attempt=number,
         state="closed" if record.verdict else "unfinished",
         plan=record.plan.digest if record.plan else "",
         started=record.started,
         declared=record.plan.level if record.plan else 0,
-        attained=newest[-1].statement.verdict.attained if newest else None,
+        attained=again[newest.path].attained if newest and newest.path in again else signed,
+        signed=signed,
         findings={check: str(finding.result.outcome) for check, finding in sorted(record.findings.items())},
     )

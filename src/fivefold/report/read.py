@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from fivefold.errors import InputError
 from fivefold.evidence import chain as chain_
 from fivefold.evidence import ledger as ledger_
-from fivefold.evidence import waivers
+from fivefold.evidence import recompute, waivers
 from fivefold.evidence.layout import attempt_path
 from fivefold.evidence.verify import verify
 from fivefold.keys import trust as trust_file
@@ -48,7 +48,8 @@ def read(
         application: Digests of the application beside the evidence; None: not compared.
 
     Returns:
-        The document with the newest verdict over that attempt (a waiver judges again).
+        The document with the newest verdict over that attempt (a waiver judges again), as it is computed again by
+        the reader's trust file; as signed only where this version cannot compute it.
 
     Raises:
         InputError: ``evidence.none`` if there is none; ``report.attempt`` if that attempt is not there, was never
@@ -57,6 +58,7 @@ def read(
     found = verify(folder, trust, now, application=application)
     known = trust_file.read(trust)
     chain = _opened(folder, trust, now)
+    again = recompute.check(chain, known, now).verdicts
     number = _choose(chain, found, attempt)
     record, statement = chain.attempts[number], _newest(chain, number)
     if record.plan is None or statement is None:
@@ -64,8 +66,8 @@ def read(
     return Document(
         plan=record.plan,
         findings=tuple(record.findings[check] for check in sorted(record.findings)),
-        verdict=statement.verdict,
-        attempts=_lines(chain),
+        verdict=_shown(chain, number, again) or statement.verdict,
+        attempts=_lines(chain, again),
         waivers=_waivers(chain, known, statement, now),
         signer=_signer(found, number),
         verified=_VERIFIED[found.exit_code],
@@ -89,9 +91,17 @@ def _opened(folder: Mapping[str, bytes | None], trust: bytes, now: str) -> Chain
     return chain_.read(ledger_.read(folder, keys), keys, known, now)
 
 
-def _lines(chain: Chain) -> tuple[AttemptLine, ...]:
+def _lines(chain: Chain, again: Mapping[str, Verdict]) -> tuple[AttemptLine, ...]:
     """Return one line for each attempt in the evidence, oldest first."""
-    return tuple(_line(number, record, chain) for number, record in sorted(chain.attempts.items()))
+    return tuple(
+        _line(number, record, _shown(chain, number, again)) for number, record in sorted(chain.attempts.items())
+    )
+
+
+def _shown(chain: Chain, number: int, again: Mapping[str, Verdict]) -> Verdict | None:
+    """Return the newest verdict over an attempt, as computed again; as signed where it could not be."""
+    mine = [item for item in chain.verdicts if item.statement.verdict.attempt == number]
+    return again.get(mine[-1].path, mine[-1].statement.verdict) if mine else None
 
 
 def _choose(chain: Chain, found: Verification, wanted: int | None) -> int:
@@ -122,9 +132,7 @@ def _newest(chain: Chain, number: int) -> VerdictStatement | None:
     return mine[-1] if mine else None
 
 
-def _line(number: int, record: AttemptRecord, chain: Chain) -> AttemptLine:
-    statement = _newest(chain, number)
-    verdict: Verdict | None = statement.verdict if statement else None
+def _line(number: int, record: AttemptRecord, verdict: Verdict | None) -> AttemptLine:
     return AttemptLine(
         number=number,
         plan=record.plan.digest if record.plan else "",
