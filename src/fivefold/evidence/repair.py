@@ -38,7 +38,8 @@ def ours(path: str, data: bytes, files: Mapping[str, bytes], owner: Owner) -> bo
     if place is None:
         return False
     if place.kind == "key":
-        return place.id in owner.keys and owner.keys[place.id].pem == data
+        known = {owner.own.id, *(name for keys in owner.officers.values() for name in keys)}
+        return place.id in known & owner.keys.keys() and owner.keys[place.id].pem == data
     if place.kind == "manifest":
         return _plan_of(place.attempt, files, owner).manifest == digest(data)
     if place.kind == "report":
