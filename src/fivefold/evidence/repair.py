@@ -47,8 +47,8 @@ def ours(path: str, data: bytes, files: Mapping[str, bytes], owner: Owner) -> bo
         opened = envelope.unseal(files.get(path, b""), {owner.own.id: owner.own}, where=path)
         return opened.subjects.get(layout.REPORT_SUBJECT) == digest(data)
     if place.kind == "waiver":
-        known = {name: key for keys in owner.officers.values() for name, key in keys.items()}
-        opened = envelope.unseal(data, known, where=path)
+        officers = {name: key for keys in owner.officers.values() for name, key in keys.items()}
+        opened = envelope.unseal(data, officers, where=path)
         waiver = statements.read(opened, statements.WAIVER_TYPE, WaiverStatement, where=path).waiver
         return waiver.application == owner.application and opened.key in owner.officers.get(waiver.role, {})
     return _signed(place, path, files, owner)
