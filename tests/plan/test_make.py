@@ -16,7 +16,7 @@ from fivefold.contract.plan import DataFact, Facts, ModelFact, Plan
 from fivefold.errors import InputError, ProblemsError
 from fivefold.manifest.nouns import DataSet, Model
 from fivefold.plan import seal
-from fivefold.plan.seal import basis, plan_digest, seed
+from fivefold.plan.seal import plan_digest, seed
 
 BUILT = {"F1.gaps", "P3.accuracy", "P3.membership", "T2.signature"}
 
@@ -275,43 +275,9 @@ def test_digest_ignores_attempt_and_seeds_only(make, facts) -> None:
     assert plan_digest(msgspec.structs.replace(sealed, checks=(looser, *sealed.checks[1:]))) != plan.digest
 
 
-def test_seeds_follow_from_basis_attempt_and_check() -> None:
+def test_seeds_follow_from_digest_attempt_and_check() -> None:
     """Golden value of sha256sum over the three parts, each with a newline."""
     assert seed("ab", 1, "F1.gaps") == "5c7144121948b485c415fb9087a2f59d7252037bb4a687261f6310eb774292d8"
-
-
-def test_the_basis_of_seeds_is_what_is_measured(make, facts) -> None:
-    """A threshold, a level, another id or one more data set draws nothing anew; other bytes do."""
-    plan = make(facts=facts)
-    looser = msgspec.structs.replace(plan.checks[0], thresholds={"max_auc": 0.9})
-    same = (
-        {"checks": (looser, *plan.checks[1:])},
-        {"application": "other", "manifest": "0" * 64, "level": 5, "digest": "1" * 64},
-        {"data": plan.data | {"more": "2" * 64}},
-    )
-    for change in same:
-        assert basis(msgspec.structs.replace(plan, **change)) == basis(plan)
-    for change in ({"model": "3" * 64}, {"data": plan.data | {"test": "3" * 64}}):
-        assert basis(msgspec.structs.replace(plan, **change)) != basis(plan)
-    lone = msgspec.structs.replace(plan, data={"a": "4" * 64})
-    assert basis(lone) != basis(msgspec.structs.replace(plan, data={"a": "5" * 64}))
-
-
-def test_a_word_in_the_manifest_buys_no_other_draw(make, facts) -> None:
-    """The digest of the plan changes with the manifest's bytes; the seeds of the same attempt do not."""
-    plan = make(facts=facts)
-    edited = msgspec.structs.replace(plan, manifest="0" * 64)
-    edited = msgspec.structs.replace(edited, digest=plan_digest(edited))
-    assert edited.digest != plan.digest
-    assert [check.seed for check in seal(edited, 1).checks] == [check.seed for check in seal(plan, 1).checks]
-
-
-def test_a_plan_of_version_1_keeps_its_seeds(make, facts) -> None:
-    """Evidence that an earlier version made still verifies: its seeds followed from the plan's digest."""
-    old = msgspec.structs.replace(make(facts=facts), version=1)
-    old = msgspec.structs.replace(old, digest=plan_digest(old))
-    ran = [check for check in seal(old, 3).checks if check.status == "run"]
-    assert [check.seed for check in ran] == [seed(old.digest, 3, check.check) for check in ran]
 
 
 def test_each_check_and_attempt_has_its_own_seed(make, facts) -> None:

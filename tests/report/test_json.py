@@ -34,8 +34,7 @@ def test_a_document_fits_its_schema_and_reads_back(make: object) -> None:
 def test_parts_fit_their_own_schemas(name: str) -> None:
     """The verdict and the plan inside a document fit the schemas that are published for them."""
     part = json.loads(json_.document(factories.document()))[name]
-    newest = max(found for found in json_.PUBLISHED if found.startswith(name))
-    jsonschema.Draft202012Validator(json_.schema(newest)).validate(part)
+    jsonschema.Draft202012Validator(json_.schema(f"{name}-1")).validate(part)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fivefold.errors import InputError
-from fivefold.plan.seal import basis
 from fivefold.plan.seal import seed as derived
 
 if TYPE_CHECKING:
@@ -55,5 +54,5 @@ def _wanted(plan: Plan, only: tuple[str, ...]) -> set[str]:
 
 def _seed(plan: Plan, check: CheckPlan, seed: str) -> str:
     if not seed:
-        return derived(basis(plan), 0, check.check)
+        return derived(plan.digest, 0, check.check)
     return hashlib.sha256(f"explored\n{seed}\n{check.check}\n".encode()).hexdigest()

@@ -153,7 +153,7 @@ class Finding(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         check: Check id, for example ``P3.accuracy``.
         technique: Technique id, for example ``P3``.
         attempt: Number of the attempt, from 1.
-        seed: Hexadecimal, as planned (:mod:`fivefold.plan.seal`).
+        seed: Hexadecimal, derived from plan digest, attempt and check id.
         effort: ``quick``, ``standard`` or ``thorough``.
         mode: ``sealed``, ``exploratory`` (``--only``, ``--seed``) or ``in-process`` (object in memory).
         result: What the check returned.

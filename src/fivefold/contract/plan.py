@@ -6,8 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-PLAN_VERSION = 2
-"""2: seeds follow from the bytes of model and data; 1: they followed from the plan's digest."""
+PLAN_VERSION = 1
 FACTS_VERSION = 1
 
 Effort = Literal["quick", "standard", "thorough"]
@@ -104,7 +103,7 @@ class CheckPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
         thresholds: Floor key to value, after tightening by the manifest.
         options: All other options of the check.
         rows: Most rows that it will use at this effort.
-        seed: Hexadecimal; empty until the plan is sealed.
+        seed: Hexadecimal; empty until the plan has a digest.
         cost: Words: model calls and trainings expected.
     """
 
@@ -162,7 +161,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         data: Data-set name to digest.
         catalogue: Digest of the catalogue.
         code: Digest of Fivefold's source.
-        digest: Digest of all fields above and the version.
+        digest: Digest of all fields above; seeds derive from it.
         attempt: 0 until the plan is sealed.
     """
 

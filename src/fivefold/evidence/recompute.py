@@ -126,7 +126,7 @@ def _plan(plan: Plan, raw: bytes, catalogue: Catalogue, path: str, redone: Redon
         return
     for check_, expected in zip(plan.checks, sealed.checks, strict=True):
         if check_.seed != expected.seed:
-            text = f"the seed of {check_.check} does not follow from model, data, attempt and check."
+            text = f"the seed of {check_.check} does not follow from plan, attempt and check."
             redone.problem("plan.seed", path, text)
 
 
