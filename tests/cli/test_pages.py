@@ -20,7 +20,7 @@ from fivefold.evidence.rejudge import rejudge
 from fivefold.evidence.verify import verify
 from fivefold.keys import signing
 from fivefold.keys import trust as trust_file
-from fivefold.plan.seal import plan_digest
+from fivefold.plan.seal import plan_digest, seal
 
 
 def found(root: Path, signer: signing.Signer, *officers: tuple[signing.Signer, str, trust_file.Role]) -> object:
@@ -81,8 +81,8 @@ def test_a_page_of_another_version_is_noted_and_not_compared(tmp_path: Path) -> 
     build.application(tmp_path)
     signer = signing.generate()
     evidence = Evidence(tmp_path / "evidence", signer, "toy-app", build.Clock())
-    plan = msgspec.structs.replace(build.plan(tmp_path, 1), code="0" * 64)
-    plan = msgspec.structs.replace(plan, digest=plan_digest(plan))
+    plan = msgspec.structs.replace(build.plan(tmp_path, 1), code="0" * 64, attempt=0)
+    plan = seal(msgspec.structs.replace(plan, digest=plan_digest(plan)), 1)
     attempt = evidence.open_attempt(plan, (tmp_path / "fivefold.yaml").read_bytes())
     build.close(attempt)
     answer = found(tmp_path, signer)
