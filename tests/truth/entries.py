@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from .entry import Entry
 
 MODULES = {
+    "A1.answers": "level",
     "P1.blackbox": "evasion",
     "P1.gradient": "evasion_gradient",
     "F1.gaps": "gaps",

@@ -1,0 +1,1 @@
+"""Governance: data, people and process."""
