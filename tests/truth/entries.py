@@ -13,6 +13,7 @@ MODULES = {
     "P1.blackbox": "evasion",
     "P1.gradient": "evasion_gradient",
     "F1.gaps": "gaps",
+    "J6.profiles": "profiles",
     "P2.extraction": "extraction",
     "P3.accuracy": "accuracy",
     "P3.membership": "membership",

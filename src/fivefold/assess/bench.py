@@ -21,6 +21,8 @@ from fivefold.contract import registry
 from fivefold.contract.plan import Facts
 from fivefold.errors import InputError, InternalError
 from fivefold.keys import store
+from fivefold.plan.facts import read as facts_of
+from fivefold.plan.profile import in_force
 from fivefold.subject import snapshot
 from fivefold.subject.worker import roots
 from fivefold.subject.worker.driver import Worker
@@ -153,6 +155,8 @@ class Bench:
             trust=circumstances.trust,
             now=circumstances.now,
             row_key=circumstances.row_key,
+            known=facts_of(self.manifest, plan.facts),
+            planned=in_force(self.manifest),
             asks=any(need in ("model.predict", "model.scores", "model.perturbable") for need in spec.needs),
         )
         seconds = self._seconds or spec.seconds * (_THOROUGH if plan.effort == "thorough" else 1.0)
@@ -178,6 +182,7 @@ class Bench:
             controls=manifest.controls,
             level=manifest.application.level,
             use=msgspec.to_builtins(manifest.use),
+            scenario=manifest.application.scenario,
             **fields,  # type: ignore[arg-type]
         )
 

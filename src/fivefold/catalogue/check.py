@@ -76,9 +76,14 @@ def _predicates(catalogue: Catalogue) -> Iterator[str]:
         found += [(check.id, check.applies_when) for check in row.checks]
         found += [(row.id, duty.when) for duty in row.duties]
     for id_, predicate in found:
-        for any_of in predicate:
-            if not any_of:
-                yield f"a predicate of {id_} can never hold"
-            for condition in any_of:
-                if (condition.operator == "in") != isinstance(condition.value, tuple):
-                    yield f"a predicate of {id_} compares {condition.fact} with a value of the wrong shape"
+        yield from shapes(id_, predicate)
+
+
+def shapes(id_: str, predicate: Predicate) -> Iterator[str]:
+    """Yield what is malformed in the predicate of ``id_``."""
+    for any_of in predicate:
+        if not any_of:
+            yield f"a predicate of {id_} can never hold"
+        for condition in any_of:
+            if (condition.operator == "in") != isinstance(condition.value, tuple):
+                yield f"a predicate of {id_} compares {condition.fact} with a value of the wrong shape"

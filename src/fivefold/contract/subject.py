@@ -175,6 +175,9 @@ class SettingsView:
         controls: Technique id to the control's options.
         level: Declared level; 0: none is.
         use: Answers about the use of the output, as declared.
+        scenario: Name of the scenario's profile; empty: none.
+        facts: What predicates of the catalogue may ask: fact name to what was read, None where nobody could.
+        thresholds: Check id to floor key to the threshold in force, of the checks that the scenario tightens.
     """
 
     positive: int | None = None
@@ -185,3 +188,6 @@ class SettingsView:
     controls: Mapping[str, Mapping[str, object]] | None = None
     level: int = 0
     use: Mapping[str, object] | None = None
+    scenario: str = ""
+    facts: Mapping[str, str | float | bool | None] | None = None
+    thresholds: Mapping[str, Mapping[str, float]] | None = None

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fivefold.catalogue.profiles import NAMES as PROFILES
 from fivefold.errors import InputError, ProblemsError
 from fivefold.manifest.columns import check_columns, check_features, header
 from fivefold.manifest.nouns import Application, DataSet, Feature, Manifest, Model, SharingPath, Use, is_onnx
@@ -91,6 +92,7 @@ def _check(walk: Walk, root: Path, document: dict[str, Any], may_lack: frozenset
     _check_data(walk, document, places)
     _check_model(walk, document)
     _check_sharing(walk, document)
+    _check_scenario(walk, document)
     check_options(walk, root, document)
 
 
@@ -197,6 +199,16 @@ def _check_model(walk: Walk, document: dict[str, Any]) -> None:
         if name and sets and name not in sets:
             message = f'"{name}" is no data set of this manifest.'
             walk.report("unknown-key", f"model.predictions.{name}", message, suggest(name, sets))
+
+
+def _check_scenario(walk: Walk, document: dict[str, Any]) -> None:
+    """Note a scenario that is nearly the name of a profile; another word is kept, and no profile's rules bind."""
+    name = (document.get("application") or {}).get("scenario", "")
+    close = nearest(name, PROFILES) if name else ""
+    if close and name not in PROFILES:
+        walk.report(
+            "scenario-name", "application.scenario", f'"{name[:80]}" is no profile.', f'Did you mean "{close}"?'
+        )
 
 
 def _check_sharing(walk: Walk, document: dict[str, Any]) -> None:

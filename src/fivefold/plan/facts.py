@@ -88,17 +88,23 @@ def _of_manifest(manifest: Manifest) -> Values:
         "application.level": manifest.application.level,
         "application.acts": manifest.use.output == "action" or manifest.use.acts == "system",
         "application.learns": bool(manifest.training) or "C4" in manifest.controls,
+        "application.alone": manifest.use.alone,
+        "application.scenario": manifest.application.scenario,
         "sharing.paths": len(manifest.sharing) + len(derived_paths(manifest)),
         "sharing.source_parties": len(source_parties(manifest)),
         **{f"data.{kind}": kind in kinds for kind in _KINDS},
         "data.protected": len({column for data_set in data for column in data_set.protected}),
         "data.personal": any(label.get("personal") for label in labels),
         "data.regions": len({str(label["region"]) for label in labels if label.get("region")}),
+        "data.basis": all(label.get("basis") for label in labels if label.get("personal")),
+        "data.positive": any(data_set.positive is not None for data_set in data),
+        "data.alarm": any(data_set.alarm is not None for data_set in data),
         "manifest.purpose": bool(manifest.application.purpose),
         "manifest.benefit": bool(manifest.benefit),
         "manifest.basis": all(label.get("basis") for label in labels),
         "manifest.labels": all(labels),
         "manifest.parties": len(manifest.parties),
+        "manifest.scenarios": len(manifest.scenarios),
         "control.certificate": "certificate" in manifest.controls.get("P1", {}),
         "model.signed": bool(manifest.model and manifest.model.signature),
     }
@@ -106,11 +112,19 @@ def _of_manifest(manifest: Manifest) -> Values:
 
 def _of_model(manifest: Manifest, fact: ModelFact | None) -> Values:
     """Whether a network or trees are inside cannot be told of every kind of model: then the fact stays unknown."""
+    task = (fact.task if fact and not fact.error else "") or (manifest.model.task if manifest.model else "")
+    classifies: Values = {"model.classifies": task != "regression" if task else None}
     if fact is None or fact.error:
         only_rows = manifest.model is not None and bool(manifest.model.predictions)
         gradients = False if only_rows else None
-        return {"model.neural": None, "model.trees": None, "model.gradients": gradients, "model.scores": None}
-    return {
+        unknown: Values = {
+            "model.neural": None,
+            "model.trees": None,
+            "model.gradients": gradients,
+            "model.scores": None,
+        }
+        return unknown | classifies
+    return classifies | {
         "model.neural": fact.neural,
         "model.trees": fact.trees,
         "model.gradients": fact.gradients,

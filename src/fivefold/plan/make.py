@@ -119,7 +119,7 @@ def _refuse_stale(facts: Facts | None, data_digests: Mapping[str, str], model_di
 
 
 def _checks(inputs: _Inputs, bound: tuple[ClaimPlan, ...]) -> Iterator[CheckPlan]:
-    """Every check of every row that a claim needs, built or not, and the built ones of aims' rows and of functions."""
+    """Every check of every row that a claim needs, built or not; the built ones of aims' rows, functions and scenes."""
     by_claim: dict[str, list[str]] = {}
     for claim in bound:
         for token in dict.fromkeys(token for any_of in claim.needs for token in any_of):
@@ -135,7 +135,7 @@ def _checks(inputs: _Inputs, bound: tuple[ClaimPlan, ...]) -> Iterator[CheckPlan
         entry.id
         for row in inputs.catalogue.techniques
         for entry in row.checks
-        if row.kind == "function" and entry.state == "built"
+        if row.kind in ("function", "scene") and entry.state == "built"
     }
     for check in sorted(by_claim.keys() | by_aim.keys() | always):
         yield _check(inputs, inputs.catalogue.checks[check], by_claim.get(check, []), by_aim.get(check, []))

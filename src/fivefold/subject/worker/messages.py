@@ -63,6 +63,9 @@ class CheckJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         row_key: Key of row ids.
         level: Declared level.
         use: How the output is used, as declared.
+        scenario: Name of the scenario's profile.
+        known: What predicates of the catalogue may ask, as read.
+        planned: Check id to floor key to the threshold in force.
         asks: The check asks the model.
     """
 
@@ -90,6 +93,9 @@ class CheckJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     row_key: bytes = b""
     level: int = 0
     use: dict[str, Any] = {}
+    scenario: str = ""
+    known: dict[str, str | int | float | bool | None] = {}
+    planned: dict[str, dict[str, float]] = {}
     asks: bool = True
 
 
