@@ -5,19 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from fivefold.catalogue import classify
 from fivefold.manifest.survey import Column, look
-from fivefold.manifest.words import protected_kind, reaches_a_person, tokens, value_kind, words
+from fivefold.manifest.words import is_word, protected_kind, reaches_a_person, tokens, value_kind, words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from fivefold.catalogue.profiles import Profile
     from fivefold.manifest.survey import Survey
 
-LEVELS = {"statistic": 1, "label": 2, "score": 2, "forecast": 3, "recommendation": 4, "decision": 5, "action": 5}
-"""Output to the level that an application with such an output usually needs."""
-
 OUTPUTS = {1: "statistic", 2: "label", 3: "forecast", 4: "recommendation", 5: "decision"}
+
+"""Level to an output that usually asks for it."""
 
 _FEW = 20
 """Fewest rows on which distinct values mean an identifier."""
@@ -38,6 +39,8 @@ class Answers:
         level: Declared level; None: proposed.
         purpose: Purpose in a sentence.
         settings: Given parts of the first data set: positive, alarm, protected, drop, id, missing.
+        profile: Of the scenario; None: none is named.
+        said: Why ``model`` looks as it does; empty: the user said it so.
     """
 
     app: str
@@ -50,6 +53,8 @@ class Answers:
     level: int | None = None
     purpose: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
+    profile: Profile | None = None
+    said: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,18 +85,21 @@ def propose(answers: Answers) -> Proposal:
     settings, found = _settings(survey, answers, f"data.{first}")
     reasons |= found
     data = {name: {"path": path} | (settings if name == first else {}) for name, path in answers.sets.items()}
+    use = _use(answers, reasons)
     document: dict[str, Any] = {
         "fivefold": 1,
-        "application": {"id": answers.app} | _level(answers, reasons),
-        "use": _use(answers, reasons),
+        "application": {"id": answers.app} | _level(answers, use, reasons, notes),
+        "use": use,
         "data": data,
     }
     if answers.training:
         document["training"] = {"factory": answers.training}
     if answers.model:
         document["model"] = dict(answers.model)
+        reasons |= {"model": answers.said} if answers.said else {}
     else:
         notes.append("No model is named yet: add `model:` with `factory:` or `predictions:`.")
+    document |= _demands(answers, reasons)
     notes += _notes(survey, answers, settings)
     return Proposal(document=document, reasons=reasons, notes=tuple(notes))
 
@@ -104,18 +112,37 @@ def guess_target(survey: Survey) -> str:
     return (exact or named or [""])[-1]
 
 
-def _level(answers: Answers, reasons: dict[str, str]) -> dict[str, Any]:
-    output = answers.use.get("output", "")
-    level = answers.level or LEVELS.get(output, 2)
+def _level(answers: Answers, use: Mapping[str, Any], reasons: dict[str, str], notes: list[str]) -> dict[str, Any]:
+    import msgspec
+
+    asked = classify.propose(msgspec.convert(dict(use), classify.Answers))
+    level = answers.level or asked.level
     if answers.level is None:
-        why = f"an output that is a {output} usually needs it" if output else "a label or score usually needs it"
-        reasons["application.level"] = f"Proposed: {why}. Higher levels include all lower ones."
-    return {"level": level} | ({"purpose": answers.purpose} if answers.purpose else {})
+        reasons["application.level"] = (
+            f"Proposed by the answers under `use:`. {' '.join(asked.reasons)} Higher levels include all lower ones."
+        )
+    elif level < asked.level:
+        notes.append(
+            f"Level {level} is declared, but the answers under `use:` ask for {asked.level}: {asked.reasons[0]} "
+            "`fivefold assess` will say so (A1)."
+        )
+    found: dict[str, Any] = {"level": level}
+    if answers.purpose:
+        found["purpose"] = answers.purpose
+    if answers.profile:
+        found["scenario"] = answers.profile.id
+        examples = ", ".join(answers.profile.examples[:3])
+        reasons["application.scenario"] = f"Its profile ({examples} ...) proposes what follows, and its rules bind."
+    return found
 
 
 def _use(answers: Answers, reasons: dict[str, str]) -> dict[str, Any]:
-    use = dict(answers.use)
-    if "output" not in use:
+    use, profile = dict(answers.use), answers.profile
+    if "output" not in use and profile is not None:
+        usual = {name: getattr(profile.use, name) for name in classify.options()}
+        reasons["use"] = f"Proposed by the profile {profile.id}: {profile.because}"
+        use = usual | use
+    elif "output" not in use:
         use["output"] = OUTPUTS[answers.level or 2]
         reasons["use.output"] = (
             "Proposed from the level: statistic, label, score, forecast, recommendation, decision or action."
@@ -125,7 +152,18 @@ def _use(answers: Answers, reasons: dict[str, str]) -> dict[str, Any]:
     if "alone" not in use:
         use["alone"] = alone
         reasons["use.alone"] = f"Proposed: a {use['output']} usually {'acts' if alone else 'waits for a person'}."
-    return {key: use[key] for key in ("output", "acts", "alone")}
+    return {key: use[key] for key in classify.options() if key in use}
+
+
+def _demands(answers: Answers, reasons: dict[str, str]) -> dict[str, Any]:
+    """Return ``checks:`` with the thresholds that the profile tightens."""
+    found: dict[str, dict[str, float]] = {}
+    if answers.profile is None:
+        return {}
+    for demand in answers.profile.demands:
+        found.setdefault(demand.check, {})[demand.key] = demand.value
+        reasons[f"checks.{demand.check}"] = f"Tightened by the profile {answers.profile.id}. {demand.because}"
+    return {"checks": found} if found else {}
 
 
 def _settings(survey: Survey, answers: Answers, place: str) -> tuple[dict[str, Any], dict[str, str]]:
@@ -135,18 +173,23 @@ def _settings(survey: Survey, answers: Answers, place: str) -> tuple[dict[str, A
     others = [column for column in survey.columns if column.name != answers.target]
     proposals: tuple[tuple[str, dict[str, str]], ...] = (
         ("id", _ids(others, survey.rows)),
-        ("drop", _drops(others, survey)),
-        ("protected", _protected(others)),
+        ("drop", _drops(others, survey, answers.profile)),
+        ("protected", _protected(others, answers.profile)),
         ("missing", _missing(survey)),
     )
     for key, why in proposals:
+        if key == "drop" and settings.get("id"):
+            why.pop(settings["id"], None)
         if key in given:
             if given[key]:
                 settings[key] = given[key]
         elif why:
             settings[key] = next(iter(why)) if key == "id" else list(why)
             reasons[f"{place}.{key}"] = "Proposed: " + "; ".join(f"{name} {text}" for name, text in why.items()) + "."
-    personal = [*settings.get("protected", ()), *(c.name for c in others if reaches_a_person(c.name))]
+    reached = [c.name for c in others if reaches_a_person(c.name)]
+    if answers.profile is not None:
+        reached += [c.name for c in others if _among(c.name, answers.profile.identifiers)]
+    personal = [*settings.get("protected", ()), *reached]
     if personal:
         settings["label"] = {"personal": list(dict.fromkeys(personal))}
         reasons[f"{place}.label"] = (
@@ -155,13 +198,26 @@ def _settings(survey: Survey, answers: Answers, place: str) -> tuple[dict[str, A
     return settings, reasons
 
 
-def _protected(columns: list[Column]) -> dict[str, str]:
+def _protected(columns: list[Column], profile: Profile | None) -> dict[str, str]:
     found = {}
     for column in columns:
+        if column.kind == "empty":
+            continue
         named, valued = protected_kind(column.name), value_kind(column.values)
-        if column.kind != "empty" and (named or valued):
+        special = (
+            next((part for part in profile.protected if _among(column.name, part.words)), None) if profile else None
+        )
+        if named or valued:
             found[column.name] = f"is named like {named}" if named else f"has values like {valued}"
+        elif special is not None:
+            found[column.name] = f"is named like {special.kind} ({special.because[:1].lower()}{special.because[1:-1]})"
     return found
+
+
+def _among(name: str, words: tuple[str, ...]) -> bool:
+    """Whether a column is named by one of the entries: all words of it stand in the name."""
+    own = tokens(name)
+    return any(all(is_word(part, own) for part in entry.split()) for entry in words)
 
 
 def _ids(columns: list[Column], rows: int) -> dict[str, str]:
@@ -185,13 +241,16 @@ def _counts(column: Column, rows: int) -> bool:
     return numbers == list(range(numbers[0], numbers[0] + rows))
 
 
-def _drops(columns: list[Column], survey: Survey) -> dict[str, str]:
+def _drops(columns: list[Column], survey: Survey, profile: Profile | None) -> dict[str, str]:
     found = {}
     for column in columns:
+        identifies = profile is not None and _among(column.name, profile.identifiers)
         if survey.rows >= _FEW and column.same == survey.rows:
             found[column.name] = "repeats the target"
         elif column.unique and column.filled == survey.rows >= _FEW and reaches_a_person(column.name):
             found[column.name] = "names a person"
+        elif identifies:
+            found[column.name] = "leads to a person or thing"
     return found
 
 

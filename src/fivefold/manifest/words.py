@@ -46,6 +46,11 @@ def protected_kind(name: str) -> str:
     return next((str(kind) for kind, any_of in phrases if any(set(phrase) <= set(found) for phrase in any_of)), "")
 
 
+def is_word(wanted: str, found: tuple[str, ...]) -> bool:
+    """Whether a known word is among those of a name; scripts without spaces also match within a longer word."""
+    return any(_is(word, [wanted]) for word in found)
+
+
 def _is(word: str, known: list[str]) -> bool:
     """Whether a word is known; scripts without spaces also match within a longer word."""
     return word in known or any(ord(entry[0]) > 0x2E80 and entry in word for entry in known)
