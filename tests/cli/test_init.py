@@ -260,7 +260,7 @@ def answer(folder: Path, replies: list[str]) -> tuple[int, str]:
 @pytest.mark.parametrize(("last", "code"), [("y", 0), ("n", 2)])
 def test_questions_on_a_terminal(app: Path, table: Path, last: str, code: int) -> None:
     """Without flags it asks, shows the proposal, and writes only what was agreed to."""
-    replies = [str(table), "", "", "scorer:load", "label", "human", "a test", last]
+    replies = [str(table), "", "", "", "scorer:load", "label", "human", "a test", last]
     status, screen = answer(app, replies)
     assert status == code, screen
     assert "is named like sex" in screen

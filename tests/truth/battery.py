@@ -76,6 +76,8 @@ def code_digest(check: str) -> str:
         below += ["keys", "evidence/oms.py", "evidence/envelope.py", "evidence/signed_set.py"]
     if folder.name == "extraction":
         below += ["protection/evasion/space.py"]
+    if "explanation" in folder.parts:
+        below += [f"explanation/{name}.py" for name in ("asking", "explainer", "known", "players", "store")]
     paths = [REPO / "src" / "fivefold" / "errors.py"]
     paths += [REPO / "tests" / "truth" / f"{name}.py" for name in ("floors", "subjects", MODULES[check])]
     for place in (REPO / "src" / part for part in (folder, *(Path("fivefold") / name for name in below))):

@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     from .entry import Entry
 
 MODULES = {
+    "E2.local": "explanation_local",
+    "E3.permutation": "explanation_permutation",
+    "E4.planted": "explanation_planted",
+    "E4.randomisation": "explanation_randomisation",
     "A1.answers": "level",
     "P1.blackbox": "evasion",
     "P1.gradient": "evasion_gradient",

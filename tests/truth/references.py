@@ -5,7 +5,16 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from . import accuracy, evasion, extraction, gaps, membership
+from . import (
+    accuracy,
+    evasion,
+    explanation_local,
+    explanation_permutation,
+    explanation_planted,
+    extraction,
+    gaps,
+    membership,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,6 +22,10 @@ if TYPE_CHECKING:
     from .entry import Make
 
 REFERENCES: Mapping[str, Make] = {
+    "flickering-model": partial(explanation_local.build, noise=0.9),
+    "deaf-explainer": explanation_planted.deaf_to_the_model,
+    "forbidden-column": explanation_permutation.leaning,
+    "model-of-nothing": explanation_permutation.nothing,
     "bare-logistic": extraction.build,
     "undefended-linear": evasion.undefended,
     "unfair-to-a-group": partial(gaps.unfair, rows=20_000),

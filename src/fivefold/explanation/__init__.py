@@ -1,0 +1,1 @@
+"""Explanation: why a model answers as it does, and whether those reasons are right."""

@@ -1,0 +1,160 @@
+"""Shapley values of any function by antithetic permutations, with a standard error for each.
+
+For one explained row x, one background row b and a set S of players, v(S) is the answer to the row that takes the cells
+of S from x and the others from b (the interventional game). A permutation of the players is walked from b to x: each
+player is credited with the change that its turn makes. The same permutation is walked backwards with the same b; the
+mean of the two is one *pair*, and pairs are independent and unbiased for the game over the whole background.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import stdtrit
+
+from fivefold.errors import InputError
+
+Ask = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+"""Present (m, P) bool, explained row (m,), background row (m,) to answers (m,): cells from x where present, else b."""
+
+_CELLS = 20_000_000
+
+
+@dataclass(frozen=True)
+class Attributions:
+    """What each player adds to each answer.
+
+    Attributes:
+        value: (n, P), in the unit of the answers.
+        error: (n, P) standard errors over pairs.
+        halves: (2, n, P) values from either half of the pairs.
+        half_errors: (2, n, P) their standard errors.
+        base: (n,) mean answer to the background rows that were drawn; value sums to answer less base.
+        pairs: Pairs behind each value.
+        asked: Rows asked.
+    """
+
+    value: np.ndarray
+    error: np.ndarray
+    halves: np.ndarray
+    half_errors: np.ndarray
+    base: np.ndarray
+    pairs: int
+    asked: int
+
+    def quantile(self, confidence: float = 0.95, comparisons: int = 1) -> float:
+        """Return by how many standard errors a two-sided bar reaches out (Student's t over pairs, Bonferroni)."""
+        return float(stdtrit(self.pairs - 1, 1 - (1 - confidence) / (2 * comparisons)))
+
+
+def cost(players: int, pairs: int) -> int:
+    """Return how many rows one explanation asks, known end points apart."""
+    return 2 * max(players - 1, 0) * pairs
+
+
+def by_permutations(
+    ask: Ask,
+    at_rows: np.ndarray,
+    at_background: np.ndarray,
+    *,
+    players: int,
+    pairs: int,
+    rng: np.random.Generator,
+    told: Callable[[float], None] = lambda _share: None,
+    batch: int = 50_000,
+) -> Attributions:
+    """Estimate the Shapley values of n answers (Castro et al. 2009; antithetic: Mitchell et al. 2022, section 4).
+
+    Args:
+        ask: The function; asked in batches.
+        at_rows: (n,) answers to the explained rows, already known.
+        at_background: (n, M) answers to the background rows, in the score that row i is explained by.
+        players: P, at least 1.
+        pairs: Pairs for each explained row, at least 4.
+        rng: Draws permutations and background rows (without replacement until all were drawn).
+        told: Called with the share that is done.
+        batch: Most rows in one question.
+
+    Raises:
+        InputError: ``stats.shapley`` for no players or fewer than 4 pairs.
+    """
+    if players < 1 or pairs < 4:
+        raise InputError("stats.shapley", f"{players} players and {pairs} pairs cannot be explained.")
+    n = len(at_rows)
+    drawn = _draw(n, at_background.shape[1], pairs, rng)
+    made = np.empty((n * pairs, players))
+    who, base = np.repeat(np.arange(n), pairs), drawn.ravel()
+    inner = 2 * max(players - 1, 1)
+    step = max(1, min(batch // inner, _CELLS // (inner * players)))
+    for start in range(0, n * pairs, step):
+        part = slice(start, min(start + step, n * pairs))
+        ends = at_background[who[part], base[part]], at_rows[who[part]]
+        made[part] = _walks(ask, (who[part], base[part]), ends, players, rng)
+        told(part.stop / (n * pairs))
+    each = made.reshape(n, pairs, players)
+    half = pairs // 2
+    parts = (each[:, :half], each[:, half : 2 * half])
+    return Attributions(
+        value=each.mean(axis=1),
+        error=errors(each),
+        halves=np.array([part.mean(axis=1) for part in parts]),
+        half_errors=np.array([errors(part) for part in parts]),
+        base=np.take_along_axis(at_background, drawn, axis=1).mean(axis=1),
+        pairs=pairs,
+        asked=n * cost(players, pairs),
+    )
+
+
+def _draw(n: int, background: int, pairs: int, rng: np.random.Generator) -> np.ndarray:
+    """Return (n, pairs) background rows; each occurs equally often, give or take one."""
+    rounds = -(-pairs // background)
+    order = np.tile(np.arange(background), (n * rounds, 1))
+    return rng.permuted(order, axis=1).reshape(n, rounds * background)[:, :pairs]
+
+
+def _walks(
+    ask: Ask,
+    pair: tuple[np.ndarray, np.ndarray],
+    ends: tuple[np.ndarray, np.ndarray],
+    players: int,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Return (u, P) what one pair of walks credits each player with, from background rows to explained ones."""
+    (who, base), units = pair, len(pair[0])
+    rank = np.argsort(rng.random((units, players)), axis=1)
+    ranks = np.stack([rank, players - 1 - rank], axis=1)  # (u, 2, P)
+    path = np.empty((units, 2, players + 1))
+    path[:, :, 0], path[:, :, -1] = ends[0][:, None], ends[1][:, None]
+    if players > 1:
+        present = ranks[:, :, None, :] < np.arange(1, players)[:, None]  # (u, 2, P - 1, P)
+        inner = 2 * (players - 1)
+        answers = ask(present.reshape(-1, players), np.repeat(who, inner), np.repeat(base, inner))
+        path[:, :, 1:-1] = answers.reshape(units, 2, players - 1)
+    made: np.ndarray = np.take_along_axis(np.diff(path, axis=2), ranks, axis=2).mean(axis=1)
+    return made
+
+
+def errors(each: np.ndarray) -> np.ndarray:
+    """Return (n, P) standard errors of the means over pairs, each row's variance drawn towards that of all rows.
+
+    A cell that is rare in the background may be in none of one row's pairs; its own variance is then 0, and the bar
+    would be too narrow. Variances are shrunk by their sampling noise against their spread between rows (the moment
+    form of Smyth 2004, with fourth moments in place of normality).
+
+    Args:
+        each: (n, R, P) credits of single pairs, R at least 2.
+    """
+    n, pairs, _ = each.shape
+    off = each - each.mean(axis=1, keepdims=True)
+    own = (off**2).sum(axis=1) / (pairs - 1)
+    if n < 3 or pairs < 4:
+        return np.asarray(np.sqrt(own / pairs))
+    pooled = own.mean(axis=0)
+    noise = (off**4).mean(axis=(0, 1)) / pairs - (own**2).mean(axis=0) * (pairs - 3) / (pairs * (pairs - 1))
+    noise = np.maximum(noise, 0.0)
+    between = np.maximum(own.var(axis=0, ddof=1) - noise, 0.0)
+    total = between + noise
+    weight = np.divide(between, total, out=np.ones_like(total), where=total > 0)
+    return np.asarray(np.sqrt((weight * own + (1 - weight) * pooled) / pairs))
