@@ -268,3 +268,15 @@ def test_questions_on_a_terminal(app: Path, table: Path, last: str, code: int) -
         assert read(app).application.purpose == "a test"
     else:
         assert [path.name for path in app.rglob("*") if path.is_file()] == ["scorer.py"]
+
+
+def test_labels_that_training_lacks_are_said(tmp_path: Path, say: Callable[..., tuple[int, str, str]]) -> None:
+    """A slip of spelling in the test's target is named before anything is measured."""
+    for name, label in (("train", "yes"), ("test", "Yes")):
+        rows = "".join(f"{at},{label if at % 2 else 'no'}\n" for at in range(40))
+        (tmp_path / f"{name}.csv").write_text(f"x,y\n{rows}", encoding="utf-8")
+    code, shown, _ = say(
+        str(tmp_path), "--train", "train.csv", "--test", "test.csv", "--target", "y", "--yes", "--json"
+    )
+    assert code == 0
+    assert any('"Yes" (20 rows, perhaps "yes" is meant)' in note for note in json.loads(shown)["notes"])
