@@ -270,13 +270,37 @@ def test_questions_on_a_terminal(app: Path, table: Path, last: str, code: int) -
         assert [path.name for path in app.rglob("*") if path.is_file()] == ["scorer.py"]
 
 
-def test_labels_that_training_lacks_are_said(tmp_path: Path, say: Callable[..., tuple[int, str, str]]) -> None:
-    """A slip of spelling in the test's target is named before anything is measured."""
-    for name, label in (("train", "yes"), ("test", "Yes")):
-        rows = "".join(f"{at},{label if at % 2 else 'no'}\n" for at in range(40))
-        (tmp_path / f"{name}.csv").write_text(f"x,y\n{rows}", encoding="utf-8")
-    code, shown, _ = say(
-        str(tmp_path), "--train", "train.csv", "--test", "test.csv", "--target", "y", "--yes", "--json"
-    )
+@pytest.mark.parametrize(
+    ("url", "plain"),
+    [
+        ("https://models.example.org/v2/models/m", False),
+        ("grpcs://models.example.org:8001/m", False),
+        ("http://localhost:8080/prefix/v2/models/m/versions/3", False),
+        ("http://models.example.org/v2/models/m", True),
+    ],
+)
+def test_a_url_is_proposed_as_an_endpoint(
+    say: Callable[..., tuple[int, str, str]], table: Path, tmp_path: Path, url: str, plain: bool
+) -> None:
+    """With a budget of calls; nothing is asked; an unencrypted way to another machine is said."""
+    folder = tmp_path / "app"
+    code, shown, _ = say(str(folder), "--data", str(table), "--target", "result", "--model", url, "--yes")
     assert code == 0
-    assert any('"Yes" (20 rows, perhaps "yes" is meant)' in note for note in json.loads(shown)["notes"])
+    model = read(folder).model
+    assert model is not None
+    assert (model.endpoint, model.calls) == (url, 5000)
+    assert ("not encrypted" in shown) is plain
+
+
+@pytest.mark.parametrize(
+    "url", ["http://models.example.org/predict", "ftp://a/v2/models/m", "https://me:secret@a.org/v2/models/m"]
+)
+def test_a_url_that_is_no_endpoint_is_refused(
+    say: Callable[..., tuple[int, str, str]], table: Path, tmp_path: Path, url: str
+) -> None:
+    """It says what a URL looks like, and writes nothing."""
+    folder = tmp_path / "app"
+    code, _, told = say(str(folder), "--data", str(table), "--target", "result", "--model", url, "--yes")
+    assert code == 2
+    assert "/v2/models/" in told or "site.yaml" in told
+    assert not (folder / "fivefold.yaml").exists()

@@ -17,10 +17,13 @@ from typing import TYPE_CHECKING, Self
 
 import msgspec
 
+from fivefold.assess.elsewhere import elsewhere, share_of
 from fivefold.contract import registry
 from fivefold.contract.plan import Facts
 from fivefold.errors import InputError, InternalError
 from fivefold.keys import store
+from fivefold.manifest import site
+from fivefold.plan import calls
 from fivefold.plan.facts import read as facts_of
 from fivefold.plan.profile import in_force
 from fivefold.subject import snapshot
@@ -34,13 +37,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from fivefold.contract.plan import CheckPlan, Plan
-    from fivefold.manifest.nouns import Manifest
+    from fivefold.manifest.nouns import Manifest, Model
+    from fivefold.subject.worker.messages import EndpointJob
 
 _PREFIX = "fivefold-"
 _MB = 1 << 20
 _PROBE_SECONDS = 300.0
 _PROBE_MB = 4096
 _THOROUGH = 4.0
+_REMOTE = 2.0
 _CHECK_FILE = 1 << 30
 _MODEL_FILE = 64 * _MB
 _SOURCE = 4 * _MB
@@ -72,7 +77,13 @@ class Bench:
     """
 
     def __init__(
-        self, manifest: Manifest, digests: dict[str, str], *, evidence: Path | None = None, seconds: float | None = None
+        self,
+        manifest: Manifest,
+        digests: dict[str, str],
+        *,
+        evidence: Path | None = None,
+        seconds: float | None = None,
+        ledger: Path | None = None,
     ) -> None:
         """Copy the signed set and start the worker.
 
@@ -81,8 +92,10 @@ class Bench:
             digests: Data-set name to digest of its stored bytes.
             evidence: The evidence folder, which no child may read.
             seconds: Time limit of each check; None: as its pack says.
+            ledger: Where calls of an endpoint are written down; None: in the folder that is removed at the end.
 
         Raises:
+            InputError: The endpoint may not be spoken to, or ``site.yaml`` cannot be used.
             TrustError: The signed set cannot be copied.
             InternalError: The worker does not start.
         """
@@ -91,6 +104,8 @@ class Bench:
         self._folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
         self._hidden = [store.config_folder(), *([evidence.resolve()] if evidence else [])]
         try:
+            self._hidden += site.secrets(manifest)
+            self.elsewhere = elsewhere(manifest, self._folder, ledger)
             self.snapshot = snapshot.take(manifest, self._folder, self._hidden)
             self._entries = roots.import_path(manifest.root, self._hidden)
             self._python = roots.readable(self._entries, self._hidden)
@@ -119,12 +134,15 @@ class Bench:
             InternalError: ``worker.probe`` if the probe itself came to nothing.
         """
         self.worker.preload((), self._modules())
-        job = self._job("", seed=self.snapshot.digest)
+        total = self.elsewhere.site.calls if self.elsewhere else 0
+        job = self._job("", seed=self.snapshot.digest, calls=total, share=calls.probe_share(total))
         (ended,) = self.worker.run([self._task(job, self._probe_limits())], width=1)
         outcome = ended.outcome
         if isinstance(outcome, Failed):
             raise _probe_error(outcome)
         facts = _facts(outcome)
+        if self.elsewhere is not None:
+            self.elsewhere.found = outcome.found
         if facts.model is not None and facts.model.error and ended.reason:
             told = msgspec.structs.replace(facts.model, error=f"{ended.reason[:1].upper()}{ended.reason[1:]}.")
             facts = msgspec.structs.replace(facts, model=told)
@@ -157,9 +175,14 @@ class Bench:
             row_key=circumstances.row_key,
             known=facts_of(self.manifest, plan.facts),
             planned=in_force(self.manifest),
-            asks=any(need in ("model.predict", "model.scores", "model.perturbable") for need in spec.needs),
+            asks=calls.asks(spec.needs),
+            found=self.elsewhere.found if self.elsewhere else b"",
+            calls=plan.facts.model.calls if plan.facts.model else 0,
+            share=share_of(plan) if self.elsewhere else 0,
         )
         seconds = self._seconds or spec.seconds * (_THOROUGH if plan.effort == "thorough" else 1.0)
+        if self.elsewhere is not None and not self._seconds:
+            seconds = _REMOTE * seconds + self.elsewhere.site.waiting
         return self._task(job, Limits(seconds, spec.memory_mb * _MB + 4 * table_bytes(plan.facts)))
 
     def _job(self, check: str, **more: object) -> CheckJob:
@@ -190,10 +213,16 @@ class Bench:
         model = self.manifest.model
         return Task(
             job=job,
-            model=self._model(model.factory, job, training=False) if model and (model.factory or model.onnx) else None,
+            model=self._answering(model, job),
             training=self._model(self.manifest.training, job, training=True) if self.manifest.training else None,
             limits=limits,
         )
+
+    def _answering(self, model: Model | None, job: CheckJob) -> ModelJob | EndpointJob | None:
+        """Return the job of the process that answers; None: there is no model to ask."""
+        if self.elsewhere is not None:
+            return self.elsewhere.job(job.check, job.seed, job.share, self._python)
+        return self._model(model.factory, job, training=False) if model and (model.factory or model.onnx) else None
 
     def _model(self, target: str, job: CheckJob, *, training: bool) -> ModelJob:
         """Return the job of a model process; its seed follows from the check's, and does not give it away."""
@@ -221,7 +250,8 @@ class Bench:
         for item in self.manifest.data.values():
             with contextlib.suppress(OSError):
                 stored += (self.manifest.root / item.path).stat().st_size
-        return Limits(self._seconds or _PROBE_SECONDS, _PROBE_MB * _MB + 12 * stored)
+        waiting = self.elsewhere.site.waiting if self.elsewhere else 0.0
+        return Limits(self._seconds or _PROBE_SECONDS + waiting, _PROBE_MB * _MB + 12 * stored)
 
     def _remove(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -25,7 +25,7 @@ from fivefold.plan.needs import unmet
 from fivefold.plan.thresholds import settle
 from fivefold.subject.batch import encode
 from fivefold.subject.kinds import column_fact
-from fivefold.subject.known import settings, unseen_labels
+from fivefold.subject.known import settings
 from fivefold.subject.memory import in_memory
 from fivefold.subject.model import failure
 from fivefold.subject.results import plain_result
@@ -51,13 +51,11 @@ class MemoryAssessment:
         findings: In check-id order.
         outcome: The worst of their outcomes.
         skipped: Check id to why it could not be put to this model and these data.
-        notes: What looks wrong in the data and was measured all the same.
     """
 
     findings: tuple[Finding, ...]
     outcome: Outcome
     skipped: dict[str, str]
-    notes: tuple[str, ...] = ()
 
     @property
     def summary(self) -> str:
@@ -80,7 +78,7 @@ class MemoryAssessment:
 
     def __repr__(self) -> str:
         lines = [f"  {finding.check}: {finding.result.outcome}. {finding.result.reason}" for finding in self.findings]
-        return "\n".join([self.summary, *self.notes, *lines])
+        return "\n".join([self.summary, *lines])
 
     def _repr_html_(self) -> str:
         rows = "".join(_row(finding) for finding in self.findings)
@@ -89,8 +87,7 @@ class MemoryAssessment:
             for name, why in sorted(self.skipped.items())
         )
         head = "<tr><th>check</th><th>outcome</th><th style='text-align:left'>what decided</th></tr>"
-        told = "".join(f"<p>{escape(text)}</p>" for text in (self.summary, *self.notes))
-        return f"{told}<table><thead>{head}</thead><tbody>{rows}{skipped}</tbody></table>"
+        return f"<p>{escape(self.summary)}</p><table><thead>{head}</thead><tbody>{rows}{skipped}</tbody></table>"
 
 
 def _row(finding: Finding) -> str:
@@ -196,7 +193,7 @@ def assess_model(
         for check in plan.checks
     )
     outcome = worst(finding.result.outcome for finding in findings)
-    return MemoryAssessment(findings, outcome, skipped, plan.facts.notes)
+    return MemoryAssessment(findings, outcome, skipped)
 
 
 def _manifest(
@@ -264,8 +261,7 @@ def _facts(frames: Mapping[str, pd.DataFrame], manifest: Manifest, subject: Aske
         retrains=able.retrains,
         perturbable=able.perturbable,
     )
-    notes = unseen_labels({name: frame[manifest.data[name].target] for name, frame in frames.items()})
-    return Facts(data=data, model=model, notes=notes if subject.classes else ())
+    return Facts(data=data, model=model)
 
 
 def _digest(frame: pd.DataFrame) -> str:

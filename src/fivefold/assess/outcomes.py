@@ -11,6 +11,7 @@ from fivefold.contract.codec import canonical
 from fivefold.contract.finding import Digests, Finding, Result
 from fivefold.contract.outcome import Outcome
 from fivefold.errors import InputError
+from fivefold.subject.calls import SPENT
 from fivefold.subject.worker.messages import Done, Failed
 from fivefold.subject.worker.running import ENDED_BY_ITSELF
 
@@ -87,7 +88,7 @@ def failed(said: Failed, reason: str) -> Result:
         return Result(
             outcome=Outcome.NOT_RUN, reason=text, remedy="Install the engines: pip install 'fivefold[assess]'."
         )
-    if said.kind == "unsupported":
+    if said.kind == "unsupported" or said.code == SPENT:
         return Result(outcome=Outcome.NOT_RUN, reason=text, remedy=said.remedy)
     return Result(outcome=Outcome.ERROR, reason=text, remedy=said.remedy or _MEND)
 

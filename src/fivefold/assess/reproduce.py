@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fivefold.contract.finding import Finding, Result
-    from fivefold.contract.plan import Plan
+    from fivefold.contract.plan import Facts, Plan
     from fivefold.manifest.nouns import Manifest
 
 
@@ -75,6 +75,8 @@ def reproduce(
     digests = data_digests(manifest)
     with Bench(manifest, digests, evidence=evidence) as bench:
         _require_same(plan, manifest, digests, bench.snapshot.digest)
+        if bench.elsewhere is not None:
+            _require_observed(plan, bench.probe()[0])
         bench.prepare(finding.check for finding in findings)
         circumstances = Circumstances(trust=trust, now=started, row_key=b"")
         tasks = [bench.task(planned[finding.check], plan, circumstances) for finding in findings]
@@ -105,6 +107,18 @@ def _require_same(plan: Plan, manifest: Manifest, digests: dict[str, str], model
             "reproduce.changed",
             f"{' and '.join(changed)} is not what was assessed, so the findings cannot come out the same.",
             remedy="Reproduce with the bytes and the version of the sealed plan, or assess anew.",
+        )
+
+
+def _require_observed(plan: Plan, facts: Facts) -> None:
+    """Refuse an endpoint that is not what it was seen to be."""
+    before, now = plan.facts.model, facts.model
+    if before is None or now is None or now.error or before.observed != now.observed:
+        raise TrustError(
+            "reproduce.changed",
+            "what answers at the endpoint is not what was assessed"
+            + (f": {now.error}" if now is not None and now.error else " (its key, metadata or answers are others)."),
+            remedy="Assess anew.",
         )
 
 

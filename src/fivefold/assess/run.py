@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fivefold import catalogue
-from fivefold.assess import exploring, facts_cache, identity, outcomes
+from fivefold.assess import elsewhere, exploring, facts_cache, identity, outcomes
 from fivefold.assess.bench import Bench, Circumstances, table_bytes
 from fivefold.assess.lock import alone
 from fivefold.errors import InputError
@@ -21,6 +21,7 @@ from fivefold.keys import ciphers, store
 from fivefold.keys import trust as trust_file
 from fivefold.manifest.digests import data_digests
 from fivefold.plan import make, seal
+from fivefold.subject import calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -168,9 +169,13 @@ def _sealed(
     place, known = _place(manifest, chosen), trust_file.read(trust)
     signer, made_key = _signer(chosen.key)
     evidence = Evidence(place, signer, manifest.application.id)
-    with Bench(manifest, digests, evidence=place, seconds=chosen.seconds) as bench:
+    ledger = elsewhere.kept_ledger(manifest, digests) if manifest.model and manifest.model.endpoint else None
+    before = calls.made(ledger) if ledger else 0
+    with Bench(manifest, digests, evidence=place, seconds=chosen.seconds, ledger=ledger) as bench:
         plan, notes = _plan(bench, chosen, watch)
         attempt, resumed = _attempt(evidence, plan, bench)
+        if ledger and not resumed:
+            elsewhere.begun_anew(ledger, before)
         runner = _Runner(bench, attempt.plan, _circumstances(manifest, trust, attempt.started), watch, notes)
         runner.run(chosen.workers, attempt)
     findings = tuple(attempt.findings()[name] for name in sorted(attempt.findings()))
@@ -178,6 +183,8 @@ def _sealed(
         attempt.plan, findings, evidence.exemptions(known, attempt.started), attempt.started, catalogue.load()
     )
     attempt.close(verdict, _report(render, attempt.plan, findings, verdict, evidence=evidence, notes=runner.notes))
+    if ledger:
+        ledger.unlink(missing_ok=True)
     watch(Step("judged"))
     return Assessment(
         plan=attempt.plan,
@@ -302,7 +309,7 @@ def _circumstances(manifest: Manifest, trust: bytes, now: str) -> Circumstances:
 def _plan(bench: Bench, options: Options, watch: Callable[[Step], None]) -> tuple[Plan, dict[str, str]]:
     """Return the plan over facts that are cached for these very bytes, or read now."""
     manifest, digest = bench.manifest, bench.snapshot.digest
-    facts: Facts | None = facts_cache.load(manifest, bench.digests, digest)
+    facts: Facts | None = None if bench.elsewhere else facts_cache.load(manifest, bench.digests, digest)
     notes: dict[str, str] = {}
     if facts is None:
         watch(Step("probing", text="reading data and model"))

@@ -76,6 +76,12 @@ class Address(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         labels = self.host.rstrip(".").lower().split(".")
         return len(labels) == 1 or labels[-1] in _HOME or self.host.lower().endswith("home.arpa")
 
+    @property
+    def own(self) -> bool:
+        """Whether the URL names this very machine, so that nobody on the way can listen."""
+        place = literal(self.host)
+        return place.is_loopback if place is not None else self.host.rstrip(".").lower() == "localhost"
+
 
 def literal(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     """Return the address that a host is written as; None: it is a name."""

@@ -8,9 +8,9 @@ import shlex
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from fivefold.errors import InputError
+from fivefold.manifest import address
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,8 @@ FORMS = (
 _URL = re.compile(r"(https?|grpcs?)://", re.IGNORECASE)
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _FACTORY = re.compile(r"[\w./\\-]+:[A-Za-z_]\w*")
-_HTTP_PATH = re.compile(r"(/[^/?#]+)*/v2/models/[^/?#]+(/versions/[^/?#]+)?/?")
+_CALLS = 5000
+"""Budget of calls that is proposed for an endpoint."""
 _TABLES = (".csv", ".csv.gz", ".parquet", ".pq", ".arrow", ".feather")
 _PICKLES = (
     ".pkl", ".pickle", ".joblib", ".dill", ".pt", ".pth", ".bin", ".ckpt", ".sav", ".h5", ".keras", ".rds", ".rdata",
@@ -102,27 +103,20 @@ def _command(words: list[str]) -> Named:
 
 
 def _endpoint(text: str) -> Named:
-    parts = urlsplit(text)
-    fault = ""
     try:
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        host = None
-    if not host:
-        fault = "it names no host, or a wrong port"
-    elif parts.username or parts.password:
-        fault = "a name or password stands in it, and would be kept in the manifest"
-    elif parts.query or parts.fragment:
-        fault = "a query stands in it"
-    elif parts.scheme.lower().startswith("http") and not _HTTP_PATH.fullmatch(parts.path):
-        fault = "its path is not /v2/models/NAME"
-    elif parts.scheme.lower().startswith("grpc") and not parts.path.strip("/"):
-        fault = "no model is named after the host"
-    if fault:
-        remedy = "Write http://host:port/v2/models/NAME, or grpc://host:port/NAME."
-        raise InputError("init.model", f"this is no endpoint that we can ask: {fault}.", remedy=remedy)
-    said = "An endpoint of the Open Inference Protocol v2. `calls:` limits how often a whole run may ask it."
-    return Named({"endpoint": text}, said)
+        where = address.parse(text)
+    except InputError as error:
+        raise InputError("init.model", error.message, remedy=error.remedy) from None
+    said = (
+        "An endpoint of the Open Inference Protocol v2. `calls:` is the most that a whole run asks it; "
+        "a token and tighter limits go into site.yaml."
+    )
+    if not where.tls and not where.own:
+        said += (
+            " The connection is not encrypted, so it is refused: use https:// or grpcs://, or write `plain: true` "
+            "for a network that you trust."
+        )
+    return Named({"endpoint": text, "calls": _CALLS}, said)
 
 
 def _factory(text: str) -> Named:

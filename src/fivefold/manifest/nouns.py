@@ -99,6 +99,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
         path: Model file or folder that the factory loads; belongs to the signed set. Without a factory: an ONNX file.
         endpoint: ``http(s)://host/v2/models/name`` or ``grpc(s)://host:port/name`` (Open Inference Protocol v2).
         private: The endpoint's host name may stand for an address of a private network.
+        plain: Rows and answers may travel unencrypted to another machine.
         calls: Most calls of the endpoint or command in a whole run; 0: no limit.
         command: Program and arguments; reads CSV with a header on its standard input, writes a CSV of predictions.
         output: What the raw scores are; empty: seen from the answers.
@@ -117,6 +118,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     predictions: dict[str, str] = {}
     endpoint: str = ""
     private: bool = False
+    plain: bool = False
     calls: int = 0
     command: tuple[str, ...] = ()
     output: Literal["", "probabilities", "logits", "labels", "values"] = ""

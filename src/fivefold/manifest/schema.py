@@ -127,6 +127,7 @@ _MODEL = Field(
         "version": Field("integer", "Only grows.", low=1),
         "endpoint": Field("url", "http(s)://host/v2/models/NAME or grpc(s)://host:port/NAME, Open Inference Protocol."),
         "private": Field("flag", "The endpoint's host may have an address of a private network; false by default."),
+        "plain": Field("flag", "Rows may travel unencrypted (http, grpc) to another machine; false by default."),
         "command": Field("words", "Program and arguments; reads a CSV of rows, writes a CSV of predictions."),
         "calls": Field("integer", "Most calls of the endpoint or command in a whole run; no limit if absent.", low=20),
     },

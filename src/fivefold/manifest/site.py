@@ -192,7 +192,7 @@ def _token(manifest: Manifest, named: dict[str, str], file: Path) -> str:
         message = lacking if not token else "the token holds blanks or odd characters."
         raise InputError("site.token", message, where=str(file), remedy="Put the bare token there.")
     parts = address.parse(manifest.model.endpoint)
-    if not parts.tls and not parts.inside:
+    if not parts.tls and not parts.own:
         raise InputError(
             "site.token",
             "a token is not sent over a connection that anybody on the way can read.",

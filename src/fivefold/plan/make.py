@@ -13,7 +13,7 @@ import msgspec
 from fivefold.contract import registry
 from fivefold.contract.plan import CheckPlan, Facts, Plan
 from fivefold.errors import InputError
-from fivefold.plan import thresholds
+from fivefold.plan import calls, thresholds
 from fivefold.plan.claims import claims, row_applies
 from fivefold.plan.facts import complete, decide, read
 from fivefold.plan.needs import unmet
@@ -92,7 +92,7 @@ def make(
         level=manifest.application.level,
         effort=effort,
         claims=bound,
-        checks=tuple(_checks(inputs, bound)),
+        checks=_budgeted(inputs, tuple(_checks(inputs, bound))),
         duties=tuple(_duties(catalogue, values, manifest.application.level)),
         facts=facts or Facts(),
         manifest=manifest.digest,
@@ -102,6 +102,13 @@ def make(
         code=code,
     )
     return msgspec.structs.replace(plan, digest=plan_digest(plan))
+
+
+def _budgeted(inputs: _Inputs, checks: tuple[CheckPlan, ...]) -> tuple[CheckPlan, ...]:
+    """Say what each check may spend of a budget of calls."""
+    model = inputs.facts.model if inputs.facts else None
+    needs = {name: spec.needs for name, spec in inputs.specs.items()}
+    return calls.stated(checks, needs, model.calls if model else 0)
 
 
 def _refuse_stale(facts: Facts | None, data_digests: Mapping[str, str], model_digest: str) -> None:

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from fivefold.contract.subject import Task  # noqa: TC001  msgspec reads the types of Access
 from fivefold.errors import SubjectError
 from fivefold.subject import answers, labels
 from fivefold.subject.labels import distinct, ordered, text
+from fivefold.subject.model import Form, Method  # noqa: TC001
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from fivefold.contract.subject import Task
-    from fivefold.subject.model import Description, Form, Method, Raw
+    from fivefold.subject.model import Description, Raw
 
 Link = Literal["", "softmax", "sigmoid"]
 

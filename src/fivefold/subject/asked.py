@@ -35,12 +35,15 @@ class AskedSubject:
         access: How it is asked.
         fit: Trains a new model on a table with a seed; None: the application cannot.
         retrains: Whether :meth:`retrain` is offered.
+        bounds: Returns the most rows of one call (0: as many as we send) and the calls that are left (None: no
+            budget); None: the model has no such bounds.
     """
 
     raw: Raw
     access: Access
     fit: Callable[[Table, int], Subject] | None = field(default=None, compare=False)
     retrains: bool = False
+    bounds: Callable[[], tuple[int, int | None]] | None = field(default=None, compare=False)
 
     @property
     def task(self) -> Task:
@@ -55,8 +58,13 @@ class AskedSubject:
     @property
     def capabilities(self) -> Capabilities:
         """What was probed."""
+        rows, calls = self.bounds() if self.bounds else (0, None)
         return Capabilities(
-            scores=self.access.score is not None, retrains=self.retrains, perturbable=True, max_rows=MAX_ROWS
+            scores=self.access.score is not None,
+            retrains=self.retrains,
+            perturbable=True,
+            max_rows=rows or MAX_ROWS,
+            calls_left=calls,
         )
 
     def predict(self, table: Table) -> np.ndarray:

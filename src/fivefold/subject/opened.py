@@ -1,12 +1,16 @@
-"""Opened: the subject of a check process: a model process asked over its socket, or a file of predictions."""
+"""Opened: the subject of a check process: a model process asked over its socket, or a file of predictions.
+
+A model that lives elsewhere is asked its canary rows first, and again when the check is done.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fivefold.errors import SubjectError
+from fivefold.subject import outside as outsiders
 from fivefold.subject import predictions
 from fivefold.subject.access import Known, find
 from fivefold.subject.asked import AskedSubject, unstable
@@ -28,8 +32,27 @@ _FROM_FILE = "The answers were read from a file: nothing ties them to a model."
 _UNSTEADY = "Two equal questions got different answers from the model: figures of another run may differ."
 
 
-def open_subject(job: CheckJob, store: Store, start: Callable[[bool], RemoteModel]) -> tuple[Subject, tuple[str, ...]]:
-    """Return the subject as the probe found it, and what a reader should know about it.
+def _unmoved() -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A subject, and what belongs to it.
+
+    Attributes:
+        subject: The model.
+        notes: What a reader should know about it.
+        confirm: Call it when the check is done: raises ``model.changed`` if it is no longer the model that was probed.
+    """
+
+    subject: Subject
+    notes: tuple[str, ...] = ()
+    confirm: Callable[[], None] = _unmoved
+
+
+def open_subject(job: CheckJob, store: Store, start: Callable[[bool], RemoteModel]) -> Opened:
+    """Return the subject as the probe found it.
 
     Args:
         job: The check's job, with the facts of the probe.
@@ -44,9 +67,10 @@ def open_subject(job: CheckJob, store: Store, start: Callable[[bool], RemoteMode
         raise SubjectError("model.unprobed", "the model has not been probed.")
     what = replace(_known(fact), output=model.output)
     if model.predictions:
-        return predictions.read(store, model.predictions, what, Path(job.model_root)), (_FROM_FILE,)
+        return Opened(predictions.read(store, model.predictions, what, Path(job.model_root)), (_FROM_FILE,))
     raw = start(False)  # noqa: FBT003
-    access = find(raw, sample(store), what)
+    outside = outsiders.reopened(raw, job.found, job.share, limited=job.calls > 0) if job.found else None
+    access = outside.access if outside else find(raw, sample(store), what)
     if access.classes != fact.classes or access.task != fact.task:
         raise unstable(fact.classes, access.classes)
     again = replace(what, output="") if model.onnx else what
@@ -59,7 +83,13 @@ def open_subject(job: CheckJob, store: Store, start: Callable[[bool], RemoteMode
         return adopt(child, spread(table.features), access.classes, again)
 
     notes = tuple(note for note in (access.note, "" if fact.deterministic else _UNSTEADY) if note)
-    return AskedSubject(raw, access, retrain if fact.retrains else None, retrains=fact.retrains), notes
+    fit = retrain if fact.retrains else None
+    if outside is None:
+        return Opened(AskedSubject(raw, access, fit, retrains=fact.retrains), notes)
+    frame = sample(store)
+    outside.watch(frame)
+    subject = AskedSubject(outside.raw, access, fit, retrains=fact.retrains, bounds=outside.raw.bounds)
+    return Opened(subject, (*notes, *outside.notes), lambda: outside.confirm(frame))
 
 
 def _known(fact: ModelFact) -> Known:

@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 import pandas as pd
 
 from fivefold.contract.plan import DataFact, Facts, ModelFact
 from fivefold.errors import InputError, SubjectError
-from fivefold.manifest import scenario
-from fivefold.subject import predictions
+from fivefold.manifest import address, scenario
+from fivefold.subject import outside, predictions
 from fivefold.subject.access import find
 from fivefold.subject.asked import AskedSubject
 from fivefold.subject.kinds import column_fact
-from fivefold.subject.known import known, settings, task_by_labels, unseen_labels
+from fivefold.subject.known import known, settings, task_by_labels
 from fivefold.subject.memory import spread
 from fivefold.subject.tables import Coding
 
@@ -47,6 +48,8 @@ class Asked:
         folder: Where files of predictions lie.
         scenarios: Name to expression.
         features: Declared features.
+        calls: Budget of calls of the run, of a model that lives elsewhere; 0: none.
+        share: The probe's part of it.
     """
 
     model: Model | None
@@ -56,10 +59,12 @@ class Asked:
     folder: Path
     scenarios: Mapping[str, str]
     features: Mapping[str, Feature]
+    calls: int = 0
+    share: int = 0
 
 
-def read(store: Store, asked: Asked) -> Facts:
-    """Read data and model.
+def read(store: Store, asked: Asked) -> tuple[Facts, bytes]:
+    """Read data and model; of a model that lives elsewhere, also what the checks have to know (message pack).
 
     Raises:
         InputError: The data cannot be used as declared.
@@ -69,11 +74,10 @@ def read(store: Store, asked: Asked) -> Facts:
     _require_named(store, asked)
     targets = [target for name in store.sets if (target := store.target(name)) is not None]
     what = known(targets, store.sets, asked.model)
-    fact = None if asked.model is None else _model_fact(store, asked, what)
+    fact, found = (None, b"") if asked.model is None else _model_fact(store, asked, what)
     classes = fact.classes if fact and not fact.error else task_by_labels(what)[1]
     view(store, classes)
-    found = {name: target for name in store.sets if (target := store.target(name)) is not None}
-    return Facts(data=data, model=fact, notes=unseen_labels(found) if classes else ())
+    return Facts(data=data, model=fact), found
 
 
 def view(store: Store, classes: tuple[str, ...]) -> SettingsView:
@@ -139,16 +143,14 @@ def sample(store: Store) -> pd.DataFrame:
     return spread(table.features)
 
 
-def _model_fact(store: Store, asked: Asked, what: Known) -> ModelFact:
+def _model_fact(store: Store, asked: Asked, what: Known) -> tuple[ModelFact, bytes]:
     model = asked.model
-    kind: ModelKind = "factory"
-    if model and (model.predictions or model.onnx):
-        kind = "predictions" if model.predictions else "onnx"
+    kind = _kind(model)
     empty = ModelFact(digest=asked.digest, kind=kind)
     try:
         if model and model.predictions:
             subject = predictions.read(store, model.predictions, what, asked.folder)
-            return ModelFact(
+            fact = ModelFact(
                 digest=asked.digest,
                 kind=kind,
                 task=subject.task,
@@ -156,13 +158,32 @@ def _model_fact(store: Store, asked: Asked, what: Known) -> ModelFact:
                 scores=subject.capabilities.scores,
                 deterministic=True,
             )
+            return fact, b""
         frame = sample(store)
         if not len(frame):
-            return empty
-        return _probed(asked, frame, what, kind)
+            return empty, b""
+        if model and model.endpoint:
+            return _probed_outside(asked, frame, what, kind)
+        return _probed(asked, frame, what, kind), b""
     except SubjectError as error:
         text = f"{error.message[:1].upper()}{error.message[1:]} {error.remedy}".strip()
-        return ModelFact(digest=asked.digest, kind=kind, error=text)
+        return ModelFact(digest=asked.digest, kind=kind, calls=asked.calls, error=text), b""
+
+
+def _kind(model: Model | None) -> ModelKind:
+    if model and model.endpoint:
+        return address.parse(model.endpoint).kind
+    if model and (model.predictions or model.onnx):
+        return "predictions" if model.predictions else "onnx"
+    return "factory"
+
+
+def _probed_outside(asked: Asked, frame: pd.DataFrame, what: Known, kind: ModelKind) -> tuple[ModelFact, bytes]:
+    raw = asked.open(False)  # noqa: FBT003
+    fact, found = outside.probed(raw, frame, what, kind=kind, total=asked.calls, share=asked.share)
+    retrains = asked.training and asked.open(True).can_train()  # noqa: FBT003
+    fact = msgspec.structs.replace(fact, digest=asked.digest, retrains=retrains)
+    return fact, msgspec.msgpack.encode(found)
 
 
 def _probed(asked: Asked, frame: pd.DataFrame, what: Known, kind: ModelKind) -> ModelFact:

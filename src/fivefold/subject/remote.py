@@ -12,7 +12,18 @@ from fivefold.errors import SubjectError
 from fivefold.subject.batch import Tensor, encode, from_array
 from fivefold.subject.model import Description
 from fivefold.subject.worker import frames
-from fivefold.subject.worker.messages import Answered, Ask, Broken, Describe, Described, Fit, Fitted, FromModel
+from fivefold.subject.worker.messages import (
+    Answered,
+    Ask,
+    Broken,
+    Describe,
+    Described,
+    Fit,
+    Fitted,
+    FromModel,
+    Learn,
+    Learnt,
+)
 
 if TYPE_CHECKING:
     import socket
@@ -36,10 +47,12 @@ class RemoteModel:
     Attributes:
         peer: The connection.
         notes: Texts of foreign exceptions, for the screen only.
+        calls: Questions that a model elsewhere was asked, those asked again not counted.
     """
 
     peer: socket.socket
     notes: list[str] = field(default_factory=list)
+    calls: int = 0
 
     def __del__(self) -> None:
         with contextlib.suppress(OSError):
@@ -78,7 +91,18 @@ class RemoteModel:
         if not isinstance(reply, Fitted):
             raise _odd()
 
-    def _asked(self, message: Describe | Ask | Fit, cap: int) -> Described | Answered | Fitted:
+    def learn(self, frame: pd.DataFrame) -> bytes:
+        """Have a model elsewhere find out how it is asked; return that as message pack.
+
+        Raises:
+            SubjectError: It cannot be asked.
+        """
+        reply = self._asked(Learn(batch=msgspec.msgpack.encode(encode(frame))), frames.SMALL)
+        if not isinstance(reply, Learnt):
+            raise _odd()
+        return reply.body
+
+    def _asked(self, message: Describe | Ask | Fit | Learn, cap: int) -> Described | Answered | Fitted | Learnt:
         try:
             frames.send(self.peer, message)
             reply: FromModel = frames.receive(self.peer, FromModel, cap)
@@ -86,6 +110,8 @@ class RemoteModel:
             raise SubjectError(ENDED, "the model's process ended.") from None
         except SubjectError as error:
             raise SubjectError("model.protocol", f"the model's process broke the protocol: {error.message}") from None
+        if isinstance(reply, Answered | Learnt | Broken):
+            self.calls += max(0, reply.calls)
         if isinstance(reply, Broken):
             if reply.note:
                 self.notes.append(reply.note[:2000])

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from fivefold.contract.subject import Subject, Table
 
 _EVERY = 0.1
+_PASSES = 3
 
 
 class Session:
@@ -90,8 +91,8 @@ def main(job: CheckJob, descriptor: int, server: int) -> int:
 
 def _run(job: CheckJob, session: Session) -> Done | Failed:
     try:
-        body = _probe(job, session) if not job.check else encode_result(_check(job, session))
-        return Done(body=body, notes=tuple(session.notes[:5]))
+        body, found = _probe(job, session) if not job.check else (encode_result(_check(job, session)), b"")
+        return Done(body=body, notes=tuple(session.notes[:5]), found=found)
     except FivefoldError as error:
         notes = [*session.notes[:5], *getattr(error, "__notes__", ())]
         return Failed(
@@ -127,7 +128,7 @@ def _store(job: CheckJob) -> Store:
     return Store(Path(job.root), job.sets, job.features, job.digests, job.seen)
 
 
-def _probe(job: CheckJob, session: Session) -> bytes:
+def _probe(job: CheckJob, session: Session) -> tuple[bytes, bytes]:
     asked = probe.Asked(
         model=job.model,
         digest=job.seed,
@@ -136,8 +137,11 @@ def _probe(job: CheckJob, session: Session) -> bytes:
         folder=Path(job.model_root),
         scenarios=job.scenarios,
         features=job.features,
+        calls=job.calls,
+        share=job.share,
     )
-    return msgspec.msgpack.encode(probe.read(_store(job), asked))
+    facts, found = probe.read(_store(job), asked)
+    return msgspec.msgpack.encode(facts), found
 
 
 def _check(job: CheckJob, session: Session) -> Result:
@@ -154,8 +158,11 @@ def _check(job: CheckJob, session: Session) -> Result:
             store.release(name)
         return table
 
-    subject, notes = open_subject(job, store, session.open) if job.asks else (None, ())
+    opened = open_subject(job, store, session.open) if job.asks else None
+    subject, notes = (opened.subject, opened.notes) if opened else (None, ())
     result = registry.resolve(job.check)(_context(job, subject, tables, store, session))
+    if opened:
+        opened.confirm()
     return msgspec.structs.replace(result, limits=(*result.limits, *notes)) if notes else result
 
 
@@ -172,7 +179,7 @@ def _context(
         rng=np.random.Generator(np.random.PCG64(int(job.seed, 16))),
         thresholds=job.thresholds,
         options=job.options,
-        rows=job.rows,
+        rows=_rows(job, subject),
         settings=replace(
             settings(classes, store.sets, scenarios=job.scenarios, features=job.features, controls=job.controls),
             level=job.level,
@@ -191,6 +198,14 @@ def _context(
         progress=session.progress,
         uses={name: registry.resolve(name) for name in spec.uses},
     )
+
+
+def _rows(job: CheckJob, subject: Subject | None) -> int:
+    """Return the most rows to use: no more than the calls that are left can answer some times over."""
+    able = subject.capabilities if subject is not None else None
+    if able is None or able.calls_left is None:
+        return job.rows
+    return max(1, min(job.rows, able.calls_left * able.max_rows // _PASSES))
 
 
 def row_ids(key: bytes) -> Callable[[np.ndarray], list[str]]:

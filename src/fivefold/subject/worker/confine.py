@@ -71,10 +71,12 @@ def confine(rules: Confinement, parent: int) -> None:
         file.write("1000")  # when memory runs out, the kernel ends this process before any other
     if landlock.abi():
         own = (f"/proc/{os.getpid()}",)
-        landlock.restrict((*rules.read, *SYSTEM, *own, *DEVICES), (rules.scratch, "/dev/null"))
+        landlock.restrict(
+            (*rules.read, *SYSTEM, *own, *DEVICES), (rules.scratch, "/dev/null", *rules.write), port=rules.port
+        )
     _drop_capabilities()
     if seccomp.available():
-        seccomp.restrict(foreign=rules.foreign)
+        seccomp.restrict(foreign=rules.foreign, network=bool(rules.port))
 
 
 def _limits(rules: Confinement) -> None:

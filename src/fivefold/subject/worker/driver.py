@@ -22,6 +22,7 @@ from fivefold.errors import InternalError, SubjectError
 from fivefold.subject.worker import frames, watch
 from fivefold.subject.worker.messages import (
     Done,
+    EndpointJob,
     Exited,
     Failed,
     FromCheck,
@@ -187,7 +188,7 @@ class Worker:
         self._select.register(peer, selectors.EVENT_READ, item)
         running.append(item)
 
-    def _spawn(self, kind: Literal["check", "model"], job: CheckJob | ModelJob) -> socket.socket:
+    def _spawn(self, kind: Literal["check", "model"], job: CheckJob | ModelJob | EndpointJob) -> socket.socket:
         """Have a process forked and return our end of its connection."""
         token = self._tokens
         self._tokens += 1
@@ -198,7 +199,8 @@ class Worker:
         self._children[token] = Child(token, kind, scratch)
         mine, theirs = socket.socketpair()
         with theirs:
-            frames.send_with(self._server, Spawn(token=token, kind=kind, job=body), theirs.fileno())
+            runs = "endpoint" if isinstance(job, EndpointJob) else kind
+            frames.send_with(self._server, Spawn(token=token, kind=runs, job=body), theirs.fileno())
         return mine
 
     def _turn(self, running: list[Running], tell: Tell | None) -> None:

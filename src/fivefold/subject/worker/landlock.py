@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 _CREATE, _ADD, _RESTRICT = 444, 445, 446
 _VERSION = 1
-_PATH_BENEATH = 1
+_PATH_BENEATH, _NET_PORT = 1, 2
+_CONNECT = 0b10
 
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 _TRUNCATE, _DEVICE = 1 << 14, 1 << 15
@@ -39,6 +40,11 @@ class _Beneath(ctypes.Structure):
     _fields_ = (("allowed", ctypes.c_uint64), ("parent", ctypes.c_int32))
 
 
+class _Port(ctypes.Structure):
+    _pack_ = 1
+    _fields_ = (("allowed", ctypes.c_uint64), ("port", ctypes.c_uint64))
+
+
 def abi() -> int:
     """Return the kernel's Landlock version; 0: it has none."""
     try:
@@ -48,10 +54,15 @@ def abi() -> int:
     return max(version, 0)
 
 
-def restrict(read: Iterable[str], write: Iterable[str]) -> None:
+def restrict(read: Iterable[str], write: Iterable[str], port: int = 0) -> None:
     """Forbid this process all files but those beneath ``read`` (to read) and ``write`` (to do anything with).
 
     A path that does not exist is skipped. ``no_new_privs`` must be set.
+
+    Args:
+        read: Files and folders.
+        write: Files and folders.
+        port: TCP port that may be connected to; 0: none.
 
     Raises:
         OSError: The kernel refused.
@@ -67,6 +78,9 @@ def restrict(read: Iterable[str], write: Iterable[str]) -> None:
         for path in dict.fromkeys(write):
             rights = _READ_FILE | _READ_DIR | _WRITE_FILE | _TRUNCATE | _MAKE
             _allow(ruleset, path, rights & handled)
+        if port and rules.net:
+            rule = _Port(_CONNECT, port)
+            _call(_ADD, ruleset, _NET_PORT, ctypes.byref(rule), 0)
         _call(_RESTRICT, ruleset, 0)
     finally:
         os.close(ruleset)

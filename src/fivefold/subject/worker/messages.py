@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from fivefold.contract.plan import ModelFact
+from fivefold.manifest.address import Address
 from fivefold.manifest.nouns import DataSet, Feature, Model
 
 
@@ -22,12 +23,16 @@ class Confinement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         scratch: The folder that it may write.
         file_bytes: Largest file that it may write.
         foreign: It runs foreign code: it may not change modes, owners and times of files either.
+        port: TCP port that it may connect to; 0: it has no network.
+        write: Files, besides the scratch folder, that it may write.
     """
 
     read: tuple[str, ...]
     scratch: str
     file_bytes: int
     foreign: bool
+    port: int = 0
+    write: tuple[str, ...] = ()
 
 
 class ModelJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -49,6 +54,54 @@ class ModelJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     onnx: str = ""
 
 
+class Purse(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a process may spend that asks a model elsewhere; see :class:`fivefold.subject.calls.Ledger`.
+
+    Attributes:
+        ledger: The file in which calls are written down.
+        who: Check id, or ``probe``.
+        total: Most calls of the run; 0: no limit.
+        share: Of this check.
+        reserve: For all checks together, beyond their shares.
+        given_up: The file that says whether the endpoint answers nobody.
+    """
+
+    ledger: str
+    who: str
+    total: int = 0
+    share: int = 0
+    reserve: int = 0
+    given_up: str = ""
+
+
+class EndpointJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An endpoint process: our own code, which speaks to one host and port.
+
+    Attributes:
+        address: The endpoint.
+        addresses: What its host stands for, looked up and checked.
+        token: Bearer token; empty: none.
+        authorities: PEM text of the only authorities that count; empty: those of the system.
+        rate: Most calls a second; 0: no limit.
+        seconds: Longest that one call may take.
+        waiting: Longest that may be waited in all.
+        seed: Of the jitter.
+        learned: How it is asked, as the probe found (message pack); empty: not known yet.
+    """
+
+    address: Address
+    addresses: tuple[str, ...]
+    confinement: Confinement
+    purse: Purse
+    token: str = ""
+    authorities: str = ""
+    rate: float = 0.0
+    seconds: float = 60.0
+    waiting: float = 60.0
+    seed: int = 0
+    learned: bytes = b""
+
+
 class CheckJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A check process: one check, or the probe.
 
@@ -67,6 +120,9 @@ class CheckJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         known: What predicates of the catalogue may ask, as read.
         planned: Check id to floor key to the threshold in force.
         asks: The check asks the model.
+        found: Of a model that lives elsewhere: what the probe found (message pack).
+        calls: Budget of calls of the run; 0: none.
+        share: This check's part of it.
     """
 
     check: str
@@ -97,6 +153,9 @@ class CheckJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     known: dict[str, str | int | float | bool | None] = {}
     planned: dict[str, dict[str, float]] = {}
     asks: bool = True
+    found: bytes = b""
+    calls: int = 0
+    share: int = 0
 
 
 # parent -> fork server
@@ -113,7 +172,7 @@ class Spawn(_Message, frozen=True):
     """Fork a child; the socket that it speaks over comes with the message."""
 
     token: int
-    kind: Literal["check", "model"]
+    kind: Literal["check", "model", "endpoint"]
     job: bytes
 
 
@@ -171,10 +230,11 @@ class WantModel(_Message, frozen=True):
 
 
 class Done(_Message, frozen=True):
-    """The result (of a check) or the facts (of the probe), as message pack."""
+    """The result (of a check) or the facts (of the probe), as message pack; ``found`` as in :class:`CheckJob`."""
 
     body: bytes
     notes: tuple[str, ...] = ()
+    found: bytes = b""
 
 
 class Failed(_Message, frozen=True):
@@ -228,6 +288,12 @@ class Ask(_Message, frozen=True):
     batch: bytes
 
 
+class Learn(_Message, frozen=True):
+    """Find out how a model that lives elsewhere is asked, with these rows (message pack of a batch)."""
+
+    batch: bytes
+
+
 class Fit(_Message, frozen=True):
     """Train on these rows (a batch with the target as last column) and be the model from then on."""
 
@@ -236,7 +302,7 @@ class Fit(_Message, frozen=True):
     seed: int
 
 
-ToModel = Describe | Ask | Fit
+ToModel = Describe | Ask | Fit | Learn
 
 
 # model process -> check process
@@ -249,9 +315,17 @@ class Described(_Message, frozen=True):
 
 
 class Answered(_Message, frozen=True):
-    """Raw answers (message pack of a tensor)."""
+    """Raw answers (message pack of a tensor), and the calls that they cost."""
 
     body: bytes
+    calls: int = 0
+
+
+class Learnt(_Message, frozen=True):
+    """How it is asked (message pack), and the calls that it took to find out."""
+
+    body: bytes
+    calls: int = 0
 
 
 class Fitted(_Message, frozen=True):
@@ -265,6 +339,7 @@ class Broken(_Message, frozen=True):
     message: str
     remedy: str = ""
     note: str = ""
+    calls: int = 0
 
 
-FromModel = Described | Answered | Fitted | Broken
+FromModel = Described | Answered | Fitted | Learnt | Broken

@@ -31,6 +31,7 @@ from fivefold.subject.worker.messages import (
     Fit,
     Fitted,
     FromModel,
+    Learn,
     ModelJob,
     ToModel,
 )
@@ -51,6 +52,8 @@ def main(job: ModelJob, descriptor: int, server: int) -> int:
     try:
         while True:
             message: ToModel = frames.receive(peer, ToModel, MAX_FRAME)
+            if isinstance(message, Learn):
+                return 1
             frames.send(peer, serving.reply(message))
     except frames.ClosedError:
         return 0

@@ -35,6 +35,11 @@ chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat utime utimes utimen
 setxattr lsetxattr fsetxattr setxattrat removexattr lremovexattr fremovexattr removexattrat
 """.split()  # noqa: SIM905
 
+_TCP = ("socket", "connect")
+_INTERNET = (2, 10)
+"""AF_INET, AF_INET6."""
+_FAMILIES = 64
+_STREAM, _KIND = 1, 0xF
 _CLONE_THREAD = 0x0001_0000
 _OWN_ONLY = ("kill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo")
 _PRCTL = (1, 0x59616D61, 35, 4)
@@ -43,6 +48,13 @@ _FCNTL = (8, 10, 15, 1031)
 """F_SETOWN, F_SETSIG, F_SETOWN_EX, F_SETPIPE_SZ."""
 _IOCTL = (0x5412, 0x8901, 0x8902)
 """TIOCSTI, FIOSETOWN, SIOCSPGRP."""
+
+
+def _no_tcp(lib: Any) -> list[Any]:
+    """Return what makes a socket something else than one of TCP over the internet protocols."""
+    families = [lib.Arg(0, lib.EQ, family) for family in range(_FAMILIES) if family not in _INTERNET]
+    kinds = [lib.Arg(1, lib.MASKED_EQ, _KIND, kind) for kind in range(_KIND + 1) if kind != _STREAM]
+    return [*families, lib.Arg(0, lib.GE, _FAMILIES), *kinds]
 
 
 @cache
@@ -55,19 +67,20 @@ def available() -> bool:
     return True
 
 
-def restrict(*, foreign: bool) -> None:
+def restrict(*, foreign: bool, network: bool = False) -> None:
     """Load the filter into this process, for good.
 
     Args:
         foreign: Also refuse changes of modes, owners, times and attributes of files, which Landlock does not cover.
+        network: Allow TCP connections that this process opens; Landlock names the port.
 
     Raises:
         OSError: The kernel refused.
     """
-    _build(foreign=foreign).load()
+    _build(foreign=foreign, network=network).load()
 
 
-def _build(*, foreign: bool) -> Any:
+def _build(*, foreign: bool, network: bool = False) -> Any:
     import pyseccomp as lib
 
     rules = lib.SyscallFilter(lib.ALLOW)
@@ -82,7 +95,10 @@ def _build(*, foreign: bool) -> Any:
             rules.add_rule(action, number, *arguments)
 
     for name in (*_REFUSED, *(_FILE_ATTRIBUTES if foreign else ())):
-        add(refuse, name)
+        if not (network and name in _TCP):
+            add(refuse, name)
+    for argument in _no_tcp(lib) if network else ():
+        add(refuse, "socket", argument)
     add(lib.ERRNO(errno.ENOSYS), "clone3")
     add(refuse, "clone", lib.Arg(0, lib.MASKED_EQ, _CLONE_THREAD, 0))
     for name in _OWN_ONLY:

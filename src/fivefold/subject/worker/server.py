@@ -17,7 +17,18 @@ from typing import TYPE_CHECKING
 from fivefold.contract import registry
 from fivefold.errors import SubjectError
 from fivefold.subject.worker import confine, frames
-from fivefold.subject.worker.messages import CheckJob, Exited, Hello, Kill, ModelJob, Preload, Spawn, Spawned, ToServer
+from fivefold.subject.worker.messages import (
+    CheckJob,
+    EndpointJob,
+    Exited,
+    Hello,
+    Kill,
+    ModelJob,
+    Preload,
+    Spawn,
+    Spawned,
+    ToServer,
+)
 
 if TYPE_CHECKING:
     import socket
@@ -132,6 +143,10 @@ def _child(message: Spawn, descriptor: int, server: int) -> None:
             from fivefold.subject.worker.check_child import main as check
 
             code = check(frames.parse(message.job, CheckJob), CHILD, server)
+        elif message.kind == "endpoint":
+            from fivefold.subject.worker.endpoint_child import main as endpoint
+
+            code = endpoint(frames.parse(message.job, EndpointJob), CHILD, server)
         else:
             from fivefold.subject.worker.model_child import main as model
 

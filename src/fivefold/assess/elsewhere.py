@@ -1,0 +1,154 @@
+"""Elsewhere: what a run keeps of a model that it can only ask: where it is, what may be spent, what the probe found."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from fivefold.contract import registry
+from fivefold.contract.codec import canonical
+from fivefold.errors import InputError
+from fivefold.manifest import address as urls
+from fivefold.manifest import site as sites
+from fivefold.plan import calls as shares
+from fivefold.subject import calls
+from fivefold.subject.endpoint.reach import reach
+from fivefold.subject.worker.messages import Confinement, EndpointJob, Purse
+
+if TYPE_CHECKING:
+    from fivefold.contract.plan import Plan
+    from fivefold.manifest.address import Address
+    from fivefold.manifest.nouns import Manifest
+    from fivefold.manifest.site import Site
+
+_FILE_BYTES = 64 << 20
+
+
+@dataclass
+class Elsewhere:
+    """A model that is only asked.
+
+    Attributes:
+        address: Where.
+        addresses: What its host stands for; empty: it has no address.
+        site: What this machine adds.
+        ledger: File in which calls are written down.
+        given_up: File that says whether the endpoint answers nobody.
+        found: What the probe found (message pack); empty: it has not been probed, or could not be.
+    """
+
+    address: Address
+    addresses: tuple[str, ...]
+    site: Site
+    ledger: Path
+    given_up: Path
+    found: bytes = b""
+
+    def purse(self, check: str, share: int) -> Purse:
+        """Return what a check, or the probe, may spend."""
+        total = self.site.calls
+        return Purse(
+            ledger=str(self.ledger),
+            given_up=str(self.given_up),
+            who=check or "probe",
+            total=total,
+            share=share,
+            reserve=shares.reserve(total),
+        )
+
+    def job(self, check: str, seed: str, share: int, python: tuple[str, ...]) -> EndpointJob:
+        """Return the job of the process that asks for a check, or for the probe."""
+        site = self.site
+        confinement = Confinement(
+            read=(*python, *_authorities()),
+            scratch="",
+            file_bytes=_FILE_BYTES,
+            foreign=False,
+            port=self.address.port,
+            write=(str(self.ledger), str(self.given_up)),
+        )
+        return EndpointJob(
+            address=self.address,
+            addresses=self.addresses,
+            confinement=confinement,
+            purse=self.purse(check, share),
+            token=site.token,
+            authorities=site.ca,
+            rate=site.rate,
+            seconds=site.seconds,
+            waiting=site.waiting,
+            seed=int(hashlib.sha256(f"jitter\n{check}\n{seed}\n".encode()).hexdigest()[:8], 16),
+            learned=_learned(self.found),
+        )
+
+
+def elsewhere(manifest: Manifest, folder: Path, ledger: Path | None) -> Elsewhere | None:
+    """Return what a run keeps of an endpoint; None if the model is none.
+
+    Args:
+        manifest: The application.
+        folder: A private folder that lives as long as the run.
+        ledger: Where calls are written down; None: in that folder.
+
+    Raises:
+        InputError: ``endpoint.host``, ``endpoint.plain``, or as :func:`fivefold.manifest.site.read`.
+    """
+    model = manifest.model
+    if model is None or not model.endpoint:
+        return None
+    site, where = sites.read(manifest), urls.parse(model.endpoint)
+    addresses = reach(where, private=model.private, plain=model.plain)
+    book, given_up = ledger or folder / "calls", folder / "given-up"
+    for file in (book, given_up):
+        file.touch(mode=0o600)
+    return Elsewhere(where, addresses, site, book, given_up)
+
+
+def kept_ledger(manifest: Manifest, digests: dict[str, str]) -> Path:
+    """Return the file that keeps the calls of a run that may be taken up again.
+
+    Raises:
+        InputError: ``assess.state`` if the user's state folder cannot be written.
+    """
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    folder = Path(base) / "fivefold" / "calls"
+    name = hashlib.sha256(canonical([manifest.application.id, manifest.digest, digests])).hexdigest()[:32]
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (folder / name).touch(mode=0o600)
+    except OSError as error:
+        raise InputError(
+            "assess.state", f"{folder} cannot be written ({error.strerror}).", remedy="Set XDG_STATE_HOME."
+        ) from None
+    return folder / name
+
+
+def share_of(plan: Plan) -> int:
+    """Return the calls that the plan gives each check that asks the model; 0 without a budget."""
+    model = plan.facts.model
+    needs = {name: spec.needs for name, spec in registry.checks().items()}
+    return shares.share(model.calls, len(shares.asking(plan, needs))) if model else 0
+
+
+def begun_anew(ledger: Path, before: int) -> None:
+    """Forget the calls of a run that is not taken up again."""
+    if before:
+        calls.continued(ledger, before)
+
+
+def _learned(found: bytes) -> bytes:
+    """Return the part of what the probe found that the asking process needs."""
+    return msgspec.msgpack.encode(msgspec.msgpack.decode(found)["learned"]) if found else b""
+
+
+def _authorities() -> tuple[str, ...]:
+    """Return where the system keeps the authorities that vouch for servers."""
+    paths = ssl.get_default_verify_paths()
+    found = (paths.cafile, paths.capath, paths.openssl_cafile, paths.openssl_capath, "/etc/ssl/certs", "/etc/pki")
+    return tuple(dict.fromkeys(path for path in found if path))

@@ -1,0 +1,389 @@
+"""REST: the protocol over HTTP/1.1, as JSON or with binary tensors, plain or compressed.
+
+No redirect is followed and no proxy is used. An answer is read up to a cap, also after it was unpacked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import http.client
+import json
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from fivefold.subject.endpoint import dial, wire
+from fivefold.subject.endpoint.wire import About, Question, Tensor, TroubleError
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from fivefold.manifest.address import Address
+
+_SMALL = 4 << 20
+_PART = 1 << 16
+_ZIP_LEVEL = 1
+_WAIT = 3600.0
+_LENGTH = "Inference-Header-Content-Length"
+
+
+class _Metadata(msgspec.Struct):
+    name: str = ""
+    version: str = ""
+    versions: list[Any] | None = None
+    platform: str | None = ""
+    extensions: list[str] | None = None
+    inputs: list[_Slot] | None = None
+    outputs: list[_Slot] | None = None
+
+
+class _Slot(msgspec.Struct):
+    name: str
+    datatype: str
+    shape: list[int]
+
+
+class _Output(msgspec.Struct):
+    name: str
+    datatype: str
+    shape: list[int]
+    parameters: dict[str, Any] | None = None
+    data: Any = None
+
+
+class _Answer(msgspec.Struct):
+    outputs: list[_Output]
+
+
+@dataclass(frozen=True)
+class _Reply:
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+
+    @property
+    def kind(self) -> str:
+        """Return the content type without its parameters."""
+        return (self.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
+
+
+class Rest:
+    """A client over HTTP/1.1; see :class:`fivefold.subject.endpoint.wire.Client`."""
+
+    zips = True
+
+    def __init__(
+        self,
+        address: Address,
+        connect: Callable[[], socket.socket],
+        spend: Callable[[], None],
+        *,
+        token: str = "",
+        seconds: float,
+    ) -> None:
+        """Keep how to reach it; nothing is connected yet.
+
+        Args:
+            address: The endpoint.
+            connect: Returns a new connection.
+            spend: Called before a request is sent.
+            token: Bearer token; empty: none.
+            seconds: Longest that one exchange may take.
+        """
+        self.key = ""
+        self._address, self._connect, self._spend, self._seconds = address, connect, spend, seconds
+        self._headers = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "fivefold"}
+        if token:
+            self._headers["Authorization"] = f"Bearer {token}"
+        self._open: http.client.HTTPConnection | None = None
+
+    def ready(self) -> bool:
+        """Return whether the model is ready."""
+        reply = self._exchange("GET", f"{self._address.path}/ready", b"", {}, _SMALL)
+        if reply.status in (400, 404, 503):
+            return False
+        _require_ok(reply)
+        return True
+
+    def model(self) -> About:
+        """Return what the server says of the model."""
+        found = self._metadata(self._address.path)
+        return About(
+            platform=(found.platform or "")[:200],
+            versions=tuple(str(version)[:50] for version in (found.versions or ())[:100]),
+            inputs=wire.slots((item.name, item.datatype, item.shape) for item in found.inputs or ()),
+            outputs=wire.slots((item.name, item.datatype, item.shape) for item in found.outputs or ()),
+        )
+
+    def server(self) -> About:
+        """Return what the server says of itself."""
+        found = self._metadata(f"{self._address.prefix}/v2")
+        return About(
+            extensions=tuple(str(name)[:100] for name in (found.extensions or ())[:100]),
+            server=f"{found.name} {found.version}".strip()[:200],
+        )
+
+    def infer(self, question: Question, cap: int) -> tuple[Tensor, ...]:
+        """Ask for an inference, once."""
+        body, headers = encode(question)
+        if question.zipped:
+            body, headers = gzip.compress(body, _ZIP_LEVEL, mtime=0), headers | {"Content-Encoding": "gzip"}
+        reply = self._exchange("POST", f"{self._address.path}/infer", body, headers, cap)
+        _require_ok(reply)
+        return decode(reply.body, reply.kind, reply.headers.get(_LENGTH))
+
+    def close(self) -> None:
+        """Give the connection up."""
+        if self._open is not None:
+            self._open.close()
+            self._open = None
+
+    def _metadata(self, path: str) -> _Metadata:
+        """Return metadata; a server that has none is no fault, as long as it answers as one should."""
+        reply = self._exchange("GET", path, b"", {}, _SMALL)
+        if reply.status in (404, 405, 501) and reply.kind != "text/html":
+            return _Metadata()
+        _require_ok(reply)
+        try:
+            return msgspec.json.decode(reply.body, type=_Metadata)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise wire.malformed("its metadata are no metadata of the protocol", _said(reply.body)) from None
+
+    def _exchange(self, verb: str, path: str, body: bytes, headers: dict[str, str], cap: int) -> _Reply:
+        """Send one request over the connection that is open, or over a new one; close it where it cannot go on."""
+        link, whole = self._opened(), False
+        self._spend()
+        try:
+            with dial.deadline(link.sock, self._seconds):
+                link.request(verb, path, body or None, {"Host": self._address.authority, **self._headers, **headers})
+                response = link.getresponse()
+                data = _read(response, cap)
+                response.close()
+                whole = not response.will_close
+                return _Reply(response.status, response.headers, data)
+        except (http.client.IncompleteRead, http.client.RemoteDisconnected, ConnectionError, BrokenPipeError):
+            raise dial.dropped() from None
+        except http.client.HTTPException as error:
+            raise wire.malformed(f"it is no HTTP ({type(error).__name__})") from None
+        except OSError as error:
+            if isinstance(error, TimeoutError):
+                raise dial.slow(self._seconds) from None
+            raise dial.dropped() from None
+        finally:
+            if not whole:
+                self.close()
+
+    def _opened(self) -> http.client.HTTPConnection:
+        """Return a connection; one that the server has ended while it was idle is replaced."""
+        if self._open is not None and dial.readable(self._open.sock):
+            self.close()
+        if self._open is None:
+            peer = self._connect()
+            self.key = dial.public_key(peer) or self.key
+            self._open = http.client.HTTPConnection(self._address.host, self._address.port)
+            self._open.sock = peer
+        return self._open
+
+
+def _read(response: http.client.HTTPResponse, cap: int) -> bytes:
+    """Read a body up to a cap, before and after it is unpacked."""
+    coding = (response.headers.get("Content-Encoding") or "identity").strip().lower()
+    if coding not in ("identity", "gzip", ""):
+        raise wire.malformed(f"it is compressed as {wire.clean(coding)}, which was not asked for")
+    unpack = zlib.decompressobj(31) if coding == "gzip" else None
+    found, came = bytearray(), 0
+    while part := response.read1(_PART):
+        came += len(part)
+        if unpack is None:
+            found += part
+        else:
+            try:
+                found += unpack.decompress(part, max(1, cap + 1 - len(found)))
+            except zlib.error:
+                raise wire.malformed("it is no gzip, though it says so") from None
+            if unpack.unconsumed_tail:
+                raise too_large(cap)
+        if max(came, len(found)) > cap:
+            raise too_large(cap)
+    if response.length:
+        raise dial.dropped()
+    if unpack is not None and not unpack.eof:
+        raise wire.malformed("its gzip ends too soon")
+    return bytes(found)
+
+
+def too_large(cap: int) -> TroubleError:
+    """Return the error of an answer that passes its cap."""
+    return TroubleError(
+        "too-large", f"the endpoint's answer passes {max(1, cap >> 20)} MB, and was not read to its end."
+    )
+
+
+def encode(question: Question) -> tuple[bytes, dict[str, str]]:
+    """Return body and headers of an inference request."""
+    inputs: list[dict[str, Any]] = []
+    blocks: list[bytes] = []
+    for tensor in question.inputs:
+        item: dict[str, Any] = {"name": tensor.name, "datatype": tensor.datatype, "shape": list(tensor.data.shape)}
+        parameters: dict[str, Any] = dict(tensor.parameters)
+        if question.binary:
+            blocks.append(wire.to_bytes(tensor))
+            parameters["binary_data_size"] = len(blocks[-1])
+        else:
+            item["data"] = _listed(tensor)
+        if parameters:
+            item["parameters"] = parameters
+        inputs.append(item)
+    document: dict[str, Any] = {"inputs": inputs}
+    if question.parameters or question.binary:
+        document["parameters"] = {**question.parameters, **({"binary_data_output": True} if question.binary else {})}
+    if question.outputs:
+        document["outputs"] = [{"name": name} for name in question.outputs]
+    head = msgspec.json.encode(document)
+    if not question.binary:
+        return head, {"Content-Type": "application/json"}
+    return b"".join((head, *blocks)), {"Content-Type": "application/octet-stream", _LENGTH: str(len(head))}
+
+
+def _listed(tensor: Tensor) -> list[Any]:
+    """Return a tensor's values for JSON; a missing number is null, since JSON has no NaN."""
+    flat = tensor.data.ravel()
+    if flat.dtype == np.float32:
+        return [float(text) for text in flat.astype(str)] if len(flat) < _FEW else flat.tolist()
+    return flat.tolist()
+
+
+_FEW = 200_000
+"""As many single-precision numbers are written with their own few digits."""
+
+
+def decode(body: bytes, kind: str, length: str | None) -> tuple[Tensor, ...]:
+    """Read the tensors of an answer; the header's length tells binary ones.
+
+    Raises:
+        TroubleError: ``endpoint.malformed``, ``endpoint.html`` or ``endpoint.shape``.
+    """
+    if kind in ("text/html", "application/xhtml+xml") or body[:9].lower() in (b"<!doctype", b"<html>\n<h"):
+        raise TroubleError(
+            "html",
+            "the endpoint answers with a page for people.",
+            remedy="A gateway or login may stand before it; check the URL and the token.",
+            said=_said(body),
+        )
+    if kind not in ("application/json", "application/octet-stream", "", "text/json", "binary/octet-stream"):
+        raise wire.malformed(f"its content type is {wire.clean(kind)}", _said(body))
+    size = int(length) if length is not None and length.isdigit() else len(body)
+    if size > len(body):
+        raise wire.malformed("its header is longer than it is")
+    answer, tail, at = _answer(body[:size]), body[size:], 0
+    found = []
+    for item in answer.outputs[:64]:
+        count = (item.parameters or {}).get("binary_data_size")
+        if count is None:
+            found.append(wire.from_list(item.name, item.datatype, item.shape, item.data))
+            continue
+        if not isinstance(count, int) or not 0 <= count <= len(tail) - at:
+            raise wire.malformed("its binary data end too soon")
+        found.append(wire.from_bytes(item.name, item.datatype, item.shape, tail[at : at + count]))
+        at += count
+    return tuple(found)
+
+
+def _answer(head: bytes) -> _Answer:
+    try:
+        return msgspec.json.decode(head, type=_Answer)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    try:  # Python's own servers write NaN and Infinity, which are no JSON
+        return msgspec.convert(json.loads(head), type=_Answer)
+    except (ValueError, msgspec.ValidationError, RecursionError):
+        raise wire.malformed("it is no inference response", _said(head)) from None
+
+
+def _require_ok(reply: _Reply) -> None:
+    """Turn a status into trouble."""
+    status, said = reply.status, _said(reply.body)
+    if status == 200:
+        return
+    after = _after(reply.headers.get("Retry-After"))
+    if 300 <= status < 400:
+        raise TroubleError(
+            "redirect",
+            "the endpoint sends elsewhere, which is not followed.",
+            remedy="Write the final address in model.endpoint.",
+        )
+    if status in (401, 403):
+        raise denied(said)
+    if status == 404:
+        raise absent(said)
+    if status == 429:
+        raise busy(after, said)
+    if status >= 500 or status == 408:
+        raise TroubleError(
+            "failed", f"the endpoint failed (status {status}).", again=True, size=True, after=after, said=said
+        )
+    if status == 413:
+        raise TroubleError("rows", "the endpoint refuses so many rows in one call.", size=True, said=said)
+    raise refused(f"status {status}", said)
+
+
+def denied(said: str) -> TroubleError:
+    """Return the error of an endpoint that wants another token."""
+    return TroubleError(
+        "denied",
+        "the endpoint refuses us.",
+        remedy="Name the file or variable of its token under endpoint.token of site.yaml.",
+        said=said,
+    )
+
+
+def absent(said: str) -> TroubleError:
+    """Return the error of a model that is not there."""
+    return TroubleError("absent", "the endpoint knows no such model.", remedy="Check model.endpoint.", said=said)
+
+
+def busy(after: float | None, said: str) -> TroubleError:
+    """Return the error of an endpoint that wants fewer calls."""
+    return TroubleError(
+        "busy",
+        "the endpoint asks for fewer calls, longer than a check waits.",
+        remedy="Lower endpoint.rate in site.yaml, or run at another hour.",
+        again=True,
+        after=after,
+        said=said,
+    )
+
+
+def refused(how: str, said: str) -> TroubleError:
+    """Return the error of a question that is refused."""
+    return TroubleError(
+        "refused",
+        f"the endpoint refuses the question ({how}).",
+        remedy="Do the columns that the model sees fit its inputs? `drop:` hides some.",
+        size=True,
+        said=said,
+    )
+
+
+def _after(text: str | None) -> float | None:
+    """Return the seconds of a Retry-After header, which may also be a date."""
+    if not text:
+        return None
+    if text.strip().isdigit():
+        return min(float(text), _WAIT)
+    from datetime import UTC, datetime
+    from email.utils import parsedate_to_datetime
+
+    with contextlib.suppress(TypeError, ValueError):
+        when = parsedate_to_datetime(text)
+        return min(max(0.0, (when - datetime.now(UTC)).total_seconds()), _WAIT)
+    return None
+
+
+def _said(body: bytes) -> str:
+    return body[:2000].decode("utf-8", "replace")

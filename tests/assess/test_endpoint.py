@@ -1,0 +1,295 @@
+"""An assessment of an endpoint: sealed, repeatable, within its budget to the call, never fooled by a bad server."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
+pytest.importorskip("h2", reason="the extra endpoint is not installed")
+
+from tests.subject.endpoint_apps import endpoint_app, onnx_model
+from tests.subject.oip_server import Faults, Running, Served, _bomb
+
+from fivefold.assess.elsewhere import kept_ledger
+from fivefold.assess.probe import probe
+from fivefold.assess.reproduce import reproduce
+from fivefold.assess.run import Assessment, Options, Step, assess
+from fivefold.contract.codec import canonical
+from fivefold.contract.outcome import Outcome
+from fivefold.errors import InputError, TrustError
+from fivefold.evidence.application import newest_manifest, observe, read_folder
+from fivefold.evidence.verify import verify
+from fivefold.keys import store
+from fivefold.manifest.digests import data_digests
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ONE = ("P3.accuracy",)
+"""A check that only asks for the test rows."""
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return a model, and one that answers the other way round."""
+    place = tmp_path_factory.mktemp("models")
+    return {"model": onnx_model(place / "m.onnx"), "other": onnx_model(place / "o.onnx", flipped=True)}
+
+
+def quick(**more: Any) -> Options:
+    """Return options of a small run."""
+    return Options(effort="quick", **more)
+
+
+def outcomes(done: Assessment) -> dict[str, Outcome]:
+    """Return check id to outcome."""
+    return {finding.check: finding.result.outcome for finding in done.findings}
+
+
+def reasons(done: Assessment) -> str:
+    """Return every reason, as one text."""
+    return " ".join(finding.result.reason for finding in done.findings)
+
+
+@pytest.mark.parametrize("kind", ["rest", "grpc"])
+def test_an_endpoint_is_assessed_and_the_evidence_holds(tmp_path: Path, files: dict[str, Path], kind: str) -> None:
+    """Everything that asks is measured, the budget is stated and kept, and whoever verifies makes the same plan."""
+    with Running(Served(files["model"]), kind) as running:
+        manifest = endpoint_app(tmp_path / "app", running.url, calls=2000)
+        done = assess(manifest, quick())
+        asked = len(running.served.requests)
+    folder = read_folder(manifest.root / "evidence")
+    application = observe(manifest.root, newest_manifest(folder, manifest.root))  # type: ignore[arg-type]
+    assert verify(folder, store.read_trust(), store.utc_now(), application=application).problems == ()
+    fact = done.plan.facts.model
+    assert fact is not None
+    assert (fact.kind, fact.task, fact.classes, fact.calls) == (kind, "binary", ("no", "yes"), 2000)
+    assert fact.scores
+    assert fact.deterministic
+    assert fact.perturbable
+    assert len(fact.observed) == 64
+    assert not set(outcomes(done).values()) & {Outcome.ERROR, Outcome.NOT_RUN}
+    assert outcomes(done)["P3.accuracy"] is Outcome.PASS
+    assert asked <= 2000
+    assert "of the budget of 2,000 calls" in next(c.cost for c in done.plan.checks if c.check == "P3.accuracy")
+    assert not kept_ledger(manifest, data_digests(manifest)).stat().st_size
+
+
+def test_findings_are_byte_identical_whatever_the_order_and_the_failures(
+    tmp_path: Path, files: dict[str, Path]
+) -> None:
+    """Two workers or one, a steady server or one that fails now and then: the same bytes."""
+    found = []
+    with Running(Served(files["model"])) as running:
+        for name, workers, faults in (("a", 1, Faults()), ("b", 2, Faults("random-500", after=30, share=0.1))):
+            running.served.inferences, running.served.faults = 0, faults
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("XDG_STATE_HOME", str(tmp_path / name / "state"))
+                manifest = endpoint_app(tmp_path / "app", running.url, calls=2000)
+                done = assess(manifest, quick(workers=workers, evidence=tmp_path / name / "evidence"))
+            found.append([canonical(finding) for finding in done.findings])
+    assert found[0] == found[1]
+
+
+def test_the_same_findings_come_out_again_only_from_the_same_model(tmp_path: Path, files: dict[str, Path]) -> None:
+    """Reproduction asks the endpoint first who it is."""
+    with Running(Served(files["model"], files["other"])) as running:
+        manifest = endpoint_app(tmp_path / "app", running.url, calls=2000)
+        done = assess(manifest, quick())
+        chosen = [finding for finding in done.findings if finding.check in ONE]
+        started = store.utc_now()
+        (again,) = reproduce(manifest, done.plan, chosen, trust=b"", started=started)
+        assert again.same
+        running.served.faults = Faults("swap")
+        with pytest.raises(TrustError) as caught:
+            reproduce(manifest, done.plan, chosen, trust=b"", started=started)
+    assert caught.value.code == "reproduce.changed"
+
+
+@pytest.mark.parametrize(("most", "calls"), [(1, 120), (1, 400), (8, 60), (0, 20)])
+def test_the_budget_is_kept_to_the_call(tmp_path: Path, files: dict[str, Path], most: int, calls: int) -> None:
+    """What the server counted is never more than the plan stated, and what could not be asked says so."""
+    with Running(Served(files["model"], most=most)) as running:
+        manifest = endpoint_app(tmp_path / "app", running.url, calls=calls)
+        done = assess(manifest, quick(workers=2))
+        assert len(running.served.requests) <= calls
+    asking = [check.check for check in done.plan.checks if check.status == "run" and "calls" in check.cost]
+    assert set(asking) <= set(outcomes(done))
+    assert all(finding.result.reason for finding in done.findings)
+    if not done.plan.facts.model or done.plan.facts.model.error:
+        assert "budget of calls is spent" in reasons(done)
+
+
+def test_site_yaml_lowers_the_budget(tmp_path: Path, files: dict[str, Path]) -> None:
+    """The plan states the lower number, and the run keeps it."""
+    with Running(Served(files["model"], most=20)) as running:
+        manifest = endpoint_app(tmp_path / "app", running.url, calls=2000, site={"endpoint": {"calls": 90}})
+        done = assess(manifest, quick())
+        assert len(running.served.requests) <= 90
+    assert done.plan.facts.model is not None
+    assert done.plan.facts.model.calls == 90
+
+
+def test_a_run_that_is_taken_up_again_has_the_rest_of_the_budget(tmp_path: Path, files: dict[str, Path]) -> None:
+    """Stopped after the first finding: the finding is kept, and both runs together stay within the budget."""
+    with Running(Served(files["model"], most=10)) as running:
+        manifest = endpoint_app(tmp_path / "app", running.url, calls=500)
+
+        def stop(step: Step) -> None:
+            if step.kind == "finished":
+                raise KeyboardInterrupt
+
+        with contextlib.suppress(KeyboardInterrupt):
+            assess(manifest, quick(workers=1), watch=stop)
+        before = len(running.served.requests)
+        assert before > 0
+        done = assess(manifest, quick(workers=1))
+        assert done.resumed
+        assert before < len(running.served.requests) <= 500
+
+
+def test_a_server_that_dies_half_way_leaves_the_findings_so_far(tmp_path: Path, files: dict[str, Path]) -> None:
+    """What was finished stands; what was not says that the endpoint is gone."""
+    with Running(Served(files["model"])) as running:
+        manifest = endpoint_app(tmp_path / "app", running.url, calls=2000, site={"endpoint": {"waiting": 2}})
+
+        def stop(step: Step) -> None:
+            if step.kind == "finished" and running.served.faults.kind == "":
+                running.served.faults = Faults("nothing")
+                running.stop()
+                running.stop = lambda: None  # type: ignore[method-assign]
+
+        done = assess(manifest, quick(workers=1), watch=stop)
+    kinds = list(outcomes(done).values())
+    assert kinds.count(Outcome.ERROR) == len(kinds) - 1
+    assert "cannot be reached" in reasons(done) or "ended the connection" in reasons(done)
+
+
+def test_a_model_that_changes_during_the_run_voids_what_it_touches(tmp_path: Path, files: dict[str, Path]) -> None:
+    """The canary rows get other answers: no finding of that check or a later one is made."""
+    with Running(Served(files["model"], files["other"])) as running:
+        manifest = endpoint_app(tmp_path / "app", running.url, calls=2000)
+
+        def swap(step: Step) -> None:
+            if step.kind == "finished":
+                running.served.faults = Faults("swap")
+
+        done = assess(manifest, quick(workers=1), watch=swap)
+    void = [finding for finding in done.findings if "the model changed during the run" in finding.result.reason.lower()]
+    assert len(void) == len(done.findings) - 1
+    assert all(finding.result.outcome is Outcome.ERROR for finding in void)
+
+
+def test_a_model_that_changes_within_a_check_voids_it(tmp_path: Path, files: dict[str, Path]) -> None:
+    """It was itself at the start, and somebody else at the end."""
+    with Running(Served(files["model"], files["other"])) as running:
+        manifest = endpoint_app(tmp_path / "app", running.url, calls=2000)
+        probe(manifest)
+        learned = running.served.inferences
+        running.served.inferences, running.served.faults = 0, Faults("swap", after=learned + 1)
+        done = assess(manifest, quick(only=ONE))
+    (finding,) = done.findings
+    assert finding.result.outcome is Outcome.ERROR
+    assert "model changed during the run" in finding.result.reason
+
+
+BAD = [
+    ("classes", "class|answers with"),
+    ("shape", "wrongly shaped"),
+    ("500", "failed"),
+    ("huge", "passes"),
+    ("bomb", "passes"),
+    ("dtype", "datatype"),
+    ("redirect", "sends elsewhere"),
+    ("html", "page for people"),
+    ("hang-up", "ended the connection"),
+    ("slow", "did not answer within"),
+    ("busy", "fewer calls"),
+]
+
+
+def test_scores_that_are_no_numbers_are_never_judged(tmp_path: Path, files: dict[str, Path]) -> None:
+    """NaN from the start: labels alone are used, and that is said. NaN later: an error."""
+    with Running(Served(files["model"])) as running:
+        manifest = endpoint_app(tmp_path / "app", running.url, calls=2000)
+        running.served.faults = Faults("nan")
+        done = assess(manifest, quick(only=ONE))
+        assert any("scores are not used" in limit for limit in done.findings[0].result.limits)
+        running.served.faults, running.served.inferences = Faults(), 0
+        probe(manifest)
+        running.served.faults = Faults("nan", after=running.served.inferences)
+        running.served.inferences = 0
+        done = assess(manifest, quick(only=ONE))
+    assert done.findings[0].result.outcome is Outcome.ERROR
+
+
+@pytest.mark.parametrize("from_the_start", [True, False])
+@pytest.mark.parametrize(("kind", "words"), BAD)
+def test_a_bad_server_costs_the_check_and_says_why(
+    tmp_path: Path, files: dict[str, Path], kind: str, words: str, from_the_start: bool
+) -> None:
+    """Bad from the start, or after the probe: an error with its reason, never a judgement."""
+    import re
+
+    site = {"endpoint": {"seconds": 0.5, "waiting": 1.5}}
+    _bomb()
+    with Running(Served(files["model"])) as running:
+        manifest = endpoint_app(tmp_path / "app", running.url, calls=2000, site=site)
+        faults = Faults(kind, seconds=1.0, to="http://169.254.169.254/v2/models/m/infer")
+        if not from_the_start:
+            probe(manifest)
+            faults.after, running.served.inferences = running.served.inferences, 0
+        running.served.faults = faults
+        done = assess(manifest, quick(only=ONE))
+    (finding,) = done.findings
+    assert finding.result.outcome is Outcome.ERROR
+    assert re.search(words, finding.result.reason), finding.result.reason
+
+
+def test_nobody_there_is_an_error_with_a_remedy(tmp_path: Path) -> None:
+    """No server at all: the checks that need one say so, the others run."""
+    manifest = endpoint_app(
+        tmp_path / "app", "http://127.0.0.1:9/v2/models/m", calls=100, site={"endpoint": {"waiting": 0.5}}
+    )
+    done = assess(manifest, quick())
+    assert set(outcomes(done).values()) <= {Outcome.ERROR, Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE}
+    assert outcomes(done)["P3.accuracy"] is Outcome.ERROR
+    assert "cannot be reached" in reasons(done)
+
+
+@pytest.mark.parametrize(
+    ("url", "model", "site", "code"),
+    [
+        ("http://192.0.2.1/v2/models/m", {}, {}, "endpoint.plain"),
+        ("grpc://192.0.2.1:8001/m", {}, {}, "endpoint.plain"),
+        ("http://169.254.169.254/v2/models/m", {"plain": True, "private": True}, {}, "endpoint.host"),
+        ("https://0.0.0.0/v2/models/m", {}, {}, "endpoint.host"),
+        ("https://models.example.org/v2/models/m", {}, {"hosts": ["other.example.org"]}, "site.host"),
+        ("https://192.0.2.1/v2/models/m", {}, {"token": {"env": "NO_SUCH_VARIABLE"}}, "site.token"),
+        ("http://192.0.2.1/v2/models/m", {"plain": True}, {"token": {"env": "HOME"}}, "site.token"),
+    ],
+)
+def test_what_may_not_be_spoken_to_is_refused_before_anything_runs(
+    tmp_path: Path, url: str, model: dict[str, Any], site: dict[str, Any], code: str
+) -> None:
+    """No plain text to other machines, no addresses of this link, no host outside the list, no token in the clear."""
+    manifest = endpoint_app(tmp_path / "app", url, site={"endpoint": site}, **model)
+    with pytest.raises(InputError) as caught:
+        assess(manifest, quick())
+    assert caught.value.code == code
+
+
+def test_no_token_stands_in_the_evidence(tmp_path: Path, files: dict[str, Path]) -> None:
+    """The token is read from its file, sent to the endpoint, and written nowhere."""
+    secret = "kept-secret-4711"
+    with Running(Served(files["model"], token=secret)) as running:
+        manifest = endpoint_app(tmp_path / "app", running.url, site={"endpoint": {"token": {"file": "token"}}})
+        (manifest.root / "token").write_text(secret + "\n")
+        done = assess(manifest, quick())
+    assert outcomes(done)["P3.accuracy"] is Outcome.PASS
+    written = [path for path in (manifest.root / "evidence").rglob("*") if path.is_file()]
+    assert written
+    assert not any(secret.encode() in path.read_bytes() for path in written)

@@ -1,0 +1,84 @@
+"""Applications whose model is an endpoint, and the models that stand behind it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import yaml
+from sklearn.compose import make_column_transformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from fivefold.manifest.reader import read
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fivefold.manifest.nouns import Manifest
+
+NUMBERS = ["weight", "height", "age"]
+
+
+def numbers(rows: int, seed: int, *, texts: bool = False) -> pd.DataFrame:
+    """Return rows of numbers (and perhaps a text), and a target that follows them."""
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame({name: rng.normal(size=rows).round(4) for name in NUMBERS})
+    if texts:
+        frame["colour"] = rng.choice(["red", "green", "blue é"], rows)
+    raised = frame["colour"].eq("red") * 1.0 if texts else 0.0
+    chance = 1 / (1 + np.exp(-(3 * frame["weight"] - 2 * frame["height"] + raised)))
+    frame["group"] = rng.choice(["a", "b"], rows)
+    frame["answer"] = np.where(rng.random(rows) < chance, "yes", "no")
+    return frame
+
+
+def onnx_model(place: Path, *, texts: bool = False, flipped: bool = False) -> Path:
+    """Train a logistic regression on a part of the kind of data, and write it as ONNX."""
+    from skl2onnx import to_onnx
+    from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+
+    frame = numbers(2000, 11, texts=texts)
+    target = frame["answer"] if not flipped else frame["answer"].map({"yes": "no", "no": "yes"})
+    if texts:
+        parts = make_column_transformer((StandardScaler(), NUMBERS), (OneHotEncoder(), ["colour"]))
+        model: Any = make_pipeline(parts, LogisticRegression()).fit(frame[[*NUMBERS, "colour"]], target)
+        kinds: Any = [(name, FloatTensorType([None, 1])) for name in NUMBERS]
+        kinds.append(("colour", StringTensorType([None, 1])))
+    else:
+        model = LogisticRegression().fit(frame[NUMBERS].to_numpy(dtype=np.float32), target)
+        kinds = [("input", FloatTensorType([None, len(NUMBERS)]))]
+    made = to_onnx(model, initial_types=kinds, options={id(model): {"zipmap": False}}, target_opset=18)
+    place.write_bytes(made.SerializeToString())
+    return place
+
+
+def endpoint_app(
+    root: Path, url: str, *, rows: int = 300, texts: bool = False, site: dict[str, Any] | None = None, **model: Any
+) -> Manifest:
+    """Write an application whose model is at a URL, and read its manifest."""
+    (root / "data").mkdir(parents=True, exist_ok=True)
+    numbers(rows, 1, texts=texts).to_csv(root / "data" / "train.csv", index=False)
+    numbers(rows, 2, texts=texts).to_csv(root / "data" / "test.csv", index=False)
+    document = {
+        "fivefold": 1,
+        "application": {"id": root.name, "level": 2},
+        "use": {"output": "label"},
+        "data": {
+            "train": {
+                "path": "data/train.csv",
+                "target": "answer",
+                "positive": "yes",
+                "protected": ["group"],
+                "drop": ["group"],
+            },
+            "test": {"path": "data/test.csv"},
+        },
+        "model": {"endpoint": url, **model},
+    }
+    (root / "fivefold.yaml").write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+    if site is not None:
+        (root / "site.yaml").write_text(yaml.safe_dump(site), encoding="utf-8")
+    return read(root)
