@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -328,9 +329,132 @@ def test_access_is_a_value() -> None:
     assert isinstance(first, Access)
 
 
-def test_long_answers_are_counted_and_not_quoted() -> None:
-    """A sentence about a person does not get into an error that is sealed."""
-    from fivefold.subject import access
+SECRET = "Braund 1234"
 
-    assert access._shown(("Dear customer, your income is 1234", "b")) == "2 different texts"
-    assert access._shown(("no", "yes")) == "no, yes"
+
+@pytest.mark.parametrize(
+    ("model", "what", "code"),
+    [
+        (lambda M: [SECRET if at % 2 else "b" for at in range(len(M))], known("a", "b"), "model.classes"),
+        (lambda M: [[1234, at] for at in range(len(M))], known("0", "1"), "model.not-normalised"),
+        (lambda M: [{"id": 1234} for _ in range(len(M))], known("0", "1"), "model.type"),
+        (lambda M: [[SECRET, "x"][: at % 2 + 1] for at in range(len(M))], known("a", "b"), "model.raised"),
+        (lambda M: np.full(len(M), SECRET), known("1", "2", "3", classes=("1", "2", "3")), "model.classes"),
+    ],
+    ids=["texts", "pairs", "dictionaries", "ragged", "declared"],
+)
+def test_answers_are_counted_and_not_quoted(model: Any, what: Known, code: str) -> None:
+    """What a model says of a person does not get into an error that is sealed."""
+    with pytest.raises(SubjectError) as caught:
+        subject(model, what)
+    assert caught.value.code == code
+    said = f"{caught.value.message} {caught.value.remedy}"
+    assert "1234" not in said
+    assert "Braund" not in said
+
+
+def test_classes_that_a_model_says_are_not_quoted() -> None:
+    """They come from the model as its answers do."""
+    model = Coded()
+    model.classes_ = np.array([SECRET, "b"])  # type: ignore[attr-defined]
+    with pytest.raises(SubjectError) as caught:
+        subject(model, known("a", "b"))
+    assert "Braund" not in f"{caught.value.message} {caught.value.remedy}"
+
+
+def test_a_later_stranger_is_described_by_range() -> None:
+    """The label is no class: a number's range is told, a text is counted, and a count is proposed to be declared."""
+    numbers = (lambda M: np.where(np.asarray(M)[:, 0] > 9, 57, 1), known("1", "2", "3", task="multiclass"))
+    access = find(LocalModel(numbers[0]), X, numbers[1])
+    with pytest.raises(SubjectError) as caught:
+        AskedSubject(LocalModel(numbers[0]), access).predict(replace(rows(), features=X + 100))
+    assert caught.value.code == "model.class"
+    assert "one whole number" in caught.value.message
+    assert "model.task: regression" in caught.value.remedy
+
+
+def score(frame: Any) -> np.ndarray:
+    """Return the chance of ``TRUE``."""
+    return 1 / (1 + np.exp(-5 * np.asarray(frame, dtype=float)[:, 0]))
+
+
+@pytest.mark.parametrize(
+    ("model", "labels", "remedy"),
+    [
+        (lambda M: (score(M) > 0.5).astype(int), ("1", "2"), "declare model.classes"),
+        (lambda M: np.asarray(M)[:, 0], ("-1", "1"), "model.output: logits"),
+        (lambda M: np.log(score(M) / (1 - score(M))), ("0", "1"), "model.output: logits"),
+        (lambda M: 100 * score(M), ("0", "1"), "percents"),
+        (lambda M: np.asarray(M)[:, 0], ("0.5", "1.5"), "model.task: regression"),
+        (lambda M: (score(M) > 0.5).astype(int) + 5, ("0", "1"), "model.task: regression"),
+    ],
+)
+def test_two_values_are_two_classes_and_answers_that_do_not_fit_an_error(
+    model: Any, labels: tuple[str, ...], remedy: str
+) -> None:
+    """Never silently a regression; a declared one is."""
+    what = Known(labels, numeric=True, whole=labels != ("0.5", "1.5"))
+    with pytest.raises(SubjectError) as caught:
+        subject(model, what)
+    assert caught.value.code == "model.classes"
+    assert remedy in caught.value.remedy
+    assert find(LocalModel(model), X, replace(what, task="regression")).task == "regression"
+
+
+def test_each_remedy_for_two_values_works() -> None:
+    """Declared classes read places; declared logits are linked."""
+    what = Known(("1", "2"), numeric=True, whole=True, classes=("1", "2"))
+    assert agreement(lambda M: (score(M) > 0.5).astype(int), what) > 0.85
+    logits = Known(("-1", "1"), numeric=True, whole=True, classes=("-1", "1"), output="logits")
+    assert agreement(lambda M: 5 * np.asarray(M)[:, 0], logits) > 0.85
+    assert (
+        agreement(lambda M: np.where(score(M) > 0.5, 1.5, 0.5), Known(("0.5", "1.5"), numeric=True, whole=False)) > 0.85
+    )
+
+
+def test_rounded_counts_are_undecided_and_can_be_declared() -> None:
+    """Whole answers that are no label: places of labels or a quantity, which is said, and either can be declared."""
+    model = lambda M: np.round(2 * np.asarray(M)[:, 0] + 9).astype(int)  # noqa: E731
+    what = Known(tuple(str(n) for n in range(5, 11)), numeric=True, whole=True)
+    with pytest.raises(SubjectError) as caught:
+        subject(model, what)
+    assert caught.value.code == "model.task"
+    assert "between 5 and 10" in caught.value.message
+    assert "model.task: regression" in caught.value.remedy
+    assert subject(model, replace(what, task="regression")).task == "regression"
+
+
+def test_wrong_classes_of_the_model_are_overruled_by_declared_ones() -> None:
+    """Its ``classes_`` contradict its answers: the order to declare is said, and holds once it is declared."""
+    model = Coded()
+    model.classes_ = np.array(["yes", "no"])  # type: ignore[attr-defined]
+    inner = model._inner
+    model.predict = lambda frame: np.where(inner.predict(frame) == 1, "yes", "no")  # type: ignore[method-assign]
+    with pytest.raises(SubjectError) as caught:
+        subject(model, known("no", "yes"))
+    assert "model.classes: [no, yes]" in caught.value.remedy
+    what = known("no", "yes", classes=("no", "yes"))
+    assert agreement(model, what) > 0.85
+    assert "contradict" in find(LocalModel(model), X, what).note
+
+
+def test_declared_classes_that_are_no_labels_are_refused() -> None:
+    """A declaration that fits nothing in the data would only make every answer wrong."""
+    with pytest.raises(SubjectError) as caught:
+        subject(lambda M: np.where(score(M) > 0.5, "no", "yes"), known("no", "yes", classes=("NO", "YES")))
+    assert "none of them is a label of the data" in caught.value.message
+
+
+def test_answers_in_other_capitals_are_told_as_such() -> None:
+    """Declaring classes would not mend it, so it is not proposed."""
+    for declared in ((), ("no", "yes")):
+        with pytest.raises(SubjectError) as caught:
+            subject(lambda M: np.where(score(M) > 0.5, "YES", "NO"), known("no", "yes", classes=declared))
+        assert "capitals" in caught.value.remedy
+        assert "eclare model.classes" not in caught.value.remedy
+
+
+def test_labels_alone_are_read_with_fewer_declared_classes_than_labels() -> None:
+    """A label of the data that is not declared is one that the model never answers with."""
+    model = lambda M: np.where(score(M) > 0.5, "b", "a")  # noqa: E731
+    assert subject(model, known("a", "b", "z", classes=("a", "b"))).classes == ("a", "b", "z")

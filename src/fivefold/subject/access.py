@@ -7,14 +7,14 @@ decided is an error that says what to declare.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from fivefold.contract.subject import Task  # noqa: TC001  msgspec reads the types of Access
 from fivefold.errors import SubjectError
-from fivefold.subject import answers, labels
+from fivefold.subject import answers, labels, undecided
 from fivefold.subject.labels import distinct, ordered, text
 from fivefold.subject.model import Form, Method  # noqa: TC001
 
@@ -29,7 +29,6 @@ _MOST_GUESSED = 50
 """Whole-number targets with more distinct values are not taken for classes unless the model shows classes."""
 
 _AGREES = 0.99
-_LONGEST = 24
 
 
 @dataclass(frozen=True)
@@ -129,7 +128,25 @@ def find(raw: Raw, frame: pd.DataFrame, known: Known) -> Access:
         note=tried.note,
         link=tried.link,
     )
-    return _verified(access, tried, known)
+    try:
+        return _verified(access, tried, known)
+    except SubjectError:
+        other = _as_declared(access, tried, known)
+        if other is None:
+            raise
+    try:
+        return _verified(other, tried, known)
+    except SubjectError as error:
+        raise SubjectError(error.code, error.message, remedy=undecided.DISAGREES) from None
+
+
+def _as_declared(access: Access, tried: _Tried, known: Known) -> Access | None:
+    """Return access that reads the scores in the declared order, where the model's own ``classes_`` are wrong."""
+    plain = tuple(range(len(known.classes)))
+    if not tried.description.classes or len(access.order) != len(plain) or access.order == plain:
+        return None
+    note = "Its classes_ contradict its answers, so its scores are read in the order of model.classes."
+    return replace(access, order=plain, note=f"{access.note} {note}".strip())
 
 
 def _try(raw: Raw, frame: pd.DataFrame, known: Known) -> _Tried:
@@ -224,16 +241,23 @@ def _classified(tried: _Tried, known: Known) -> bool:
     shown = said.classes is not None or (tried.scores is not None and tried.scores.ndim == 2)
     if said.regressor or shown:
         return shown and not said.regressor
-    return known.whole and len(known.labels) <= _MOST_GUESSED and _like_labels(tried, known)
+    if len(known.labels) == 2:
+        return True
+    return known.whole and 0 < len(known.labels) <= _MOST_GUESSED and _like_labels(tried, known)
 
 
 def _like_labels(tried: _Tried, known: Known) -> bool:
-    """Return whether answers to a target of few whole numbers are those numbers, or a probability of one of two."""
-    if tried.scores is not None:
-        return len(known.labels) == 2
+    """Return whether answers to a target of few whole numbers are those numbers.
+
+    Raises:
+        SubjectError: ``model.task`` if they are other whole numbers, which may be places of labels or a quantity.
+    """
     given = tried.given
-    counted = given is not None and (answers.whole(given) or given.dtype == bool)
-    return counted and given is not None and set(_given(given, known.labels)) <= set(known.labels)
+    if tried.scores is not None or given is None or not (answers.whole(given) or given.dtype == bool):
+        return False
+    if not set(_given(given, known.labels)) <= set(known.labels):
+        raise undecided.counts(given, known.labels)
+    return True
 
 
 def _regression(tried: _Tried, known: Known) -> Access:
@@ -250,42 +274,58 @@ def _regression(tried: _Tried, known: Known) -> Access:
 def _one_score(tried: _Tried, known: Known) -> Access:
     """Return access to a function that gives the probability of the second class."""
     classes = known.classes or known.labels
-    if len(classes) != 2 or not (known.classes or classes == ("0", "1")):
-        raise _undecided("it gives one number between 0 and 1, and which class that speaks of is not declared", classes)
+    if len(classes) != 2 or not (known.classes or classes in (("0", "1"), ("False", "True"))):
+        why = "it gives one number between 0 and 1, and which class that speaks of is not declared"
+        remedy = "Declare model.classes with two classes; it speaks of the second." if len(classes) != 2 else ""
+        raise undecided.classes(why, classes, remedy=remedy)
     return Access("binary", classes, tried.form, None, tried.score, order=(0, 1), positive=True)
 
 
 def _classes(tried: _Tried, known: Known) -> tuple[str, ...]:
     if known.classes:
+        if known.labels and not set(known.labels) & set(known.classes):
+            why = f"model.classes declares {undecided.named(known.classes)}, and none of them is a label of the data"
+            raise undecided.classes(why, known.labels)
         lacking = [name for name in known.labels if name not in known.classes]
         return (*known.classes, *lacking)
     said = tried.description
     if said.trouble:
-        raise _undecided(said.trouble, known.labels)
+        raise undecided.classes(said.trouble, known.labels)
     if said.classes is not None:
         own = tuple(text(value) or "" for value in said.classes)
         tried.classes = own
         if len(set(own)) < len(own):
-            raise _undecided("its classes_ are not distinct", known.labels)
-        foreign, unseen = set(known.labels) - set(own), set(own) - set(known.labels)
-        if foreign and unseen:
-            raise _undecided(f"its classes_ are {_shown(own)}, the labels of the data {_shown(known.labels)}", own)
-        return (*own, *ordered(foreign))
+            raise undecided.classes("its classes_ are not distinct", known.labels)
+        strange, unseen = set(known.labels) - set(own), set(own) - set(known.labels)
+        if strange and unseen:
+            raise _other_classes(own, ordered(strange), tried, known)
+        return (*own, *ordered(strange))
     return _sorted(tried, known)
+
+
+def _other_classes(own: tuple[str, ...], strange: tuple[str, ...], tried: _Tried, known: Known) -> SubjectError:
+    """Return the error of ``classes_`` that are not the labels of the data."""
+    why = f"its classes_ hold {len(own)} labels, among them not {undecided.named(strange)} of the data"
+    given = tried.given
+    if given is None or set(_given(given, known.labels)) <= set(known.labels):
+        return undecided.classes(why, known.labels)
+    return undecided.foreign(given, known.labels)
 
 
 def _sorted(tried: _Tried, known: Known) -> tuple[str, ...]:
     """Return the labels of the data, if the model answers with them; else nobody knows what its numbers mean."""
     given = None if tried.given is None else set(_given(tried.given, known.labels))
-    if given is not None and not given <= set(known.labels):
-        raise _undecided(f"it answers with {_shown(ordered(given))}, the data say {_shown(known.labels)}", known.labels)
+    if tried.given is not None and given is not None and not given <= set(known.labels):
+        raise undecided.foreign(tried.given, known.labels)
     if tried.scores is not None and tried.scores.shape[1] != len(known.labels):
-        raise _undecided(f"it gives {tried.scores.shape[1]} scores for {len(known.labels)} labels", known.labels)
+        why = f"it gives {tried.scores.shape[1]} scores, the data hold {undecided.held(known.labels)}"
+        raise undecided.classes(why, known.labels)
     counted = known.labels == tuple(str(place) for place in range(len(known.labels)))
     if given is None and not counted:
-        raise _undecided("it gives scores only, and no labels to tell their order by", known.labels)
+        raise undecided.classes("it gives scores only, and no labels to tell their order by", known.labels)
     if len(known.labels) < 2:
-        raise _undecided("the data hold one label only", known.labels)
+        why = f"the data hold one label only ({undecided.named(known.labels)})"
+        raise undecided.classes(why, (), remedy="Give rows of the other classes, or declare all in model.classes.")
     return known.labels
 
 
@@ -293,13 +333,14 @@ def _reading(tried: _Tried, classes: tuple[str, ...], known: Known) -> tuple[tup
     """Return how answers that are places are read (None: they are labels), and what each score column is for."""
     own = tried.classes or tuple(text(value) or "" for value in tried.description.classes or ())
     place = {name: index for index, name in enumerate(classes)}
-    named = tuple(place[name] for name in own if name in place) if own and set(own) <= set(place) else ()
-    width = tried.scores.shape[1] if tried.scores is not None and tried.scores.ndim == 2 else len(named or classes)
+    inside = set(own) <= set(place)
+    named = tuple(place[name] for name in own if name in place) if own and inside else ()
+    usual = len(named or known.classes or classes)
+    width = tried.scores.shape[1] if tried.scores is not None and tried.scores.ndim == 2 else usual
     order = named if len(named) == width else tuple(range(width))
-    if width > len(classes) or (named and len(named) != width):
-        raise _undecided(f"it gives {width} scores for the classes {_shown(classes)}", classes)
-    if not named and width != len(known.classes or classes):
-        raise _undecided(f"it gives {width} scores for the classes {_shown(known.classes or classes)}", classes)
+    if width > len(classes) or width != usual:
+        wanted = undecided.named(known.classes or known.labels)
+        raise undecided.classes(f"it gives {width} scores for the classes {wanted}", known.labels)
     if tried.given is None:
         return None, order
     given = _given(tried.given, classes)
@@ -308,7 +349,7 @@ def _reading(tried: _Tried, classes: tuple[str, ...], known: Known) -> tuple[tup
     whole = answers.whole(answers.counted(tried.given, classes))
     if known.classes and whole and all(0 <= float(name) < width for name in given):
         return order, order
-    raise _undecided(f"it answers with {_shown(given)}", classes)
+    raise undecided.foreign(tried.given, known.labels, declared=known.classes)
 
 
 def _verified(access: Access, tried: _Tried, known: Known) -> Access:
@@ -324,32 +365,19 @@ def _verified(access: Access, tried: _Tried, known: Known) -> Access:
         return access
     said = answers.indices(tried.given, tried.rows, access.classes, positions=access.positions)
     if not (known.classes or tried.description.classes) and float((scores.argmax(axis=1) == said).mean()) < _AGREES:
-        raise _undecided("its highest score and its answer disagree under every order that is known", access.classes)
+        raise undecided.classes(
+            "its highest score and its answer disagree under every order that is known", known.labels
+        )
     for index in np.unique(said):
         chosen = said == index
         if chosen.all():
             continue
         if scores[chosen, index].mean() <= scores[~chosen, index].mean() and np.ptp(scores[:, index]) > 0:
-            raise _undecided(f'rows answered with "{access.classes[index]}" score it lower than others', access.classes)
+            order = access.order if access.positions is None else ()
+            raise undecided.contradiction(int(index), order, access.classes, (*known.classes, *known.labels))
     return access
 
 
 def _given(given: np.ndarray, classes: tuple[str, ...]) -> tuple[str, ...]:
     """Return the distinct answers as text."""
     return distinct(labels.texts(answers.counted(given, classes)))
-
-
-def _undecided(why: str, classes: tuple[str, ...]) -> SubjectError:
-    example = ", ".join(classes[:6]) or "no, yes"
-    return SubjectError(
-        "model.classes",
-        f"the classes of the model cannot be decided: {why}.",
-        remedy=f"Declare model.classes in the order of its scores or numbers, for example [{example}].",
-    )
-
-
-def _shown(names: tuple[str, ...]) -> str:
-    """Return a few labels; of long ones, which may hold what the model was told of a person, only the number."""
-    if any(len(name) > _LONGEST for name in names):
-        return f"{len(names)} different texts"
-    return ", ".join(names[:6]) + (" ..." if len(names) > 6 else "")

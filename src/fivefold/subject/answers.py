@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fivefold.errors import SubjectError
-from fivefold.subject import labels
+from fivefold.subject import labels, undecided
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,8 @@ def vector(raw: np.ndarray, rows: int) -> np.ndarray:
     """
     flat = raw[:, 0] if raw.ndim == 2 and raw.shape[1] == 1 else raw
     if flat.shape != (rows,):
-        raise SubjectError("model.shape", f"the model gave answers of shape {_shape(raw)} for {rows} rows.")
+        told = f"the model gave answers of shape {_shape(raw)} for {rows} rows."
+        raise SubjectError("model.shape", told, remedy="Let it give one answer for each row, in their order.")
     return flat
 
 
@@ -60,10 +61,15 @@ def indices(raw: np.ndarray, rows: int, classes: Sequence[str], *, positions: Se
     if positions is None:
         found = labels.codes(labels.texts(flat), classes)
         if (found < 0).any():
-            raise SubjectError("model.class", "the model answers with a label that is not among the classes.")
+            raise undecided.stranger(flat[found < 0], classes)
         return found
     if not whole(flat) or ((flat < 0) | (flat >= len(positions))).any():
-        raise SubjectError("model.class", "the model answers with a number that is the place of no class.")
+        said = undecided.answered(flat)
+        raise SubjectError(
+            "model.class",
+            f"the model answers with a number that is the place of no class: {said}.",
+            remedy=f"Places are 0 to {len(positions) - 1}, in the order of model.classes.",
+        )
     return np.asarray(positions, dtype=np.int64)[flat.astype(np.int64)]
 
 
@@ -111,7 +117,11 @@ def scores(raw: np.ndarray, rows: int, width: int, *, order: Sequence[int], posi
     total = given.sum(axis=1)
     off = given.min(initial=0.0) < -SUM_TOLERANCE or bool((np.abs(total - 1.0) > SUM_TOLERANCE).any())
     if off:
-        raise SubjectError("model.not-normalised", "the model gives scores that are no probabilities.")
+        raise SubjectError(
+            "model.not-normalised",
+            "the model gives scores that are no probabilities.",
+            remedy="Probabilities of a row are 0 to 1 and sum to 1; of logits, declare `model.output: logits`.",
+        )
     found = np.zeros((rows, width))
     clipped = np.clip(given, 0.0, None)
     found[:, list(order)] = clipped / clipped.sum(axis=1, keepdims=True)

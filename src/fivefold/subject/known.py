@@ -62,7 +62,7 @@ def task_by_labels(what: Known) -> tuple[str, tuple[str, ...]]:
 
 
 def _few(what: Known) -> bool:
-    return what.whole and len(what.labels) <= 50
+    return len(what.labels) == 2 or (what.whole and len(what.labels) <= 50)
 
 
 def settings(

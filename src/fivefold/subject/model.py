@@ -151,6 +151,12 @@ def matrix(frame: pd.DataFrame) -> np.ndarray:
 
 
 def _plain(value: Any) -> bool | int | float | str | None:
+    if isinstance(value, dict | list | tuple | set | np.ndarray):
+        raise SubjectError(
+            "model.type",
+            f"the model answers with a {type(value).__name__} for a row, not with a label or a number.",
+            remedy="Let it give one label, one number, or one row of probabilities for each row.",
+        )
     if isinstance(value, np.generic):
         value = value.item()
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)

@@ -177,7 +177,13 @@ def _answer(frame: pd.DataFrame, target: str, path: str) -> pd.Series | None:
 def _task(what: Known, given: Mapping[str, pd.Series | None]) -> tuple[Task, tuple[str, ...]]:
     if what.task:
         classified = what.task != "regression"
-    elif what.classes or what.classified or not what.numeric or any(item is None for item in given.values()):
+    elif (
+        what.classes
+        or what.classified
+        or not what.numeric
+        or len(what.labels) == 2
+        or any(item is None for item in given.values())
+    ):
         classified = True
     else:
         known = [labels.distinct(labels.texts(item)) for item in given.values() if item is not None]
