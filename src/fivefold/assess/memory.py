@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from fivefold import catalogue
-from fivefold.assess import identity, outcomes
+from fivefold.assess import given, identity, outcomes
 from fivefold.contract import registry
 from fivefold.contract.check import Context
 from fivefold.contract.finding import Finding, Result
@@ -25,21 +25,20 @@ from fivefold.plan.needs import unmet
 from fivefold.plan.thresholds import settle
 from fivefold.subject.batch import encode
 from fivefold.subject.kinds import column_fact
-from fivefold.subject.known import settings
+from fivefold.subject.known import settings, unseen_labels
 from fivefold.subject.memory import in_memory
 from fivefold.subject.model import failure
 from fivefold.subject.results import plain_result
 from fivefold.subject.tables import Coding, split
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
     import pandas as pd
 
     from fivefold.contract.subject import Table
     from fivefold.subject.asked import AskedSubject
 
-_EFFORTS = ("quick", "standard", "thorough")
 _COLOURS = {"pass": "#1a7f37", "fail": "#cf222e", "error": "#8250df", "inconclusive": "#9a6700"}
 
 
@@ -51,11 +50,13 @@ class MemoryAssessment:
         findings: In check-id order.
         outcome: The worst of their outcomes.
         skipped: Check id to why it could not be put to this model and these data.
+        notes: What looks wrong in the data and was measured all the same.
     """
 
     findings: tuple[Finding, ...]
     outcome: Outcome
     skipped: dict[str, str]
+    notes: tuple[str, ...] = ()
 
     @property
     def summary(self) -> str:
@@ -78,7 +79,7 @@ class MemoryAssessment:
 
     def __repr__(self) -> str:
         lines = [f"  {finding.check}: {finding.result.outcome}. {finding.result.reason}" for finding in self.findings]
-        return "\n".join([self.summary, *lines])
+        return "\n".join([self.summary, *self.notes, *lines])
 
     def _repr_html_(self) -> str:
         rows = "".join(_row(finding) for finding in self.findings)
@@ -87,7 +88,8 @@ class MemoryAssessment:
             for name, why in sorted(self.skipped.items())
         )
         head = "<tr><th>check</th><th>outcome</th><th style='text-align:left'>what decided</th></tr>"
-        return f"<p>{escape(self.summary)}</p><table><thead>{head}</thead><tbody>{rows}{skipped}</tbody></table>"
+        told = "".join(f"<p>{escape(text)}</p>" for text in (self.summary, *self.notes))
+        return f"{told}<table><thead>{head}</thead><tbody>{rows}{skipped}</tbody></table>"
 
 
 def _row(finding: Finding) -> str:
@@ -115,10 +117,10 @@ def assess_model(
     model: Any,
     *,
     test: pd.DataFrame,
-    target: str,
+    target: Hashable,
     train: pd.DataFrame | None = None,
-    protected: Sequence[str] = (),
-    drop: Sequence[str] = (),
+    protected: Sequence[Hashable] = (),
+    drop: Sequence[Hashable] = (),
     positive: object = None,
     alarm: object = None,
     scenarios: Mapping[str, str] | None = None,
@@ -137,7 +139,7 @@ def assess_model(
     Args:
         model: Has ``predict`` (and perhaps ``predict_proba``), or is a function of a frame or a matrix.
         test: (n, d) rows that it was not trained on, target included.
-        target: Name of the target column.
+        target: Name of the target column. Column names need not be texts; findings show them as text.
         train: (m, d) rows that it was trained on; None: membership is not measured.
         protected: Protected columns; they may be among those of ``drop``.
         drop: Columns that the model is not given.
@@ -155,25 +157,29 @@ def assess_model(
         The findings, of mode ``in-process``.
 
     Raises:
-        InputError: ``memory.column`` for an unknown column, ``memory.check`` for an unknown check, ``data.label``, or a
-            scenario that does not parse.
+        InputError: ``memory.frame`` or ``memory.names`` for something that is no frame or no list, ``memory.model`` for
+            a model that cannot be asked, ``memory.column`` for an unknown column, ``memory.check`` for an unknown
+            check, ``memory.effort``, ``data.label``, or a scenario that does not parse.
         SubjectError: The model fails on the test rows, or its classes cannot be decided.
     """
-    frames = {"test": test} if train is None else {"train": train, "test": test}
+    given.require_effort(effort)
+    plain = given.frames({"train": train, "test": test})
+    target, wanted = given.column_name(target), None if checks is None else given.names(checks, "checks")
     manifest = _manifest(
-        frames,
+        plain,
         target=target,
-        protected=tuple(protected),
-        drop=tuple(drop),
+        protected=given.names(protected, "protected"),
+        drop=given.names(drop, "drop"),
         labels=(positive, alarm),
         scenarios=scenarios or {},
         options=options or {},
     )
-    _require(manifest, frames)
-    plain = {name: frame.reset_index(drop=True) for name, frame in frames.items()}
+    _require(manifest, plain)
+    given.require_alike(plain, (target, *manifest.data["test"].drop))
+    seen = {name: frame for name, frame in (("train", train), ("test", test)) if frame is not None}
     bare = {name: split(manifest.data[name], frame, Coding("binary")) for name, frame in plain.items()}
     subject = in_memory(
-        model,
+        given.usable(model, seen),
         bare["test"].features,
         [frame[target] for frame in plain.values()],
         manifest.data,
@@ -187,13 +193,13 @@ def assess_model(
         name: split(manifest.data[name], frame, coding, None if name == "train" else kinds)
         for name, frame in plain.items()
     }
-    plan, skipped = _plan(manifest, _facts(plain, manifest, subject), effort, seed, checks)
+    plan, skipped = _plan(manifest, _facts(plain, manifest, subject), effort, seed, wanted)
     findings = tuple(
         _finding(check, plan, subject=subject, tables=tables, manifest=manifest, progress=progress)
         for check in plan.checks
     )
     outcome = worst(finding.result.outcome for finding in findings)
-    return MemoryAssessment(findings, outcome, skipped)
+    return MemoryAssessment(findings, outcome, skipped, plan.facts.notes)
 
 
 def _manifest(
@@ -261,7 +267,8 @@ def _facts(frames: Mapping[str, pd.DataFrame], manifest: Manifest, subject: Aske
         retrains=able.retrains,
         perturbable=able.perturbable,
     )
-    return Facts(data=data, model=model)
+    notes = unseen_labels({name: frame[manifest.data[name].target] for name, frame in frames.items()})
+    return Facts(data=data, model=model, notes=notes if subject.classes else ())
 
 
 def _digest(frame: pd.DataFrame) -> str:
@@ -294,7 +301,7 @@ def _plan(
                 reason="",
                 thresholds=floors,
                 options=options,
-                rows=spec.rows[_EFFORTS.index(effort)],
+                rows=spec.rows[given.EFFORTS.index(effort)],
                 seed=hashlib.sha256(f"in-process\n{seed}\n{name}\n".encode()).hexdigest(),
             )
         )
