@@ -304,3 +304,15 @@ def test_a_url_that_is_no_endpoint_is_refused(
     assert code == 2
     assert "/v2/models/" in told or "site.yaml" in told
     assert not (folder / "fivefold.yaml").exists()
+
+
+def test_labels_that_training_lacks_are_said(tmp_path: Path, say: Callable[..., tuple[int, str, str]]) -> None:
+    """A slip of spelling in the test's target is named before anything is measured."""
+    for name, label in (("train", "yes"), ("test", "Yes")):
+        rows = "".join(f"{at},{label if at % 2 else 'no'}\n" for at in range(40))
+        (tmp_path / f"{name}.csv").write_text(f"x,y\n{rows}", encoding="utf-8")
+    code, shown, _ = say(
+        str(tmp_path), "--train", "train.csv", "--test", "test.csv", "--target", "y", "--yes", "--json"
+    )
+    assert code == 0
+    assert any('"Yes" (20 rows, perhaps "yes" is meant)' in note for note in json.loads(shown)["notes"])

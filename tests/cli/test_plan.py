@@ -111,6 +111,14 @@ def test_a_probe_decides_all_and_is_remembered(app: Path, say: Callable[..., tup
     assert checks(say(str(app), "--json")[1])["P3.accuracy"]["status"] == "undecided"
 
 
+def test_labels_that_training_lacks_are_said(app: Path, say: Callable[..., tuple[int, str, str]]) -> None:
+    """The probe names a label of the test's target that no training row has; the plan shows it."""
+    place = app / "test.csv"
+    place.write_text(place.read_text(encoding="utf-8").replace("low", "Low"), encoding="utf-8")
+    _, shown, _ = say(str(app), "--probe")
+    assert '"Low" (45 rows, perhaps "low" is meant)' in " ".join(shown.split())
+
+
 def test_thresholds_follow_the_manifest(app: Path, say: Callable[..., tuple[int, str, str]]) -> None:
     """A stricter threshold is planned; a looser one is refused with its line."""
     (app / "fivefold.yaml").write_text(MANIFEST + "checks: {P3.membership: {max_auc: 0.55}}\n", encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -18,6 +19,9 @@ from fivefold.errors import UnsupportedError
 from fivefold.protection.membership.check import run
 
 from .membership_subjects import Fitted, context, numbers, predictions, shifted, table, world
+
+if TYPE_CHECKING:
+    from fivefold.contract.check import Context
 
 
 @pytest.mark.parametrize(("leak", "classes"), [("lookup", 2), ("boost", 2), ("lookup", 5), ("boost", 3)], ids=str)
@@ -168,3 +172,31 @@ def test_the_canary_can_be_planted_in_extreme_models(planted: str) -> None:
     assert result.canary is not None
     assert result.canary.found == result.canary.planted
     assert result.outcome is Outcome.PASS
+
+
+def respelt(seed: int, rows: int) -> Context:
+    """Return an honest model whose test set writes one of its two classes in another way."""
+    asked = predictions(seed, rows, leak="none")
+    train, test = asked.tables("train"), asked.tables("test")
+    other = replace(test, target=np.where(test.target == 1, 2, test.target))
+    scores = {name: np.c_[held, np.zeros(len(held))] for name, held in asked.subject.scores.items()}  # type: ignore[union-attr]
+    subject = replace(asked.subject, classes=("c0", "c1", "C1"), task="multiclass", scores=scores)  # type: ignore[type-var]
+    return context(subject, train, other, seed=seed)
+
+
+def test_a_class_that_training_lacks_is_no_leak() -> None:
+    """A model cannot answer with a label that only the test has: rows of one-sided classes are left out and named."""
+    result = run(respelt(9, 2000))
+    assert result.outcome is not Outcome.FAIL
+    assert (result.measures[0].high or 1.0) < 0.60
+    assert '"C1" (' in result.reason
+    assert "is in the test data only" in result.reason
+
+
+def test_too_few_rows_beside_one_sided_classes_are_no_finding() -> None:
+    """What is left cannot be compared: not run, the labels named, and how to mend it."""
+    with pytest.raises(UnsupportedError) as told:
+        run(respelt(10, 20))
+    assert told.value.code == "membership.rows"
+    assert '"C1"' in told.value.message
+    assert "labels" in told.value.remedy

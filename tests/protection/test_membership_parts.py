@@ -279,3 +279,18 @@ def test_neighbours_keep_the_types_of_their_own_set() -> None:
     answers = Answers("binary", rows.target, None, np.zeros(60, dtype=np.int64), 2)
     with_neighbours(Model(), rows, answers, rng)  # type: ignore[arg-type]
     assert kinds == {("train", "int64"), ("test", "float64")}
+
+
+@pytest.mark.parametrize("slip", ["test", "train"])
+def test_classes_of_one_side_are_left_out_and_named(slip: str) -> None:
+    """A class that only one set holds would tell members by itself: its rows go, and name and number are said."""
+    frame = mixed(np.random.default_rng(4), 400)
+    inner, outer = np.arange(200) % 2, np.arange(200) % 2
+    (outer if slip == "test" else inner)[:30] = 2
+    rows = pool(table("train", frame[:200], inner), table("test", frame[200:], outer), 400, np.random.default_rng(0))
+    assert rows.apart == {2: (0, 30) if slip == "test" else (30, 0)}
+    assert set(rows.target) == {0, 1}
+    assert len(rows.target) == 370
+    assert f'"Yes" (30 rows) is in the {"test" if slip == "test" else "training"} data only' in rows.left_out(
+        ["no", "yes", "Yes"]
+    )

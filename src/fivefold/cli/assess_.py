@@ -164,6 +164,8 @@ def _next(done: Assessment, application: Path, options: Options) -> None:
     for name, note in sorted(done.notes.items()):
         said = "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in note)[:600]
         screen.print(Text(f"{name}: what was said while failing (not part of the evidence): {said}", style="dim"))
+    for text in done.plan.facts.notes:
+        screen.print(Text(f"Note: {text}", style="yellow"))
     for text in done.repaired:
         screen.print(Text(f"Repaired in the evidence folder: {text}", style="yellow"))
     if done.resumed:

@@ -116,6 +116,8 @@ def _head(plan: Plan, manifest: Manifest) -> Text:
         )
         gives = "scores" if model.scores else "labels only" if model.classes else "numbers"
         text.append(f"model: {model.task}{classes}, gives {gives}\n")
+    for note in plan.facts.notes:
+        text.append(f"note: {note}\n", style="yellow")
     return text
 
 

@@ -81,10 +81,17 @@ class ModelFact(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
 
 class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """All that the product read from data and model; absent parts are None (undecided)."""
+    """All that the product read from data and model; absent parts are None (undecided).
+
+    Attributes:
+        data: Data-set name to what was read of it.
+        model: What probing it showed.
+        notes: What looks wrong in the data and is measured all the same, one sentence each; nothing is decided by it.
+    """
 
     data: dict[str, DataFact] | None = None
     model: ModelFact | None = None
+    notes: tuple[str, ...] = ()
     version: int = FACTS_VERSION
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fivefold.catalogue import classify
 from fivefold.manifest.survey import Column, look
+from fivefold.manifest.unseen import unseen
 from fivefold.manifest.words import is_word, protected_kind, reaches_a_person, tokens, value_kind, words
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ def propose(answers: Answers) -> Proposal:
         notes.append("No model is named yet: add `model:` with `factory:` or `predictions:`.")
     document |= _demands(answers, reasons)
     notes += _notes(survey, answers, settings)
+    notes += _unseen(survey, answers, first)
     return Proposal(document=document, reasons=reasons, notes=tuple(notes))
 
 
@@ -260,6 +262,34 @@ def _missing(survey: Survey) -> dict[str, str]:
         for text in column.missing:
             found.setdefault(text, []).append(column.name)
     return {text: f"stands in {_some(names)}" for text, names in found.items()}
+
+
+def _unseen(survey: Survey, answers: Answers, first: str) -> tuple[str, ...]:
+    """Return sentences on labels that the training data lack, where the target looks like a set of classes."""
+    target = survey.column(answers.target)
+    if (
+        first != "train"
+        or not survey.whole
+        or target is None
+        or len(target.values) > (_FEW if target.kind == "string" else 2)
+    ):
+        return ()
+    counts = {"train": _labels(target)}
+    for name in answers.sets:
+        other = look(answers.root / answers.sets[name]).column(answers.target) if name != first else None
+        if other is not None:
+            counts[name] = _labels(other)
+    return unseen(counts)
+
+
+def _labels(column: Column) -> dict[str, int]:
+    """Return labels as they are compared: without blanks around them, whole numbers without a point."""
+    found: dict[str, int] = {}
+    for text in sorted(column.values):
+        label = text.strip()
+        label = label.split(".")[0] if column.kind == "integer" else label
+        found[label] = found.get(label, 0) + column.counts[text]
+    return found
 
 
 def _headless(survey: Survey) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fivefold.errors import InputError
+from fivefold.manifest.unseen import unseen
 from fivefold.subject import labels
 from fivefold.subject.access import Known
 
@@ -59,6 +60,23 @@ def task_by_labels(what: Known) -> tuple[str, tuple[str, ...]]:
         )
     classes = what.classes or what.labels
     return ("binary" if len(classes) == 2 else "multiclass"), classes
+
+
+def unseen_labels(targets: Mapping[str, pd.Series]) -> tuple[str, ...]:
+    """Return sentences on labels that the training data lack.
+
+    Args:
+        targets: Data-set name to its stored target, of classes.
+    """
+    counts = {}
+    for name, target in targets.items():
+        found: dict[str, int] = {}
+        for value, rows in target.value_counts(dropna=True).items():
+            label = labels.text(value)
+            if label is not None:
+                found[label] = found.get(label, 0) + int(rows)
+        counts[name] = found
+    return unseen(counts)
 
 
 def _few(what: Known) -> bool:

@@ -16,7 +16,7 @@ from fivefold.subject import outside, predictions
 from fivefold.subject.access import find
 from fivefold.subject.asked import AskedSubject
 from fivefold.subject.kinds import column_fact
-from fivefold.subject.known import known, settings, task_by_labels
+from fivefold.subject.known import known, settings, task_by_labels, unseen_labels
 from fivefold.subject.memory import spread
 from fivefold.subject.tables import Coding
 
@@ -77,7 +77,8 @@ def read(store: Store, asked: Asked) -> tuple[Facts, bytes]:
     fact, found = (None, b"") if asked.model is None else _model_fact(store, asked, what)
     classes = fact.classes if fact and not fact.error else task_by_labels(what)[1]
     view(store, classes)
-    return Facts(data=data, model=fact), found
+    columns = {name: target for name in store.sets if (target := store.target(name)) is not None}
+    return Facts(data=data, model=fact, notes=unseen_labels(columns) if classes else ()), found
 
 
 def view(store: Store, classes: tuple[str, ...]) -> SettingsView:

@@ -40,8 +40,10 @@ def run(context: Context) -> Result:
         raise UnsupportedError(
             "membership.rows",
             f"only {len(rows.members)} training and {len(rows.others)} test rows can be compared "
-            f"({rows.shared} test rows are in the training data too).",
-            remedy="Declare test data that the model was not trained on.",
+            f"({rows.shared} test rows are in the training data too). {rows.left_out(subject.classes)}".strip(),
+            remedy="Write the labels of both sets alike, or give test rows of the classes of the training data."
+            if rows.apart
+            else "Declare test data that the model was not trained on.",
         )
     context.progress(0.1, "asking the model")
     answers = ask(subject, rows)
@@ -68,6 +70,7 @@ def run(context: Context) -> Result:
         seen=seen,
         proof=proof,
         floors=context.thresholds,
+        classes=subject.classes,
     )
 
 

@@ -14,7 +14,7 @@ from fivefold.protection.membership.blind import beyond
 from fivefold.stats.judge import judge
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from fivefold.contract.finding import Canary
     from fivefold.protection.membership.answers import Answers
@@ -59,6 +59,7 @@ def result(
     seen: Blind,
     proof: Canary,
     floors: Mapping[str, float],
+    classes: Sequence[str] = (),
 ) -> Result:
     """Judge and describe.
 
@@ -70,6 +71,7 @@ def result(
         seen: The blind attack's.
         proof: Canary.
         floors: Floor key to value.
+        classes: Labels, to name classes that were left out.
     """
     apart = beyond(found.scored.scores[found.scored.best_auc], seen, halves)
     outcome, reason = _decide(found, seen, apart, proof, floors)
@@ -96,9 +98,10 @@ def result(
         ),
         Measure(name="repeated rows left out", value=float(rows.repeated), unit="rows", n=rows.repeated),
     )
+    gone = rows.left_out(classes)
     return Result(
         outcome=outcome,
-        reason=reason,
+        reason=f"{reason} {gone}".strip(),
         measures=(*judged, *shown),
         canary=proof,
         plots=(_roc(found, seen, halves),),
@@ -181,6 +184,8 @@ def _limits(answers: Answers, rows: Pool, seen: Blind) -> tuple[str, ...]:
         told.append("Regression: the attack sees the distance to the truth, and how hard the row is.")
     if rows.unknown:
         told.append(f"{rows.unknown} rows without a target were left out.")
+    if rows.apart:
+        told.append("Nothing is said of classes that only one of the two sets holds.")
     if rows.shared:
         told.append(f"{rows.shared} test rows are in the training data too and were left out.")
     if seen.seen:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,10 +11,14 @@ import pandas as pd
 from fivefold.stats.repeats import hashes, numbers
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from fivefold.contract.subject import Table
 
 _LEVELS = 8
 _WIDEST = 192
+_NAMED = 6
+_BY_CHANCE = 5
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,8 @@ class Pool:
         shared: Test rows left out because the training data holds them too.
         repeated: Training and test rows left out because the same set holds them earlier.
         unknown: Training and test rows left out because their target is missing.
+        apart: Classes that one set lacks, and not by chance, with their training and test rows, all left out: the class
+            alone would tell members from others, whatever the model remembers.
     """
 
     members: Table
@@ -34,6 +40,7 @@ class Pool:
     shared: int
     repeated: int
     unknown: int = 0
+    apart: Mapping[int, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def is_member(self) -> np.ndarray:
@@ -50,12 +57,25 @@ class Pool:
         """(n, d) frame of both."""
         return pd.concat([self.members.features, self.others.features], ignore_index=True)
 
+    def left_out(self, classes: Sequence[str]) -> str:
+        """Say which classes were left out because one set lacks them; empty if none was."""
+        told = []
+        for index, (inner, outer) in list(self.apart.items())[:_NAMED]:
+            name = classes[index] if index < len(classes) else f"number {index}"
+            told.append(
+                f'"{name}" ({inner} rows) is in the training data only'
+                if inner
+                else f'"{name}" ({outer} rows) is in the test data only'
+            )
+        more = f"; and {len(self.apart) - _NAMED} more" if len(self.apart) > _NAMED else ""
+        return f"Classes that one set lacks were left out: {'; '.join(told)}{more}." if told else ""
+
 
 def pool(train: Table, test: Table, rows: int, rng: np.random.Generator) -> Pool:
     """Leave out rows that decide nothing, then sample the same number from each side where there are enough.
 
     A row (features and target) that occurs in both sets is neither member nor non-member; a row repeated within
-    a set counts once.
+    a set counts once; rows of a class that the other set lacks are left out.
 
     Args:
         train: Training data.
@@ -66,6 +86,8 @@ def pool(train: Table, test: Table, rows: int, rng: np.random.Generator) -> Pool
     given = len(train) + len(test)
     train, test = _labelled(train), _labelled(test)
     unknown = given - len(train) - len(test)
+    apart = _apart(train.target, test.target)
+    train, test = _without(train, apart), _without(test, apart)
     inner, outer = hashes(train), hashes(test)
     first_inner, first_outer = _first(inner), _first(outer)
     keep_inner = first_inner[~np.isin(inner[first_inner], outer)]
@@ -77,13 +99,32 @@ def pool(train: Table, test: Table, rows: int, rng: np.random.Generator) -> Pool
     chosen_inner = np.sort(rng.choice(keep_inner, take_inner, replace=False))
     chosen_outer = np.sort(rng.choice(keep_outer, take_outer, replace=False))
     shared = len(first_outer) - len(keep_outer)
-    return Pool(train.take(chosen_inner), test.take(chosen_outer), shared, repeated, unknown)
+    return Pool(train.take(chosen_inner), test.take(chosen_outer), shared, repeated, unknown, apart)
 
 
 def _labelled(table: Table) -> Table:
     """Leave out rows without a target: class -1, or a value that is not finite."""
     known = table.target >= 0 if table.target.dtype.kind == "i" else np.isfinite(table.target)
     return table if known.all() else table.take(np.flatnonzero(known))
+
+
+def _apart(inner: np.ndarray, outer: np.ndarray) -> dict[int, tuple[int, int]]:
+    """Return the classes of one side only, with their rows on each; values are no classes.
+
+    A class so rare in the training data that the test may lack it by chance stays.
+    """
+    if inner.dtype.kind != "i":
+        return {}
+    width = int(max(inner.max(initial=-1), outer.max(initial=-1))) + 1
+    left, right = np.bincount(inner, minlength=width), np.bincount(outer, minlength=width)
+    expected = left * (len(outer) / max(len(inner), 1))
+    lonely = np.flatnonzero((right == 0) & (expected >= _BY_CHANCE) | (left == 0) & (right > 0))
+    return {int(index): (int(left[index]), int(right[index])) for index in lonely}
+
+
+def _without(table: Table, classes: Mapping[int, tuple[int, int]]) -> Table:
+    gone = np.isin(table.target, list(classes)) if classes else np.zeros(len(table), dtype=bool)
+    return table.take(np.flatnonzero(~gone)) if gone.any() else table
 
 
 def _first(codes: np.ndarray) -> np.ndarray:
