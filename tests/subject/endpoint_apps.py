@@ -55,28 +55,63 @@ def onnx_model(place: Path, *, texts: bool = False, flipped: bool = False) -> Pa
     return place
 
 
+def other_model(place: Path, task: str) -> tuple[Path, pd.DataFrame]:
+    """Write a regression, a model of three classes or one that gives logits, and return rows for it, with targets."""
+    from skl2onnx import to_onnx
+    from sklearn.linear_model import LinearRegression
+
+    frame = numbers(900, 21)[NUMBERS]
+    value = frame.to_numpy(dtype=np.float32) @ np.array([1.0, -1.0, 0.5], dtype=np.float32)
+    noisy = value + np.random.default_rng(3).normal(size=len(value)) * 0.3
+    target: Any = noisy if task == "regression" else np.array(["low", "mid", "top"])[np.digitize(noisy, [-0.7, 0.7])]
+    kind = LinearRegression if task == "regression" else LogisticRegression
+    model = kind().fit(frame.to_numpy(dtype=np.float32), target)
+    options = {} if task == "regression" else {id(model): {"zipmap": False, "raw_scores": task == "logits"}}
+    example = frame.iloc[:1].to_numpy(dtype=np.float32)
+    place.write_bytes(to_onnx(model, example, options=options, target_opset=18).SerializeToString())
+    return place, frame.assign(answer=target)
+
+
 def endpoint_app(
-    root: Path, url: str, *, rows: int = 300, texts: bool = False, site: dict[str, Any] | None = None, **model: Any
+    root: Path,
+    url: str,
+    *,
+    rows: int = 300,
+    texts: bool = False,
+    table: pd.DataFrame | None = None,
+    site: dict[str, Any] | None = None,
+    more: dict[str, Any] | None = None,
+    **model: Any,
 ) -> Manifest:
-    """Write an application whose model is at a URL, and read its manifest."""
+    """Write an application whose model is at a URL, and read its manifest.
+
+    Args:
+        root: Its folder, made if needed.
+        url: Of the model.
+        rows: Of train and of test.
+        texts: Among the columns.
+        table: Rows to use instead, half of them as test.
+        site: What stands in ``site.yaml``; None: there is none.
+        more: Further parts of the manifest.
+        model: Further keys of ``model``.
+    """
     (root / "data").mkdir(parents=True, exist_ok=True)
-    numbers(rows, 1, texts=texts).to_csv(root / "data" / "train.csv", index=False)
-    numbers(rows, 2, texts=texts).to_csv(root / "data" / "test.csv", index=False)
+    parts = [numbers(rows, 1, texts=texts), numbers(rows, 2, texts=texts)]
+    if table is not None:
+        parts = [table.iloc[::2], table.iloc[1::2]]
+    for name, part in zip(("train", "test"), parts, strict=True):
+        part.to_csv(root / "data" / f"{name}.csv", index=False)
+    group = {"positive": "yes", "protected": ["group"], "drop": ["group"]}
     document = {
         "fivefold": 1,
         "application": {"id": root.name, "level": 2},
         "use": {"output": "label"},
         "data": {
-            "train": {
-                "path": "data/train.csv",
-                "target": "answer",
-                "positive": "yes",
-                "protected": ["group"],
-                "drop": ["group"],
-            },
+            "train": {"path": "data/train.csv", "target": "answer"} | (group if table is None else {}),
             "test": {"path": "data/test.csv"},
         },
         "model": {"endpoint": url, **model},
+        **(more or {}),
     }
     (root / "fivefold.yaml").write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
     if site is not None:

@@ -37,7 +37,7 @@ class Faults:
 
     Attributes:
         kind: ``slow``, ``shape``, ``nan``, ``classes``, ``random-500``, ``500``, ``swap``, ``huge``, ``bomb``,
-            ``dtype``, ``redirect``, ``busy``, ``html``, ``hang-up``, ``nothing`` or empty.
+            ``dtype``, ``redirect``, ``busy``, ``html``, ``hang-up``, ``drip``, ``nothing`` or empty.
         after: Inferences that go well before.
         share: Of the answers that fail (``random-500``).
         retry: What Retry-After says; empty: nothing.
@@ -196,6 +196,7 @@ class Rest(BaseHTTPRequestHandler):
     """The protocol over HTTP."""
 
     protocol_version = "HTTP/1.1"
+    wbufsize = 1 << 16
     served: Served
 
     def log_message(self, *_: Any) -> None:
@@ -233,7 +234,7 @@ class Rest(BaseHTTPRequestHandler):
                 self.close_connection = True
                 self.connection.shutdown(socket.SHUT_RDWR)
                 return
-            if bad in ("huge", "bomb", "html", "dtype"):
+            if bad in ("huge", "bomb", "html", "dtype", "drip"):
                 served.inferences += 1
                 self._odd(bad)
                 return
@@ -287,6 +288,19 @@ class Rest(BaseHTTPRequestHandler):
         elif bad == "dtype":
             output = {"name": "label", "datatype": "FP32", "shape": [4], "data": ["a", "b", "c", "d"]}
             self._send(200, json.dumps({"outputs": [output]}).encode())
+        elif bad == "drip":
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", "100000")
+            self.end_headers()
+            try:
+                for _ in range(200):
+                    self.wfile.write(b" ")
+                    self.wfile.flush()
+                    time.sleep(0.1)
+            except OSError:
+                pass
+            self.close_connection = True
         elif bad == "bomb":
             self._send(200, _bomb(), {"Content-Encoding": "gzip"})
         else:
@@ -494,3 +508,35 @@ def _packed(kind: str, value: np.ndarray) -> bytes:
 def _kind(value: np.ndarray) -> str:
     names = {"f4": "FP32", "f8": "FP64", "i8": "INT64", "i4": "INT32", "b1": "BOOL"}
     return names.get(value.dtype.str.lstrip("<|>="), "BYTES")
+
+
+def self_signed(place: Path, name: str, host: str) -> tuple[Path, Path]:
+    """Write a certificate that vouches for itself."""
+    import datetime as dt
+    import ipaddress
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    now = dt.datetime.now(dt.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=30))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(host))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem, secret = place / "cert.pem", place / "key.pem"
+    pem.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    secret.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return pem, secret

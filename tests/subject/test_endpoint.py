@@ -16,7 +16,7 @@ pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
 pytest.importorskip("h2", reason="the extra endpoint is not installed")
 
 from tests.subject.endpoint_apps import NUMBERS, numbers, onnx_model
-from tests.subject.oip_server import Faults, Running, Served, _bomb
+from tests.subject.oip_server import Faults, Running, Served, _bomb, self_signed
 
 from fivefold.errors import SubjectError
 from fivefold.manifest.address import parse
@@ -139,6 +139,7 @@ def test_the_largest_batch_is_found_and_kept_to(files: dict[str, Path], kind: st
         model, counted = opened(running.url)
         learned = model.learn(ROWS)
         assert most * 0.8 <= learned.max_rows <= most
+        assert learned.limited
         before, failed = running.served.inferences, counted.again
         model.answers(ROWS)
         assert running.served.inferences - before == -(-len(ROWS) // learned.max_rows)
@@ -199,6 +200,7 @@ BAD = [
     ("busy", "endpoint.busy"),
     ("html", "endpoint.html"),
     ("hang-up", "endpoint.dropped"),
+    ("drip", "endpoint.timeout"),
 ]
 
 
@@ -306,41 +308,9 @@ def test_an_unknown_model_is_named(files: dict[str, Path], kind: str) -> None:
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Path]]:
     """Return certificates with their keys: for 127.0.0.1 by ourselves, and a stranger's for another name."""
     return {
-        name: certificate(tmp_path_factory.mktemp("tls"), name, host)
+        name: self_signed(tmp_path_factory.mktemp("tls"), name, host)
         for name, host in (("own", "127.0.0.1"), ("other-host", "192.0.2.1"))
     }
-
-
-def certificate(place: Path, name: str, host: str) -> tuple[Path, Path]:
-    """Write a certificate that vouches for itself."""
-    import datetime as dt
-    import ipaddress
-
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=30))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(host))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem, secret = place / "cert.pem", place / "key.pem"
-    pem.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    secret.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return pem, secret
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fivefold.errors import SubjectError
-from fivefold.subject.endpoint.patience import TRIES, GivenUp, Patience
+from fivefold.subject.endpoint.patience import TRIES, GivenUp, Patience, Turns
 from fivefold.subject.endpoint.wire import TroubleError
 
 if TYPE_CHECKING:
@@ -124,6 +124,15 @@ def test_the_rate_is_kept() -> None:
     for _ in range(9):
         patience.ask(lambda: world.asked(patience))
     assert world.now == pytest.approx(2.0)
+
+
+def test_two_processes_share_the_rate(tmp_path: Path) -> None:
+    """Their calls are taken in turns, as far apart as one alone would make them."""
+    (tmp_path / "turns").touch()
+    one, other = (Turns(str(tmp_path / "turns")) for _ in range(2))
+    waits = [turns.take(0.25, 100.0) for turns in (one, other, one, other, other)]
+    assert waits == pytest.approx([0.0, 0.25, 0.5, 0.75, 1.0])
+    assert one.take(0.25, 200.0) == 0.0
 
 
 def test_an_endpoint_that_is_given_up_is_asked_twice_until_it_answers(tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ class Elsewhere:
         site: What this machine adds.
         ledger: File in which calls are written down.
         given_up: File that says whether the endpoint answers nobody.
+        turns: File that says when the next call may be made.
         found: What the probe found (message pack); empty: it has not been probed, or could not be.
     """
 
@@ -48,6 +49,7 @@ class Elsewhere:
     site: Site
     ledger: Path
     given_up: Path
+    turns: Path
     found: bytes = b""
 
     def purse(self, check: str, share: int) -> Purse:
@@ -56,6 +58,7 @@ class Elsewhere:
         return Purse(
             ledger=str(self.ledger),
             given_up=str(self.given_up),
+            turns=str(self.turns),
             who=check or "probe",
             total=total,
             share=share,
@@ -71,7 +74,7 @@ class Elsewhere:
             file_bytes=_FILE_BYTES,
             foreign=False,
             port=self.address.port,
-            write=(str(self.ledger), str(self.given_up)),
+            write=(str(self.ledger), str(self.given_up), str(self.turns)),
         )
         return EndpointJob(
             address=self.address,
@@ -104,10 +107,10 @@ def elsewhere(manifest: Manifest, folder: Path, ledger: Path | None) -> Elsewher
         return None
     site, where = sites.read(manifest), urls.parse(model.endpoint)
     addresses = reach(where, private=model.private, plain=model.plain)
-    book, given_up = ledger or folder / "calls", folder / "given-up"
-    for file in (book, given_up):
+    files = ledger or folder / "calls", folder / "given-up", folder / "turns"
+    for file in files:
         file.touch(mode=0o600)
-    return Elsewhere(where, addresses, site, book, given_up)
+    return Elsewhere(where, addresses, site, *files)
 
 
 def kept_ledger(manifest: Manifest, digests: dict[str, str]) -> Path:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from fivefold.contract.plan import CheckPlan, Effort, Facts, Plan
+    from fivefold.contract.plan import CheckPlan, Effort, Facts, ModelFact, Plan
     from fivefold.manifest.nouns import Manifest
 
 EFFORTS = ("quick", "standard", "thorough")
@@ -115,10 +115,20 @@ def _head(plan: Plan, manifest: Manifest) -> Text:
             f" ({', '.join(model.classes[:8])}{', ...' if len(model.classes) > 8 else ''})" if model.classes else ""
         )
         gives = "scores" if model.scores else "labels only" if model.classes else "numbers"
-        text.append(f"model: {model.task}{classes}, gives {gives}\n")
+        text.append(f"model: {model.task}{classes}, gives {gives}{_elsewhere(model)}\n")
     for note in plan.facts.notes:
         text.append(f"note: {note}\n", style="yellow")
     return text
+
+
+def _elsewhere(model: ModelFact) -> str:
+    """Return what is worth knowing of a model that is only asked."""
+    if not model.observed:
+        return ""
+    parts = [f"asked over {model.kind}", "steady" if model.deterministic else "its answers vary"]
+    parts += [f"at most {model.max_rows:,} rows a call"] if model.max_rows else []
+    parts += [f"at most {model.calls:,} calls"] if model.calls else ["no budget of calls"]
+    return f"; {', '.join(parts)}"
 
 
 def _set_line(name: str, facts: Facts) -> str:

@@ -57,7 +57,8 @@ class Learned(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         how: For that process alone, when it is started again.
         methods: What it answers.
         classes: Names of its score columns; empty: it does not say.
-        max_rows: Most rows in one call; 0: no limit was met.
+        max_rows: Most rows that one call carries; 0: as many as are asked.
+        limited: It was seen to take no more.
         key: SHA-256 of the endpoint's TLS key; empty: none.
         identity: Digest of metadata, or of the program.
         said: A few words for the report.
@@ -67,6 +68,7 @@ class Learned(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     methods: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     max_rows: int = 0
+    limited: bool = False
     key: str = ""
     identity: str = ""
     said: str = ""
@@ -171,7 +173,7 @@ def probed(
         scores=access.score is not None,
         deterministic=steady,
         perturbable=_perturbable(subject, rows),
-        max_rows=learned.max_rows,
+        max_rows=learned.max_rows if learned.limited else 0,
         calls=total,
         observed=hashlib.sha256("\n".join(identity).encode()).hexdigest(),
     )

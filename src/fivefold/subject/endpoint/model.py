@@ -89,12 +89,13 @@ class EndpointModel:
         about = self._about()
         layout, head = self._seated(about, frame)
         layout = self._zipped(layout, head)
-        rows = self._rows(layout, frame, len(head))
+        rows, limited = self._rows(layout, frame, len(head))
         given: tuple[tuple[Method, str], ...] = (("predict", layout.answer), ("predict_proba", layout.scores))
         self.learned = Learned(
             how=msgspec.msgpack.encode(layout),
             methods=tuple(method for method, name in given if name),
             max_rows=rows,
+            limited=limited,
             key=self.client.key,
             identity=hashlib.sha256(canonical(about)).hexdigest(),
             said=_told(layout, about),
@@ -179,8 +180,8 @@ class EndpointModel:
             return layout
         return tried
 
-    def _rows(self, layout: Layout, frame: pd.DataFrame, low: int) -> int:
-        """Return the most rows that one call may carry; 0: as many as we would send."""
+    def _rows(self, layout: Layout, frame: pd.DataFrame, low: int) -> tuple[int, bool]:
+        """Return the most rows that one call may carry, and whether the endpoint sets that limit."""
         top = max(1, min(TOP, _BODY // (_CELL * max(1, frame.shape[1]))))
         high = 0 if low == min(_HEAD, len(frame)) else _HEAD
         for size in sorted({min(size, top) for size in _SIZES}):
@@ -195,7 +196,7 @@ class EndpointModel:
                 break
             middle = (low + high) // 2
             low, high = (middle, high) if self._takes(layout, frame, middle) else (low, middle)
-        return low if high or top < TOP else 0
+        return low, bool(high)
 
     def _takes(self, layout: Layout, frame: pd.DataFrame, size: int) -> bool:
         rows = frame.iloc[np.arange(size) % len(frame)]

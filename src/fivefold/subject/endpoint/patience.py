@@ -7,7 +7,9 @@ asks it next asks twice and no more.
 
 from __future__ import annotations
 
+import fcntl
 import os
+import struct
 import time
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -22,6 +24,7 @@ T = TypeVar("T")
 TRIES = 6
 """Most tries of one question that fails; one that is refused for being too soon is asked as long as there is time."""
 _TIRED = 2
+_MOMENT = struct.Struct("<d")
 _FIRST, _LONGEST = 0.2, 10.0
 _SLOWEST = 60.0
 _GAP, _WIDEST, _EASED = 0.05, 10.0, 0.9
@@ -52,6 +55,30 @@ class GivenUp:
             os.ftruncate(self._file, int(lost))
 
 
+class Turns:
+    """When the next call of a run may be made: one moment in a file that all its asking processes share."""
+
+    def __init__(self, path: str) -> None:
+        """Open the file, which exists."""
+        self._file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+
+    def take(self, gap: float, now: float) -> float:
+        """Take the next turn; return how many seconds it is away.
+
+        Args:
+            gap: Seconds between two calls.
+            now: Time of the machine's monotonic clock, which all processes share.
+        """
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        try:
+            said = os.pread(self._file, _MOMENT.size, 0)
+            turn = max(now, _MOMENT.unpack(said)[0] if len(said) == _MOMENT.size else now)
+            os.pwrite(self._file, _MOMENT.pack(turn + gap), 0)
+        finally:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+        return turn - now
+
+
 class Patience:
     """How a process waits.
 
@@ -68,6 +95,7 @@ class Patience:
         rate: float,
         longest: float,
         given_up: GivenUp | None = None,
+        turns: Turns | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -78,7 +106,8 @@ class Patience:
             rng: Draws the jitter.
             rate: Most calls a second; 0: no limit.
             longest: Longest that may be waited in all.
-            given_up: What the processes of a run share.
+            given_up: Whether another process of the run has given the endpoint up.
+            turns: Keeps the rate over all processes of a run; None: this one is alone.
             clock: Seconds.
             sleep: Waits.
         """
@@ -86,7 +115,7 @@ class Patience:
         self._take, self._rng, self._longest = take, rng, longest
         self._least = self._gap = 1.0 / rate if rate else 0.0
         self._given_up = GivenUp("") if given_up is None else given_up
-        self._again = False
+        self._turns, self._again = turns, False
         self._last = float("-inf")
         self._clock, self._sleep = clock, sleep
 
@@ -96,8 +125,10 @@ class Patience:
         Raises:
             SubjectError: ``model.calls``.
         """
-        ahead = self._last + self._gap - self._clock()
-        if self._gap and ahead > 0:
+        ahead = self._last + self._gap - self._clock() if self._gap else 0.0
+        if self._least and self._turns is not None:
+            ahead = max(ahead, self._turns.take(self._least, self._clock()))
+        if ahead > 0:
             self._sleep(ahead)
         self._take(again=self._again)
         self.asked += not self._again

@@ -25,7 +25,7 @@ from fivefold.subject.calls import Ledger
 from fivefold.subject.endpoint import dial
 from fivefold.subject.endpoint.grpc import Grpc
 from fivefold.subject.endpoint.model import EndpointModel
-from fivefold.subject.endpoint.patience import GivenUp, Patience
+from fivefold.subject.endpoint.patience import GivenUp, Patience, Turns
 from fivefold.subject.endpoint.rest import Rest
 from fivefold.subject.model import Description
 from fivefold.subject.outside import Learned
@@ -82,6 +82,7 @@ class _Serving:
             rate=job.rate,
             longest=job.waiting,
             given_up=GivenUp(purse.given_up),
+            turns=Turns(purse.turns) if job.rate else None,
         )
         self._job = job
         self._model: EndpointModel | None = None

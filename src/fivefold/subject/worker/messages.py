@@ -64,6 +64,7 @@ class Purse(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         share: Of this check.
         reserve: For all checks together, beyond their shares.
         given_up: The file that says whether the endpoint answers nobody.
+        turns: The file that says when the next call may be made.
     """
 
     ledger: str
@@ -72,6 +73,7 @@ class Purse(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     share: int = 0
     reserve: int = 0
     given_up: str = ""
+    turns: str = ""
 
 
 class EndpointJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
