@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from tests.subject.apps import build
 
 
@@ -77,3 +78,46 @@ def test_a_file_that_runs_code_when_it_is_read_is_not_signed(tmp_path: Path) -> 
     assert said.returncode == 1
     assert json.loads(said.stderr)["error"]["code"] == "model.pickle"
     assert not (root / "m.sig").exists()
+
+
+@pytest.mark.parametrize("style", ["block", "flow"])
+def test_a_manifest_that_names_no_signature_is_given_one(tmp_path: Path, style: str) -> None:
+    """One command signs: the line is added, comments stay, nothing else changes; a plan then reads it."""
+    root = tmp_path / "app"
+    build(root)
+    place = root / "fivefold.yaml"
+    text = place.read_text(encoding="utf-8")
+    if style == "flow":
+        text = text.replace("model:\n  factory: scorer:load", 'model: {factory: "scorer:load"}')
+    place.write_text(text + "# the end\n", encoding="utf-8")
+    assert run("key", "new", "--role", "signer", "--name", "Mo").returncode == 0
+    said = run("model", "sign", root)
+    assert said.returncode == 0, said.stderr
+    assert "signature: model.sig" in said.stdout
+    changed = place.read_text(encoding="utf-8")
+    assert changed.replace("  signature: model.sig\n", "").replace("signature: model.sig, ", "") == text + "# the end\n"
+    assert (root / "model.sig").is_file()
+    assert run("plan", root).returncode == 0
+    assert run("model", "sign", root).returncode == 0
+    assert place.read_text(encoding="utf-8") == changed
+
+
+def test_without_a_key_or_with_a_file_in_the_place_the_manifest_stays(tmp_path: Path) -> None:
+    """Nothing is written that the signature would not follow."""
+    root = tmp_path / "app"
+    build(root)
+    before = (root / "fivefold.yaml").read_bytes()
+    assert run("model", "sign", root).returncode == 2
+    assert run("key", "new", "--role", "signer", "--name", "Mo").returncode == 0
+    (root / "model.sig").write_text("something else", encoding="utf-8")
+    said = run("model", "sign", root)
+    assert said.returncode == 2
+    assert "signature: model.sig" in " ".join(said.stderr.split())
+    assert (root / "fivefold.yaml").read_bytes() == before
+
+
+def test_a_plan_without_the_signature_says_how_to_make_it(tmp_path: Path) -> None:
+    """The remedy is the command, not a name that is spelt alike."""
+    said = run("plan", app(tmp_path))
+    assert said.returncode == 2
+    assert "fivefold model sign" in " ".join(said.stderr.split())

@@ -25,8 +25,9 @@ def sign(
 ) -> None:
     """Sign the model: its files, the module that loads it, the one that trains it.
 
-    The signature is written to the file that the manifest names under [bold]model.signature[/bold]. A file that runs
-    code when it is read (a pickle in any disguise) is refused, not signed.
+    The signature is written to the file that the manifest names under [bold]model.signature[/bold]; where it names
+    none, [bold]signature: model.sig[/bold] is added to it. A file that runs code when it is read (a pickle in any
+    disguise) is refused, not signed.
 
     Example: [bold]fivefold key new --role signer && fivefold model sign my-app[/bold]
     """
@@ -37,16 +38,19 @@ def sign(
     from fivefold.subject.hostile.scan import scan
 
     manifest = read(application, may_lack=frozenset({"model.signature"}))
-    place = _signature(manifest)
-    files = signed_set.files(manifest)
-    scan(files.items())
+    _require_model(manifest)
+    scan(signed_set.files(manifest).items())
     chosen = _key(key)
+    manifest, added = _named(manifest)
+    place, files = _signature(manifest), signed_set.files(manifest)
     bundle = oms.sign_files(files, chosen.signer, name=manifest.application.id, ignored=(place.name,))
     _write(place, bundle)
     names = sorted(files)
     value = {"signature": str(place), "key": chosen.note.id, "signer": chosen.note.name, "files": names}
     listed = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
     view = f"Signed {len(names)} files ({listed}) by {chosen.note.name}, key {chosen.note.id[:12]}.\n{place}"
+    if added:
+        view += f"\nAdded to {manifest.file.name}: `signature: {_DEFAULT}` under `model:`."
     out(json=json, value=value, view=Text(view))
 
 
@@ -74,13 +78,28 @@ def verify(
     out(json=json, value=value, view=Text(view))
 
 
-def _signature(manifest: Manifest) -> Path:
+def _named(manifest: Manifest) -> tuple[Manifest, bool]:
+    """Return the manifest with a file for the signature, and whether that was added now."""
+    from fivefold.manifest.signed_place import name_signature
+
+    found = None if manifest.model and manifest.model.signature else name_signature(manifest, _DEFAULT)
+    return (manifest, False) if found is None else (found, True)
+
+
+def _require_model(manifest: Manifest) -> None:
     from fivefold.errors import InputError
 
     model = manifest.model
     if model is None or not (model.factory or model.path or model.files or model.predictions):
         raise InputError("model.none", "the manifest declares no model.", remedy="Add `model:` to it.")
-    if not model.signature:
+
+
+def _signature(manifest: Manifest) -> Path:
+    from fivefold.errors import InputError
+
+    _require_model(manifest)
+    model = manifest.model
+    if model is None or not model.signature:
         raise InputError(
             "model.signature",
             "the manifest names no file for the signature.",

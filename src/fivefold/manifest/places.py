@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from fivefold.manifest.walk import Walk
 
+_UNSIGNED = "Make it: fivefold model sign. Or take the line out; the model then counts as unsigned."
 _MAX_SOURCE = 4 << 20
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]|[A-Za-z][A-Za-z0-9+.-]+://|\\\\")
 
@@ -67,7 +68,8 @@ def _existing(walk: Walk, root: Path, place: str, text: str, *, may_lack: bool) 
         walk.report("path-reserved", place, f'"{text}" lies in the folder {inner[0]}.', remedy)
         return None
     if not exists and not may_lack:
-        walk.report("missing-file", place, f'there is no file "{text}".', _like(root, text))
+        remedy = _UNSIGNED if place == "model.signature" else _like(root, text)
+        walk.report("missing-file", place, f'there is no file "{text}".', remedy)
         return None
     return target
 

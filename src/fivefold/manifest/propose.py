@@ -21,6 +21,10 @@ OUTPUTS = {1: "statistic", 2: "label", 3: "forecast", 4: "recommendation", 5: "d
 
 """Level to an output that usually asks for it."""
 
+_UNSIGNED = (
+    "The model is not signed yet (T2). Its owner signs it: `fivefold key new --role signer`, `fivefold model sign`, "
+    "which adds `signature:` to the manifest. Whoever trusts that key says so: `fivefold trust add`."
+)
 _FEW = 20
 """Fewest rows on which distinct values mean an identifier."""
 
@@ -98,6 +102,7 @@ def propose(answers: Answers) -> Proposal:
     if answers.model:
         document["model"] = dict(answers.model)
         reasons |= {"model": answers.said} if answers.said else {}
+        notes += [_UNSIGNED] if answers.model.keys() & {"factory", "path", "predictions"} else []
     else:
         notes.append("No model is named yet: add `model:` with `factory:` or `predictions:`.")
     document |= _demands(answers, reasons)
