@@ -255,6 +255,39 @@ def test_a_bad_server_costs_the_check_and_says_why(
     assert re.search(words, finding.result.reason), finding.result.reason
 
 
+def test_a_model_that_is_another_for_a_while_is_noticed(tmp_path: Path, files: dict[str, Path]) -> None:
+    """It was itself at the start and at the end of the check, and somebody else between."""
+    with Running(Served(files["model"], files["other"], most=1)) as running:
+        manifest = endpoint_app(tmp_path / "app", running.url)
+        probe(manifest)
+        begun = running.served.inferences + 8
+        running.served.inferences = 0
+        running.served.faults = Faults("swap", after=begun + 120, until=begun + 240)
+        done = assess(manifest, quick(only=ONE))
+        assert running.served.inferences > begun + 240 or outcomes(done)["P3.accuracy"] is Outcome.ERROR
+    assert "model changed during the run" in reasons(done)
+
+
+def test_a_model_whose_answers_vary_is_told_from_one_that_changed(tmp_path: Path, files: dict[str, Path]) -> None:
+    """Noise on the scores: every finding says that figures may differ. Another model is noticed all the same."""
+    with Running(Served(files["model"], files["other"])) as running:
+        running.served.faults = Faults("noise")
+        manifest = endpoint_app(tmp_path / "app", running.url, calls=2000)
+        done = assess(manifest, quick(workers=1))
+        assert done.plan.facts.model is not None
+        assert not done.plan.facts.model.deterministic
+        assert not [name for name in asking(done) if outcomes(done)[name] is Outcome.ERROR], reasons(done)
+        said = next(finding.result.limits for finding in done.findings if finding.check == "P3.accuracy")
+        assert any("got different answers" in limit for limit in said)
+        running.served.faults = Faults("noise")
+        running.served.inferences = 0
+        probe(manifest)
+        learned, running.served.inferences = running.served.inferences, 0
+        running.served.faults = Faults("swap", after=learned + 1)
+        done = assess(manifest, quick(only=ONE))
+    assert outcomes(done)["P3.accuracy"] is Outcome.ERROR
+
+
 @pytest.mark.parametrize(
     ("task", "model"),
     [("regression", {}), ("multiclass", {}), ("logits", {"output": "logits"})],

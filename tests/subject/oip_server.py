@@ -36,9 +36,10 @@ class Faults:
     """What goes wrong.
 
     Attributes:
-        kind: ``slow``, ``shape``, ``nan``, ``classes``, ``random-500``, ``500``, ``swap``, ``huge``, ``bomb``,
-            ``dtype``, ``redirect``, ``busy``, ``html``, ``hang-up``, ``drip``, ``nothing`` or empty.
+        kind: ``slow``, ``shape``, ``nan``, ``classes``, ``random-500``, ``500``, ``swap``, ``noise``, ``huge``,
+            ``bomb``, ``dtype``, ``redirect``, ``busy``, ``html``, ``hang-up``, ``drip``, ``nothing`` or empty.
         after: Inferences that go well before.
+        until: Inferences after which all is well again; 0: never.
         share: Of the answers that fail (``random-500``).
         retry: What Retry-After says; empty: nothing.
         times: How often ``busy`` is said; 0: for ever.
@@ -48,6 +49,7 @@ class Faults:
 
     kind: str = ""
     after: int = 0
+    until: int = 0
     share: float = 0.3
     retry: str = ""
     times: int = 0
@@ -143,7 +145,8 @@ class Served:
             self.inferences += 1
             number = self.inferences
         rows = len(next(iter(inputs.values())))
-        bad = self.faults.kind if number > self.faults.after else ""
+        over = 0 < self.faults.until < number
+        bad = self.faults.kind if number > self.faults.after and not over else ""
         self._fail(bad)
         if self.most and rows > self.most:
             raise WrongError(413, f"at most {self.most} rows")
@@ -185,6 +188,10 @@ class Served:
     def _bent(self, bad: str, value: np.ndarray) -> np.ndarray:
         if bad == "shape":
             return value[:-1]
+        if bad == "noise" and value.dtype.kind == "f":
+            with self.lock:
+                moved = np.clip(value[:, 1] + self.random.uniform(-0.01, 0.01), 0.0, 1.0)
+            return np.column_stack([1 - moved, moved]).astype(value.dtype)
         if bad == "nan" and value.dtype.kind == "f":
             return np.full_like(value, np.nan)
         if bad == "classes" and value.dtype.kind in "iO":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import os
 import ssl
 from dataclasses import dataclass
@@ -107,6 +108,13 @@ def elsewhere(manifest: Manifest, folder: Path, ledger: Path | None) -> Elsewher
         return None
     site, where = sites.read(manifest), urls.parse(model.endpoint)
     addresses = reach(where, private=model.private, plain=model.plain)
+    if site.token and not where.tls and not all(ipaddress.ip_address(place).is_loopback for place in addresses):
+        raise InputError(
+            "site.token",
+            f"{where.host} is another machine, and a token is not sent where anybody on the way can read it.",
+            where=str(manifest.root / sites.FILE),
+            remedy="Use https:// or grpcs:// in model.endpoint.",
+        )
     files = ledger or folder / "calls", folder / "given-up", folder / "turns"
     for file in files:
         file.touch(mode=0o600)

@@ -117,11 +117,17 @@ class Outside:
         return Description(methods=methods, classes=self.learned.classes or None)
 
     def ask(self, method: Method, form: Form, frame: pd.DataFrame) -> np.ndarray:
-        """Return raw answers."""
-        if self.again is not None and self.remote.calls - self._asked >= _EVERY:
-            self._asked = self.remote.calls
-            self.again()
-        return self.remote.ask(method, form, frame)
+        """Return raw answers; the canary rows are asked between."""
+        step = _EVERY * self.learned.max_rows or len(frame) or 1
+        parts = []
+        for at in range(0, max(1, len(frame)), step):
+            if self.again is not None and self.remote.calls - self._asked >= _EVERY:
+                self.again()
+                self._asked = self.remote.calls
+            parts.append(self.remote.ask(method, form, frame.iloc[at : at + step]))
+        if len({part.shape[1:] for part in parts}) > 1:
+            raise SubjectError("model.shape", "the model's answers change their width from call to call.")
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def bounds(self) -> tuple[int, int | None]:
         """Return the most rows of one call (0: as many as we send) and the calls that are left (None: no budget)."""
