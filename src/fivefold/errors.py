@@ -52,6 +52,10 @@ class UnsupportedError(FivefoldError):
     """The subject, the data or this machine cannot do what was asked; the check is ``not-run``."""
 
 
+class StorageError(FivefoldError):
+    """The disk failed, is full, or is in use; nothing that was not acknowledged is promised (exit code 2)."""
+
+
 class InternalError(FivefoldError):
     """A fault of Fivefold itself; report it (exit code 2)."""
 

@@ -1,0 +1,90 @@
+"""Segments: the write-ahead files that hold the entries; the only files that a commit waits for."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fivefold.errors import InputError, TrustError
+from fivefold.log import frames
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fivefold.log.disk import Disk
+
+SEGMENT_BYTES = 4 << 20
+"""A segment is sealed once it holds this much, and this much is reserved for it."""
+_NAME = re.compile(r"segment-([0-9]{20})")
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One file of entries.
+
+    Attributes:
+        first: Position in the log of its first entry.
+    """
+
+    first: int
+
+    @property
+    def name(self) -> str:
+        """The file's name; names sort as positions do."""
+        return f"segment-{self.first:020d}"
+
+
+def listed(disk: Disk) -> list[Segment]:
+    """Return all segments in order.
+
+    Raises:
+        TrustError: ``log.missing-segment`` if the first is not there.
+    """
+    found = [Segment(int(match[1])) for name in disk.names() if (match := _NAME.fullmatch(name))]
+    if found and found[0].first:
+        raise TrustError("log.missing-segment", f"the log begins at entry {found[0].first}; earlier files are gone.")
+    return found
+
+
+def entries(disk: Disk, segment: Segment) -> tuple[list[bytes], int]:
+    """Return a segment's whole entries and the offset where they end."""
+    return frames.scan(disk.read(segment.name, 0, disk.size(segment.name)), segment.first)
+
+
+def walk(disk: Disk) -> Iterator[tuple[Segment, list[bytes]]]:
+    """Yield each segment with its entries, one segment in memory at a time.
+
+    Raises:
+        TrustError: ``log.broken-segment`` where the entries of a sealed segment do not reach up to the next one.
+    """
+    every = listed(disk)
+    for number, segment in enumerate(every):
+        found, _ = entries(disk, segment)
+        if number + 1 < len(every) and segment.first + len(found) != every[number + 1].first:
+            raise TrustError(
+                "log.broken-segment",
+                f"entry {segment.first + len(found)} cannot be read: it was altered, cut out or damaged.",
+                where=segment.name,
+            )
+        yield segment, found
+
+
+def entry(disk: Disk, index: int) -> bytes:
+    """Return one entry.
+
+    Raises:
+        InputError: ``log.index`` if it does not exist.
+        TrustError: ``log.broken-segment`` if it cannot be read.
+    """
+    holder = None
+    for segment in listed(disk):
+        if segment.first > index:
+            break
+        holder = segment
+    if holder is None or index < 0:
+        raise InputError("log.index", f"there is no entry {index}.")
+    found, _ = entries(disk, holder)
+    if index - holder.first >= len(found):
+        raise InputError("log.index", f"there is no entry {index}.")
+    return found[index - holder.first]

@@ -1,0 +1,154 @@
+"""Writer: many threads append, one thread commits; what waits together is synced together (group commit)."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from fivefold.errors import FivefoldError, InputError, StorageError
+from fivefold.log import frames
+
+if TYPE_CHECKING:
+    from fivefold.log.book import Book
+
+CHECKPOINT_SECONDS = 0.1
+"""A checkpoint is signed at most this long after an entry became durable."""
+MAX_BATCH = 4096
+"""Most entries synced together."""
+MAX_WAITING = 65_536
+"""Most entries in the queue; who appends more waits."""
+
+
+@dataclass
+class Ticket:
+    """The promise of one append: its position once durable, or why it failed."""
+
+    entries: list[bytes]
+    done: threading.Event = field(default_factory=threading.Event)
+    first: int = -1
+    error: FivefoldError | None = None
+
+    def wait(self) -> int:
+        """Return the position of the first entry once all are durable.
+
+        Raises:
+            StorageError: ``log.disk``, ``log.stopped`` or ``log.closed``: the entries are not promised.
+        """
+        self.done.wait()
+        if self.error is not None:
+            raise self.error
+        return self.first
+
+
+class Writer:
+    """A book with a committer thread; use as a context manager."""
+
+    def __init__(self, book: Book, *, checkpoint_seconds: float = CHECKPOINT_SECONDS) -> None:
+        self._book, self._every = book, checkpoint_seconds
+        self._lock = threading.Condition()
+        self._queue: deque[Ticket] = deque()
+        self._waiting = 0
+        self._closing = False
+        self._stopped: FivefoldError | None = None
+        self._thread = threading.Thread(target=self._run, name="fivefold-committer", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Writer:  # noqa: PYI034  frozen API, no subclass
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def submit(self, entries: list[bytes]) -> Ticket:
+        """Queue entries; they are kept together and in order. Blocks while the queue is full.
+
+        Raises:
+            InputError: ``log.entry-size``; nothing is queued then.
+            StorageError: ``log.stopped`` or ``log.closed``.
+        """
+        for entry in entries:
+            if not 0 < len(entry) <= frames.MAX_ENTRY:
+                raise InputError("log.entry-size", f"an entry has 1 to 65,535 bytes, not {len(entry):,}.")
+        ticket = Ticket(entries)
+        with self._lock:
+            while self._waiting >= MAX_WAITING and self._stopped is None and not self._closing:
+                self._lock.wait()
+            if self._stopped is not None:
+                raise StorageError("log.stopped", self._stopped.message, remedy=self._stopped.remedy)
+            if self._closing:
+                raise StorageError("log.closed", "the log was closed.")
+            self._queue.append(ticket)
+            self._waiting += len(entries)
+            self._lock.notify_all()
+        return ticket
+
+    def append(self, entries: list[bytes]) -> int:
+        """Queue entries and wait until they are durable; return the position of the first.
+
+        Raises:
+            InputError: As :meth:`submit`.
+            StorageError: As :meth:`Ticket.wait`.
+        """
+        return self.submit(entries).wait()
+
+    def close(self) -> None:
+        """Commit what waits, publish a checkpoint over all of it, and stop."""
+        with self._lock:
+            self._closing = True
+            self._lock.notify_all()
+        self._thread.join()
+
+    def _run(self) -> None:
+        due: float | None = None
+        while True:
+            batch, closing = self._take(due)
+            try:
+                if batch:
+                    self._commit(batch)
+                    due = due or time.monotonic() + self._every
+                if due is not None and (closing or time.monotonic() >= due):
+                    self._book.publish()
+                    due = None
+            except Exception as error:  # noqa: BLE001  whoever waits must hear of it, whatever it is
+                self._fail(batch, error)
+                return
+            if closing and not batch:
+                return
+
+    def _take(self, due: float | None) -> tuple[list[Ticket], bool]:
+        with self._lock:
+            while not self._queue and not self._closing:
+                left = None if due is None else due - time.monotonic()
+                if left is not None and left <= 0:
+                    break
+                self._lock.wait(left)
+            batch: list[Ticket] = []
+            count = 0
+            while self._queue and (not batch or count + len(self._queue[0].entries) <= MAX_BATCH):
+                ticket = self._queue.popleft()
+                batch.append(ticket)
+                count += len(ticket.entries)
+            self._waiting -= count
+            self._lock.notify_all()
+            return batch, self._closing
+
+    def _commit(self, batch: list[Ticket]) -> None:
+        first = self._book.append([entry for ticket in batch for entry in ticket.entries])
+        for ticket in batch:
+            ticket.first = first
+            first += len(ticket.entries)
+            ticket.done.set()
+
+    def _fail(self, batch: list[Ticket], error: Exception) -> None:
+        told = error if isinstance(error, FivefoldError) else StorageError("log.stopped", f"the log stopped: {error}.")
+        with self._lock:
+            self._stopped = told
+            left, self._queue, self._waiting = [*batch, *self._queue], deque(), 0
+            self._lock.notify_all()
+        for ticket in left:
+            if not ticket.done.is_set():
+                ticket.error = told
+                ticket.done.set()
