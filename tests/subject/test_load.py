@@ -114,10 +114,10 @@ def test_stored_indexes_dates_and_decimals_become_plain(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "data", "code"),
     [
-        ("a.csv", b"", "data.unreadable"),
+        ("a.csv", b"", "data.empty"),
         ("a.csv", b"a,b\n1,2,3\n", "data.ragged"),
         ("a.csv", b"a,b\n1,2\n1,2,3,4\n", "data.ragged"),
-        ("a.csv", b"a\n\xff\xfe\n", "data.unreadable"),
+        ("a.csv", b"a\n\xff\xfe\n", "data.encoding"),
         ("a.csv.gz", b"not gzip", "data.unreadable"),
         ("a.csv.gz", gzip.compress(CSV)[:-20], "data.unreadable"),
         ("a.parquet", b"PAR1 nothing", "data.unreadable"),

@@ -10,7 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from fivefold.errors import InputError
-from fivefold.manifest import scenario
+from fivefold.manifest import csv_text, scenario
 from fivefold.manifest.stored import stored_columns
 from fivefold.manifest.walk import suggest
 
@@ -31,7 +31,7 @@ def header(path: Path) -> tuple[str, ...]:
     """Return the columns of a CSV file from its first line, of a Parquet or Arrow file from its schema.
 
     Raises:
-        InputError: ``manifest.data-format``, ``manifest.unreadable`` or ``manifest.duplicate-column``.
+        InputError: ``manifest.data-format``, ``manifest.duplicate-column``, or as :mod:`fivefold.manifest.csv_text`.
     """
     name = path.name.lower()
     if name.endswith(OTHERS):
@@ -41,8 +41,8 @@ def header(path: Path) -> tuple[str, ...]:
         raise InputError("manifest.data-format", f"{path.name} is of no known kind.", remedy=remedy)
     row = next(_rows(path), [])
     if not row or row == [""]:
-        remedy = "The first line must name the columns."
-        raise InputError("manifest.unreadable", f"{path.name} is empty.", remedy=remedy)
+        raise csv_text.empty(path.name)
+    csv_text.require_commas(path.name, row)
     return _once(path, tuple(column or f"Unnamed: {index}" for index, column in enumerate(row)))
 
 
@@ -59,6 +59,7 @@ def _rows(path: Path) -> Iterator[list[str]]:
     try:
         with opener(path, "rb") as file:
             head = file.readline(_MAX_HEADER)
+            csv_text.require_text(path.name, head)
             while head.count(b'"') % 2 and len(head) < _MAX_HEADER:
                 more = file.readline(_MAX_HEADER)
                 if not more:
@@ -66,11 +67,9 @@ def _rows(path: Path) -> Iterator[list[str]]:
                 head += more
         yield from csv.reader(io.StringIO(head.decode("utf-8-sig"), newline=""), strict=True)
     except UnicodeDecodeError:
-        remedy = "Save it as UTF-8 text."
-        raise InputError("manifest.unreadable", f"{path.name} is not UTF-8 text.", remedy=remedy) from None
+        raise csv_text.not_utf8(path.name, head) from None
     except (OSError, EOFError, zlib.error, csv.Error, ValueError) as error:
-        message = f"the first line of {path.name} cannot be read ({error})."
-        raise InputError("manifest.unreadable", message, remedy="Check the file.") from None
+        raise csv_text.broken(path.name, f"its first line: {error}") from None
 
 
 def check_columns(walk: Walk, name: str, data: Mapping[str, Any], columns: tuple[str, ...]) -> None:
@@ -98,11 +97,7 @@ def check_columns(walk: Walk, name: str, data: Mapping[str, Any], columns: tuple
 
 def _absent(walk: Walk, place: str, column: str, name: str, columns: tuple[str, ...]) -> None:
     code = "target-absent" if place.endswith(".target") else "unknown-column"
-    if len(columns) == 1 and any(mark in columns[0] for mark in ";\t|"):
-        remedy = "The file has one column only: separate its columns with commas."
-    else:
-        remedy = suggest(column, columns)
-    walk.report(code, place, f'there is no column "{column}" in data.{name}.', remedy)
+    walk.report(code, place, f'there is no column "{column}" in data.{name}.', suggest(column, columns))
 
 
 def check_features(walk: Walk, document: Mapping[str, Any], columns: Mapping[str, tuple[str, ...]]) -> None:

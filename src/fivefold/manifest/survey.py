@@ -9,9 +9,10 @@ import itertools
 import re
 import zlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fivefold.errors import InputError
+from fivefold.manifest import csv_text
 from fivefold.manifest.columns import OTHERS, header
 from fivefold.manifest.words import words
 
@@ -122,18 +123,36 @@ def cells(path: Path) -> Iterator[list[str]]:
     """Yield the header and then each row as texts; a missing cell is the empty text.
 
     Raises:
-        InputError: ``init.data`` if the file cannot be read; ``init.engine`` if Parquet or Arrow needs an extra.
+        InputError: ``init.data`` if Parquet or Arrow cannot be read, ``init.engine`` if it needs an extra; of CSV as
+            :mod:`fivefold.manifest.csv_text`.
     """
     if path.name.lower().endswith(OTHERS):
         yield from _arrow(path)
         return
     opener = gzip.open if path.name.lower().endswith(".gz") else open
+    head = b""
     try:
-        with opener(path, "rb") as raw, io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text:
-            yield from csv.reader(text)
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
-        message = f"{path.name} cannot be read as CSV in UTF-8 ({error})."
-        raise InputError("init.data", message, remedy="Check the file.") from None
+        with opener(path, "rb") as raw:
+            head = raw.peek(200)[:200] if isinstance(raw, io.BufferedReader | gzip.GzipFile) else b""
+            csv_text.require_text(path.name, head)
+            with io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text:
+                yield from _even(path.name, csv.reader(text))
+    except UnicodeDecodeError:
+        raise csv_text.not_utf8(path.name, head) from None
+    except (OSError, EOFError, zlib.error, csv.Error) as error:
+        raise csv_text.broken(path.name, str(error)) from None
+
+
+def _even(name: str, rows: Any) -> Iterator[list[str]]:
+    """Yield rows that all have as many cells as the first; empty lines are no rows."""
+    width = 0
+    for row in rows:
+        if not row:
+            continue
+        width = width or len(row)
+        if len(row) != width:
+            raise csv_text.ragged(name, rows.line_num, len(row), width)
+        yield row
 
 
 def _arrow(path: Path) -> Iterator[list[str]]:
@@ -173,8 +192,6 @@ def look(path: Path, target: str = "", rows: int = ROWS) -> Survey:
     place = names.index(target) if target in names else -1
     count = 0
     for row in itertools.islice(stream, rows):
-        if len(row) != len(columns):
-            continue
         count += 1
         for column, cell in zip(columns, row, strict=True):
             column.add(cell)

@@ -18,6 +18,8 @@ import numpy as np
 import pandas as pd
 
 from fivefold.errors import InputError
+from fivefold.manifest import csv_text
+from fivefold.subject import even
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,22 +47,32 @@ def read(path: Path, *, missing: Iterable[str] = (), strings: Iterable[str] = ()
         Columns of type bool, integer, float, text, object, category or time; index 0 to n-1.
 
     Raises:
-        InputError: ``data.unreadable``, ``data.ragged``, ``data.columns``, ``data.nested``, or ``data.changed`` if the
+        InputError: ``data.unreadable``, ``data.empty``, ``data.encoding``, ``data.separator``, ``data.ragged``,
+            ``data.large``, ``data.columns``, ``data.nested``, or ``data.changed`` if the
             bytes are not those that were planned.
     """
     try:
+        if not path.name.lower().endswith((*_PARQUET, *_ARROW)):
+            even.require_memory(path, even.free_memory())
         with path.open("rb") as file:
             if sha256:
                 _require(file, sha256, path.name)
             frame = _parse(file, path.name, tuple(missing), tuple(strings))
     except InputError:
         raise
+    except UnicodeDecodeError:
+        raise csv_text.not_utf8(path.name, _head(path)) from None
     except (OSError, EOFError, zlib.error, ValueError, UnicodeError, OverflowError) as error:
         why = type(error).__name__
         raise InputError(
             "data.unreadable", f"the data cannot be read ({why}).", where=path.name, remedy="Check the file."
         ) from error
     return _plain(frame, path.name)
+
+
+def _head(path: Path) -> bytes:
+    with (gzip.open if path.name.lower().endswith(".gz") else open)(path, "rb") as file:
+        return file.read(200)
 
 
 def _require(file: BinaryIO, sha256: str, name: str) -> None:
@@ -86,6 +98,10 @@ def _parse(file: BinaryIO, name: str, missing: tuple[str, ...], strings: tuple[s
     source: BinaryIO = file
     if lower.endswith(".gz"):
         source = cast("BinaryIO", gzip.GzipFile(fileobj=file))
+    csv_text.require_text(name, source.read(200))
+    source.seek(0)
+    even.require(source, name)
+    source.seek(0)
     return _csv(source, name, missing, strings)
 
 
@@ -155,14 +171,13 @@ def _csv(source: BinaryIO, name: str, missing: tuple[str, ...], strings: tuple[s
                 for column in mixed:
                     frame[column] = again[column]
     except pd.errors.EmptyDataError:
-        raise InputError("data.unreadable", "the file is empty.", where=name, remedy="Name the columns.") from None
+        raise csv_text.empty(name) from None
     except pd.errors.ParserError as error:
         told = str(error).rpartition("error: ")[2].strip()[:120]
-        raise InputError("data.ragged", f"a row does not fit the header: {told}.", where=name) from None
+        raise csv_text.broken(name, told) from None
     if not isinstance(frame.index, pd.RangeIndex):
-        raise InputError(
-            "data.ragged", "the rows have more cells than the header has names.", where=name, remedy="Name each column."
-        )
+        raise csv_text.broken(name, "its rows have more cells than the header has names")
+    csv_text.require_commas(name, [str(column) for column in frame.columns])
     for column in frame.columns:
         if column not in kept:
             frame[column] = _numbers(frame[column])
