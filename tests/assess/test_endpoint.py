@@ -255,6 +255,15 @@ def test_a_bad_server_costs_the_check_and_says_why(
     assert re.search(words, finding.result.reason), finding.result.reason
 
 
+def test_answers_in_another_order_than_the_rows_are_noticed(tmp_path: Path, files: dict[str, Path]) -> None:
+    """Each answer is plausible, and belongs to another row."""
+    with Running(Served(files["model"])) as running:
+        running.served.faults = Faults("reversed")
+        done = assess(endpoint_app(tmp_path / "app", running.url), quick(only=ONE))
+    assert outcomes(done)["P3.accuracy"] is Outcome.ERROR
+    assert "not in the order of the rows" in reasons(done)
+
+
 def test_a_model_that_is_another_for_a_while_is_noticed(tmp_path: Path, files: dict[str, Path]) -> None:
     """It was itself at the start and at the end of the check, and somebody else between."""
     with Running(Served(files["model"], files["other"], most=1)) as running:

@@ -36,8 +36,9 @@ class Faults:
     """What goes wrong.
 
     Attributes:
-        kind: ``slow``, ``shape``, ``nan``, ``classes``, ``random-500``, ``500``, ``swap``, ``noise``, ``huge``,
-            ``bomb``, ``dtype``, ``redirect``, ``busy``, ``html``, ``hang-up``, ``drip``, ``nothing`` or empty.
+        kind: ``slow``, ``shape``, ``nan``, ``classes``, ``random-500``, ``500``, ``swap``, ``noise``, ``reversed``,
+            ``huge``, ``bomb``, ``dtype``, ``redirect``, ``busy``, ``html``, ``hang-up``, ``drip``, ``nothing`` or
+            empty.
         after: Inferences that go well before.
         until: Inferences after which all is well again; 0: never.
         share: Of the answers that fail (``random-500``).
@@ -186,6 +187,8 @@ class Served:
             raise WrongError(302, "elsewhere", {"Location": faults.to})
 
     def _bent(self, bad: str, value: np.ndarray) -> np.ndarray:
+        if bad == "reversed":
+            return value[::-1]
         if bad == "shape":
             return value[:-1]
         if bad == "noise" and value.dtype.kind == "f":

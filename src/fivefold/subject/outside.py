@@ -26,7 +26,7 @@ from fivefold.subject.model import Description
 from fivefold.subject.worker import frames
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     import pandas as pd
 
@@ -168,7 +168,8 @@ def probed(
     first, again = _answers(subject, rows), _answers(subject, rows)
     steady = _same_bytes(first, again)
     if steady:
-        _require_order(first, _answers(subject, rows.iloc[::-1]))
+        order = np.random.Generator(np.random.PCG64(len(rows))).permutation(len(rows))
+        _require_order([item[order] for item in first], _answers(subject, rows.iloc[order]))
     canary = _answers(subject, spread(frame, _canary_rows(learned)))
     noise = max((_distance(one, other) for one, other in zip(first, again, strict=True)), default=0.0)
     identity = [learned.key, learned.identity, *(_digest(item) for item in canary if steady)]
@@ -289,13 +290,15 @@ def _same_bytes(one: tuple[np.ndarray, ...], other: tuple[np.ndarray, ...]) -> b
     return all(left.tobytes() == right.tobytes() for left, right in zip(one, other, strict=True))
 
 
-def _require_order(forward: tuple[np.ndarray, ...], backward: tuple[np.ndarray, ...]) -> None:
+def _require_order(expected: Iterable[np.ndarray], mixed: Iterable[np.ndarray]) -> None:
     """Refuse a model whose answers do not stand in the order of the rows, or hang on the rows beside them.
+
+    The rows are mixed, not reversed: answers in reversed order would come out right for reversed rows.
 
     Raises:
         SubjectError: ``model.order``.
     """
-    if any(_distance(one, other[::-1]) > _FLIPS for one, other in zip(forward, backward, strict=True)):
+    if any(_distance(one, other) > _FLIPS for one, other in zip(expected, mixed, strict=True)):
         raise SubjectError(
             "model.order",
             "the same rows in another order get other answers: the answers are not in the order of the rows, "
