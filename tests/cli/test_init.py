@@ -316,3 +316,68 @@ def test_labels_that_training_lacks_are_said(tmp_path: Path, say: Callable[..., 
     )
     assert code == 0
     assert any('"Yes" (20 rows, perhaps "yes" is meant)' in note for note in json.loads(shown)["notes"])
+
+
+def _two(folder: Path, header: str, row: Callable[[int], str]) -> list[str]:
+    """Write train and test of 60 rows each and return the words of a run that names them."""
+    for name in ("train", "test"):
+        (folder / f"{name}.csv").write_text(
+            header + "\n" + "".join(row(at) + "\n" for at in range(60)), encoding="utf-8"
+        )
+    return [str(folder), "--train", "train.csv", "--test", "test.csv", "--target", "y", "--yes", "--json"]
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "missing"),
+    [
+        ("x,y", lambda at: f"{at % 7},{'NA' if at % 2 else 'no'}", None),
+        ("land,y", lambda at: f"{('NA', 'DE', 'FR', 'IT', 'ZA', 'AO')[at % 6]},{at % 2}", None),
+        ("town,y", lambda at: f"{('NA', 'Oslo', 'Rome', 'Lima', 'Bonn', 'Bern')[at % 6]},{at % 2}", ["NA"]),
+        ("x,y", lambda at: f"{'?' if at % 5 == 0 else at},{'?' if at % 9 == 0 else 'ab'[at % 2]}", ["?"]),
+    ],
+    ids=["a class", "a country", "a gap among towns", "a sign in the target"],
+)
+def test_only_what_means_a_missing_value_is_proposed(
+    tmp_path: Path, say: Callable[..., tuple[int, str, str]], header: str, row: Callable[[int], str], missing: object
+) -> None:
+    """A class of the target and a code among codes stay what they are, and the user is told."""
+    code, shown, error = say(*_two(tmp_path, header, row))
+    assert code == 0, error
+    assert list(read(tmp_path).data["train"].missing) == (missing or [])
+    told = [note for note in json.loads(shown)["notes"] if "name it under `missing:`" in note]
+    assert len(told) == (missing is None)
+
+
+def test_a_label_that_the_target_lacks_is_refused(tmp_path: Path, say: Callable[..., tuple[int, str, str]]) -> None:
+    """Its labels are shown; a number or truth value written in another way is found."""
+    words = _two(tmp_path, "x,y", lambda at: f"{at % 7},{'yes' if at % 2 else 'no'}")
+    for flag in ("--positive", "--alarm"):
+        code, _, error = say(*words, flag, "maybe")
+        assert code == 2
+        assert "init.label" in error
+        assert "no, yes" in error
+    assert not (tmp_path / "fivefold.yaml").exists()
+    words = _two(tmp_path, "x,y", lambda at: f"{at % 7},{at % 2}.0")
+    assert say(*words, "--positive", "1")[0] == 0
+
+
+def test_a_refused_proposal_cites_no_line_of_a_file_that_is_not_there(
+    tmp_path: Path, say: Callable[..., tuple[int, str, str]]
+) -> None:
+    """The field is named; a line number would point into nothing."""
+    words = _two(tmp_path, "x,y", lambda at: f"{at % 7},{at % 2}")
+    code, _, error = say(*words, "--model", "nowhere:load")
+    assert code == 2
+    assert "(not written)" in error
+    assert "fivefold.yaml:" not in error
+
+
+def test_comments_stay_comments_however_narrow_the_screen(
+    tmp_path: Path, say: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is shown can be pasted: no line of a comment loses its sign."""
+    monkeypatch.setenv("COLUMNS", "60")
+    words = _two(tmp_path, "x,sex,age,y", lambda at: f"{at % 7},{'mf'[at % 2]},{at},{at % 2}")
+    _, shown, _ = say(*[word for word in words if word != "--json"])
+    manifest = shown[: shown.index("Written:")]
+    assert manifest.strip() == (tmp_path / "fivefold.yaml").read_text(encoding="utf-8").strip()

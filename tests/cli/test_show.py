@@ -58,9 +58,15 @@ def test_list_shows_every_row_and_check(say: Callable[..., tuple[int, str, str]]
 
 
 def test_list_by_state(say: Callable[..., tuple[int, str, str]]) -> None:
-    """Only rows in the state asked for are shown; another word is refused."""
-    _, shown, _ = say("list", "--state", "gap", "--json")
-    assert {row["state"] for row in json.loads(shown)["rows"]} == {"gap"}
+    """Rows in the state asked for, and of other rows the checks in it; another word is refused."""
+    for state in ("gap", "built"):
+        _, shown, _ = say("list", "--state", state, "--json")
+        rows = json.loads(shown)["rows"]
+        assert rows
+        for row in rows:
+            assert row["state"] == state or {check["state"] for check in row["checks"]} == {state}
+    built = {check["id"] for row in rows for check in row["checks"] if check["state"] == "built"}
+    assert built == set(registry.checks())
     code, _, error = say("list", "--state", "done")
     assert code == 2
     assert "built, partial or gap" in error

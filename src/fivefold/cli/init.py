@@ -236,10 +236,7 @@ def _write(file: Path, text: str) -> None:
     except ProblemsError as error:
         import dataclasses
 
-        moved = (
-            dataclasses.replace(problem, where=problem.where.replace(str(draft), str(file)))
-            for problem in error.problems
-        )
+        moved = (dataclasses.replace(problem, where=f"{file} (not written)") for problem in error.problems)
         raise ProblemsError(tuple(moved)) from None
     finally:
         draft.unlink(missing_ok=True)

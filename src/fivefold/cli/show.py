@@ -29,7 +29,9 @@ STYLES = {"built": "green", "partial": "yellow", "gap": "dim"}
 
 
 def list_(
-    state: Annotated[str, typer.Option("--state", help="Only rows in this state: built, partial or gap.")] = "",
+    state: Annotated[
+        str, typer.Option("--state", help="Only rows and checks in this state: built, partial or gap.")
+    ] = "",
     json: Json = False,
 ) -> None:
     """List every row of the catalogue with its checks and what is built.
@@ -42,7 +44,7 @@ def list_(
     if state and state not in STYLES:
         raise InputError("list.state", f'"{state}" is no state.', remedy="Use built, partial or gap.")
     found = catalogue.load()
-    rows = [row for row in found.techniques if state in ("", row.state)]
+    rows = [shown for row in found.techniques if (shown := _in_state(row, state)) is not None]
     value = {"version": 1, "catalogue": found.digest, "rows": [_row_value(row) for row in rows]}
     out(json=json, value=value, view="" if json else _rows_view(rows))
 
@@ -63,6 +65,16 @@ def explain(
 
     found = about(id_, catalogue.load())
     out(json=json, value=found, view="" if json else _explain_view(found))
+
+
+def _in_state(row: Technique, state: str) -> Technique | None:
+    """Return a row if it or one of its checks is in the state, with those checks; of a row in it, all."""
+    if state in ("", row.state):
+        return row
+    from msgspec import structs
+
+    checks = tuple(check for check in row.checks if check.state == state)
+    return structs.replace(row, checks=checks) if checks else None
 
 
 def _row_value(row: Technique) -> dict[str, Any]:

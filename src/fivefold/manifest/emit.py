@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*( [A-Za-z0-9_./-]+)*")
 _SPECIAL = frozenset(("true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan", "inf", "none", "~"))
-_WIDTH = 110
+_WIDTH = 98
 
 
 def scalar(value: object) -> str:

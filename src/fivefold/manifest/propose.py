@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from fivefold.catalogue import classify
+from fivefold.errors import InputError
+from fivefold.manifest.guess_missing import guess_missing, labels, some
 from fivefold.manifest.survey import Column, look
 from fivefold.manifest.unseen import unseen
 from fivefold.manifest.words import is_word, protected_kind, reaches_a_person, tokens, value_kind, words
@@ -25,6 +27,7 @@ _UNSIGNED = (
     "The model is not signed yet (T2). Its owner signs it: `fivefold key new --role signer`, `fivefold model sign`, "
     "which adds `signature:` to the manifest. Whoever trusts that key says so: `fivefold trust add`."
 )
+_CLASSES = 100
 _FEW = 20
 """Fewest rows on which distinct values mean an identifier."""
 
@@ -107,6 +110,8 @@ def propose(answers: Answers) -> Proposal:
         notes.append("No model is named yet: add `model:` with `factory:` or `predictions:`.")
     document |= _demands(answers, reasons)
     notes += _notes(survey, answers, settings)
+    notes += () if "missing" in answers.settings else guess_missing(survey, answers.target)[1]
+    _require_labels(survey, answers)
     notes += _unseen(survey, answers, first)
     return Proposal(document=document, reasons=reasons, notes=tuple(notes))
 
@@ -182,7 +187,7 @@ def _settings(survey: Survey, answers: Answers, place: str) -> tuple[dict[str, A
         ("id", _ids(others, survey.rows)),
         ("drop", _drops(others, survey, answers.profile)),
         ("protected", _protected(others, answers.profile)),
-        ("missing", _missing(survey)),
+        ("missing", guess_missing(survey, answers.target)[0]),
     )
     for key, why in proposals:
         if key == "drop" and settings.get("id"):
@@ -261,14 +266,6 @@ def _drops(columns: list[Column], survey: Survey, profile: Profile | None) -> di
     return found
 
 
-def _missing(survey: Survey) -> dict[str, str]:
-    found: dict[str, list[str]] = {}
-    for column in survey.columns:
-        for text in column.missing:
-            found.setdefault(text, []).append(column.name)
-    return {text: f"stands in {_some(names)}" for text, names in found.items()}
-
-
 def _unseen(survey: Survey, answers: Answers, first: str) -> tuple[str, ...]:
     """Return sentences on labels that the training data lack, where the target looks like a set of classes."""
     target = survey.column(answers.target)
@@ -276,7 +273,7 @@ def _unseen(survey: Survey, answers: Answers, first: str) -> tuple[str, ...]:
         first != "train"
         or not survey.whole
         or target is None
-        or len(target.values) > (_FEW if target.kind == "string" else 2)
+        or len(labels(target)) > (_FEW if target.kind == "string" else 2)
     ):
         return ()
     counts = {"train": _labels(target)}
@@ -290,11 +287,40 @@ def _unseen(survey: Survey, answers: Answers, first: str) -> tuple[str, ...]:
 def _labels(column: Column) -> dict[str, int]:
     """Return labels as they are compared: without blanks around them, whole numbers without a point."""
     found: dict[str, int] = {}
-    for text in sorted(column.values):
+    for text in sorted(labels(column)):
         label = text.strip()
         label = label.split(".")[0] if column.kind == "integer" else label
         found[label] = found.get(label, 0) + column.counts[text]
     return found
+
+
+def _require_labels(survey: Survey, answers: Answers) -> None:
+    """Check that ``positive`` and ``alarm`` are labels of the target, as far as it was seen.
+
+    Raises:
+        InputError: ``init.label``.
+    """
+    target = survey.column(answers.target)
+    if target is None or not survey.whole or len(labels(target)) > _CLASSES:
+        return
+    known = {_plain(text) for text in labels(target)}
+    for key in ("positive", "alarm"):
+        label = answers.settings.get(key)
+        if label and _plain(label) not in known:
+            shown = ", ".join(sorted(labels(target))[:20])
+            message = f'--{key} is "{label}", which is no label of the target "{answers.target}".'
+            raise InputError("init.label", message, remedy=f"Its labels are: {shown}.")
+
+
+def _plain(label: str) -> str:
+    """Return a label as it is compared: numbers by value, truth values whatever their capitals."""
+    text = label.strip()
+    if text.lower() in ("true", "false"):
+        return text.lower()
+    try:
+        return repr(float(text))
+    except ValueError:
+        return text
 
 
 def _headless(survey: Survey) -> bool:
@@ -306,10 +332,6 @@ def _headless(survey: Survey) -> bool:
     return survey.rows >= _FEW and repeated > len(names) / 3
 
 
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-
-
 def _notes(survey: Survey, answers: Answers, settings: Mapping[str, Any]) -> list[str]:
     notes = []
     if not survey.whole:
@@ -317,8 +339,8 @@ def _notes(survey: Survey, answers: Answers, settings: Mapping[str, Any]) -> lis
     if not settings.get("protected"):
         notes.append("No column looks protected: if one tells of a group of people, name it under `protected:`.")
     target = survey.column(answers.target)
-    if target is not None and len(target.values) <= 20 and target.kind != "empty" and "positive" not in settings:
-        shown = ", ".join(sorted(target.values)[:5])
+    if target is not None and len(labels(target)) <= 20 and target.kind != "empty" and "positive" not in settings:
+        shown = ", ".join(sorted(labels(target))[:5])
         notes.append(
             f"If one class ({shown}) is favourable to people, name it as `positive:`; one to detect, as `alarm:`."
         )
@@ -332,5 +354,5 @@ def _notes(survey: Survey, answers: Answers, settings: Mapping[str, Any]) -> lis
         notes.append("The first line looks like data: it must name the columns.")
     constant = [column.name for column in survey.columns if len(column.values) < 2]
     if constant:
-        notes.append(f"The same value stands in every row of {_some(constant)}.")
+        notes.append(f"The same value stands in every row of {some(constant)}.")
     return notes
