@@ -67,11 +67,18 @@ def test_probabilities_are_read_by_the_names_of_their_columns(tmp_path: Path, he
         ("prediction,id\nyes,r1\nno,\nno,r3\n", "predictions.id", "without an id"),
         ("prediction\nyes\nno\nno\n", "predictions.id", 'no column "id"'),
         ("id\nr1\nr2\nr3\n", "predictions.columns", "no column"),
-        ("id,prediction\nr1,maybe\nr2,no\nr3,no\n", "model.class", "not among the classes"),
-        ("id,prediction\nr1,\nr2,no\nr3,no\n", "model.not-finite", "without an answer"),
-        ("id,no,yes\nr1,0.5,0.9\nr2,1,0\nr3,1,0\n", "model.not-normalised", "no probabilities"),
-        ("id,no,yes\nr1,,1\nr2,1,0\nr3,1,0\n", "model.not-finite", "NaN"),
-        ("id,left,right\nr1,1,2\nr2,1,0\nr3,1,0\n", "predictions.columns", "cannot be read"),
+        ("id,prediction\nr1,maybe\nr2,no\nr3,no\n", "predictions.label", 'no class: "maybe" (1 row)'),
+        ("id,prediction\nr1,\nr2,no\nr3,no\n", "predictions.missing", "without an answer"),
+        ("id,no,yes\nr1,0.5,0.9\nr2,1,0\nr3,1,0\n", "predictions.not-normalised", "1 of 3 rows are no probab"),
+        ("id,no,yes\nr1,,1\nr2,1,0\nr3,1,0\n", "predictions.not-normalised", "1 of 3 rows hold NaN"),
+        ("id,left,right\nr1,1,2\nr2,1,0\nr3,1,0\n", "predictions.columns", "there are left, right"),
+        ("id,score\nr1,0.2\nr2,0.7\nr3,0.9\n", "predictions.label", '"score" holds what is no class: numbers between'),
+        ("id,NO,YES\nr1,1,0\nr2,1,0\nr3,1,0\n", "predictions.columns", "NO, YES are named unlike the classes no, yes"),
+        (
+            "id,prediction,no,yes\nr1,no,0,1\nr2,yes,1,0\nr3,yes,1,0\n",
+            "predictions.contradiction",
+            'answered with "no"',
+        ),
     ],
 )
 def test_what_does_not_fit_is_said(tmp_path: Path, text: str, code: str, words: str) -> None:
@@ -107,3 +114,36 @@ def test_other_sets_and_training_are_refused(tmp_path: Path) -> None:
     for act in (lambda: made.predict(table), lambda: made.retrain(table, 1), lambda: made.predict_proba(table)):
         with pytest.raises(UnsupportedError):
             act()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("id,prediction,no,yes\nr1,no,0.9,0.9\nr2,yes,0,1\nr3,yes,0,1\n", "1 of 3 rows are no probabilities"),
+        ("id,prediction,NO,YES\nr1,no,1,0\nr2,yes,0,1\nr3,yes,0,1\n", "named unlike the classes"),
+        ("id,prediction,no,yes\nr1,no,high,low\nr2,yes,1,0\nr3,yes,1,0\n", "hold texts"),
+    ],
+)
+def test_labels_are_used_where_probabilities_cannot_be_and_that_is_said(tmp_path: Path, text: str, words: str) -> None:
+    """A note in every finding, no error."""
+    made = subject(tmp_path, text)
+    assert answers(tmp_path, made) == [0, 1, 1]
+    assert not made.capabilities.scores
+    assert "only its labels" in made.notes[0]
+    assert words in made.notes[0]
+
+
+def test_one_probability_of_two_classes_is_enough(tmp_path: Path) -> None:
+    """The other is what is left of one."""
+    made = subject(tmp_path, "id,p:yes\nr1,0.2\nr2,0.7\nr3,0.9\n")
+    assert answers(tmp_path, made) == [0, 1, 1]
+    assert made.notes == ()
+
+
+def test_a_file_of_other_whole_numbers_is_undecided(tmp_path: Path) -> None:
+    """Places of labels, or counts: which, has to be declared."""
+    what = Known(("1", "2", "3"), numeric=True, whole=True)
+    with pytest.raises(FivefoldError) as caught:
+        subject(tmp_path, "id,prediction\nr1,0\nr2,1\nr3,2\n", what, data="id,x,y\nr1,1,1\nr2,2,2\nr3,3,3\n")
+    assert caught.value.code == "model.task"
+    assert "model.task: regression" in caught.value.remedy

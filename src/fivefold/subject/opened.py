@@ -67,7 +67,8 @@ def open_subject(job: CheckJob, store: Store, start: Callable[[bool], RemoteMode
         raise SubjectError("model.unprobed", "the model has not been probed.")
     what = replace(_known(fact), output=model.output)
     if model.predictions:
-        return Opened(predictions.read(store, model.predictions, what, Path(job.model_root)), (_FROM_FILE,))
+        stored = predictions.read(store, model.predictions, what, Path(job.model_root))
+        return Opened(stored, (_FROM_FILE, *stored.notes))
     raw = start(False)  # noqa: FBT003
     outside = outsiders.reopened(raw, job.found, job.share, limited=job.calls > 0) if job.found else None
     access = outside.access if outside else find(raw, sample(store), what)

@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 
 from fivefold.contract.subject import Capabilities
-from fivefold.errors import InputError, SubjectError, UnsupportedError
-from fivefold.subject import answers, labels, load
+from fivefold.errors import InputError, UnsupportedError
+from fivefold.subject import answers, labels, load, prediction_columns, undecided
+from fivefold.subject.prediction_columns import NAME, Stored
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,16 +25,6 @@ if TYPE_CHECKING:
     from fivefold.contract.subject import Loss, Subject, Table, Task
     from fivefold.subject.access import Known
     from fivefold.subject.tables import Store
-
-NAME = "prediction"
-
-
-@dataclass(frozen=True)
-class Stored:
-    """The answers for one data set, in the order of its rows."""
-
-    answer: np.ndarray | None
-    scores: np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -49,6 +40,11 @@ class FileSubject:
     task: Task
     classes: tuple[str, ...]
     stored: Mapping[str, Stored]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader should know of the files."""
+        return tuple(dict.fromkeys(item.note for item in self.stored.values() if item.note))
 
     @property
     def capabilities(self) -> Capabilities:
@@ -100,16 +96,18 @@ def read(store: Store, files: Mapping[str, str], what: Known, folder: Path) -> F
         folder: Where the files lie: the snapshot of the signed set.
 
     Raises:
-        InputError: ``predictions.rows``, ``predictions.id``, ``predictions.columns``, or as
-            :func:`fivefold.subject.load.read`.
-        SubjectError: ``model.class``, ``model.classes``, ``model.not-finite``, ``model.not-normalised``.
+        InputError: ``predictions.rows``, ``predictions.id``, as :func:`fivefold.subject.prediction_columns.stored`, or
+            as :func:`fivefold.subject.load.read`.
+        SubjectError: ``model.task``.
     """
     frames = {name: _aligned(store, name, path, folder) for name, path in files.items()}
-    given = {name: _answer(frame, store.sets[name].target, path) for (name, frame), path in _beside(frames, files)}
+    given = {
+        name: _answer(frame, store.sets[name].target, path, what) for (name, frame), path in _beside(frames, files)
+    }
     task, classes = _task(what, given)
     stored = {}
     for (name, frame), path in _beside(frames, files):
-        stored[name] = _stored(frame, given[name], classes, path)
+        stored[name] = prediction_columns.stored(frame, given[name], classes, path)
     return FileSubject(task, classes, stored)
 
 
@@ -161,13 +159,13 @@ def _require_ids(keys: np.ndarray, wanted: np.ndarray, path: str) -> None:
         )
 
 
-def _answer(frame: pd.DataFrame, target: str, path: str) -> pd.Series | None:
+def _answer(frame: pd.DataFrame, target: str, path: str, what: Known) -> pd.Series | None:
     for name in (NAME, target):
         if name and name in frame.columns:
             return frame[name]
-    if len(frame.columns) == 1:
+    if len(frame.columns) == 1 and str(frame.columns[0]).removeprefix("p:") not in (*what.classes, *what.labels):
         return frame.iloc[:, 0]
-    if len(frame.columns) > 1:
+    if len(frame.columns):
         return None
     raise InputError(
         "predictions.columns", "the predictions have no column.", where=path, remedy=f'Add the column "{NAME}".'
@@ -186,35 +184,23 @@ def _task(what: Known, given: Mapping[str, pd.Series | None]) -> tuple[Task, tup
     ):
         classified = True
     else:
-        known = [labels.distinct(labels.texts(item)) for item in given.values() if item is not None]
-        classified = what.whole and len(what.labels) <= 50 and all(set(item) <= set(what.labels) for item in known)
+        classified = what.whole and 0 < len(what.labels) <= 50 and _like_labels(what, given)
     if not classified:
         return "regression", ()
     classes = (*what.classes, *(name for name in what.labels if name not in what.classes)) or what.labels
     return ("binary" if len(classes) == 2 else "multiclass"), classes
 
 
-def _stored(frame: pd.DataFrame, given: pd.Series | None, classes: tuple[str, ...], path: str) -> Stored:
-    n = len(frame)
-    if not classes:
-        if given is None:
-            raise _columns(path, f'the column "{NAME}"')
-        numbers = pd.to_numeric(given, errors="coerce")
-        return Stored(answers.values(numbers.to_numpy(dtype=np.float64, na_value=np.nan), n), None)
-    by_class = {label: name for label in classes for name in (f"p:{label}", label) if name in frame.columns}
-    scores = None
-    if by_class:
-        table = frame[list(by_class.values())].to_numpy(dtype=np.float64, na_value=np.nan)
-        scores = answers.scores(table, n, len(classes), order=[classes.index(label) for label in by_class])
-    if given is None and scores is None:
-        raise _columns(path, f'the column "{NAME}", or one column of probabilities per class')
-    if given is None:
-        return Stored(None, scores)
-    texts = labels.texts(given)
-    if any(text is None for text in texts):
-        raise SubjectError("model.not-finite", "the file of predictions has rows without an answer.")
-    return Stored(answers.indices(given.to_numpy(), n, classes, positions=None), scores)
+def _like_labels(what: Known, given: Mapping[str, pd.Series | None]) -> bool:
+    """Return whether answers to a target of few whole numbers are those numbers.
 
-
-def _columns(path: str, wanted: str) -> InputError:
-    return InputError("predictions.columns", "the columns cannot be read.", where=path, remedy=f"Give {wanted}.")
+    Raises:
+        SubjectError: ``model.task`` if they are other whole numbers.
+    """
+    for item in (found for found in given.values() if found is not None):
+        values = pd.to_numeric(item, errors="coerce").dropna().to_numpy(dtype=np.float64)
+        if not answers.whole(values):
+            return False
+        if not set(labels.distinct(labels.texts(values))) <= set(what.labels):
+            raise undecided.counts(values, what.labels)
+    return True
