@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, cast
 if TYPE_CHECKING:
     from .entry import Entry
 
+_QUALITY = ("integrity", "accuracy", "availability", "confidentiality", "coverage", "leakage", "drift")
+
 MODULES = {
+    **{f"D2.{name}": "quality" for name in _QUALITY},
     "E2.local": "explanation_local",
     "E3.permutation": "explanation_permutation",
     "E4.planted": "explanation_planted",
@@ -27,5 +30,6 @@ MODULES = {
 
 
 def entry(check: str) -> Entry:
-    """Return a check's entry."""
-    return cast("Entry", import_module(f"{__package__}.{MODULES[check]}").ENTRY)
+    """Return a check's entry: ``ENTRY`` of its module, or the one of ``ENTRIES`` in a module for several checks."""
+    module = import_module(f"{__package__}.{MODULES[check]}")
+    return cast("Entry", module.ENTRIES[check] if hasattr(module, "ENTRIES") else module.ENTRY)

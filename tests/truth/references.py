@@ -14,6 +14,7 @@ from . import (
     extraction,
     gaps,
     membership,
+    quality,
 )
 
 if TYPE_CHECKING:
@@ -22,6 +23,13 @@ if TYPE_CHECKING:
     from .entry import Make
 
 REFERENCES: Mapping[str, Make] = {
+    **{
+        f"broken-{name}": partial(quality.wrecked, f"D2.{name}")
+        for name in ("integrity", "accuracy", "availability", "confidentiality")
+    },
+    "leaking-table": quality.leaking,
+    "drifted-table": quality.drifted,
+    "thinned-table": quality.thinned,
     "flickering-model": partial(explanation_local.build, noise=0.9),
     "deaf-explainer": explanation_planted.deaf_to_the_model,
     "forbidden-column": explanation_permutation.leaning,

@@ -170,6 +170,7 @@ class SettingsView:
         positive: Index of the favourable class; None if not declared.
         alarm: Index of the class to detect; None if not declared.
         protected: Names of the protected columns.
+        personal: Names of the columns that a data label declares personal.
         scenarios: Scenario name to its expression, for example ``age < 25``.
         features: Feature name to its declared properties (type, range, immutable, unit, cost).
         controls: Technique id to the control's options.
@@ -183,6 +184,7 @@ class SettingsView:
     positive: int | None = None
     alarm: int | None = None
     protected: tuple[str, ...] = ()
+    personal: tuple[str, ...] = ()
     scenarios: Mapping[str, str] | None = None
     features: Mapping[str, Mapping[str, object]] | None = None
     controls: Mapping[str, Mapping[str, object]] | None = None

@@ -30,6 +30,9 @@ def _need(token: str, manifest: Manifest, facts: Facts | None) -> Met:
     if token == "data.protected":  # noqa: S105  a token of needs, no password
         named = any(data_set.protected for data_set in manifest.data.values())
         return _YES if named else ("no", "no data set declares `protected:` fields")
+    if token == "data.target":  # noqa: S105
+        named = any(data_set.target for data_set in manifest.data.values())
+        return _YES if named else ("no", "no data set declares a `target:`")
     room, _, name = token.partition(".")
     if room == "data":
         return _data(name, manifest, facts)
@@ -42,6 +45,10 @@ def _need(token: str, manifest: Manifest, facts: Facts | None) -> Met:
 
 
 def _data(name: str, manifest: Manifest, facts: Facts | None) -> Met:
+    """Return whether a data set is there; ``train+test``: whether one of them is."""
+    if "+" in name:
+        answers = [_data(one, manifest, facts) for one in name.split("+")]
+        return next((one for wanted in ("yes", "unknown") for one in answers if one[0] == wanted), answers[0])
     if name not in manifest.data:
         return "no", f"the manifest declares no data set `{name}`"
     if facts is None or facts.data is None:

@@ -107,10 +107,16 @@ def settings(
         positive=_index("positive", classes, sets, order),
         alarm=_index("alarm", classes, sets, order),
         protected=protected,
+        personal=_personal(sets),
         scenarios=dict(scenarios),
         features={name: msgspec.to_builtins(feature) for name, feature in features.items()},
         controls={name: dict(value) for name, value in controls.items()},
     )
+
+
+def _personal(sets: Mapping[str, DataSet]) -> tuple[str, ...]:
+    labels_ = [data.label.get("personal") for data in sets.values() if isinstance(data.label, dict)]
+    return tuple(dict.fromkeys(str(name) for names in labels_ if isinstance(names, list | tuple) for name in names))
 
 
 def _require_labels_known(classes: tuple[str, ...], sets: Mapping[str, DataSet]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 import numpy as np
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fivefold.contract.plan import ModelKind
-    from fivefold.contract.subject import SettingsView, Table
+    from fivefold.contract.subject import SettingsView, Table, Task
     from fivefold.manifest.nouns import DataSet, Feature, Model
     from fivefold.subject.access import Access, Known
     from fivefold.subject.remote import RemoteModel
@@ -79,6 +79,15 @@ def read(store: Store, asked: Asked) -> tuple[Facts, bytes]:
     view(store, classes)
     columns = {name: target for name in store.sets if (target := store.target(name)) is not None}
     return Facts(data=data, model=fact, notes=unseen_labels(columns) if classes else ()), found
+
+
+def coding(store: Store) -> Coding:
+    """Return how the targets of data without a model are coded, from the labels alone."""
+    targets = [target for name in store.sets if (target := store.target(name)) is not None]
+    if not targets:
+        return Coding("regression")
+    task, classes = task_by_labels(known(targets, store.sets, None))
+    return Coding(cast("Task", task), classes)
 
 
 def view(store: Store, classes: tuple[str, ...]) -> SettingsView:

@@ -148,6 +148,8 @@ def _check(job: CheckJob, session: Session) -> Result:
     store, fact = _store(job), job.fact
     classes = fact.classes if fact else ()
     coding = Coding((fact.task if fact else None) or ("binary" if classes else "regression"), classes)
+    if fact is None or not (fact.task or classes):
+        coding = probe.coding(store)
     kept: weakref.WeakValueDictionary[str, Table] = weakref.WeakValueDictionary()
 
     def tables(name: str) -> Table:

@@ -1,0 +1,1 @@
+"""Data quality (D2): integrity, accuracy, availability, confidentiality, coverage, leakage and drift, each measured."""
