@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,11 +11,13 @@ from tests.truth.floors import floors
 from tests.truth.subjects import context
 
 from fivefold.contract.codec import canonical
-from fivefold.contract.finding import Result
 from fivefold.contract.outcome import Outcome
 from fivefold.contract.registry import resolve
 from fivefold.contract.subject import SettingsView, Table
 from fivefold.errors import InputError, UnsupportedError
+
+if TYPE_CHECKING:
+    from fivefold.contract.finding import Result
 
 CHECKS = [f"D2.{name}" for name in ("integrity", "accuracy", "availability", "confidentiality", "coverage", "drift")]
 
