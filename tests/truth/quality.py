@@ -235,7 +235,7 @@ def _thin(seed: int, factor: float) -> Context:
             red = draw.random(len(frame)) < factor * share
             frame["kind"] = np.where(red, "red", np.where(draw.random(len(frame)) < 0.5, "green", "blue"))
 
-    given = (f"kind == red: {share:.4f}", f"kind != red: {1 - share:.4f}")
+    given = (f"kind == red: {share:.4f}",)
     return made("D2.coverage", seed, spoil, rows=6000, population=given)
 
 

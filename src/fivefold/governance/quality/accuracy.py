@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 FLOOR = "max_impossible"
 _CASES = 6
+_MOST = 0.9
 _FILLERS = np.array(
     [sign * int(digit * length) for sign in (1, -1) for digit in ("9", "8") for length in range(2, 10)] + [-1]
 )
@@ -184,7 +185,7 @@ def _prove(table: Table, context: Context) -> Canary:
         clean = rng.choice(values, n)
         low, high = float(clean.min()), float(clean.max())
         rule = {"type": "number", "range": (low, high)}
-        places = rng.choice(n, int(np.ceil(3 * floor * n)) + 1, replace=False)
+        places = rng.choice(n, int(np.ceil(min(3 * floor, _MOST) * n)) + 1, replace=False)
         spoilt = pd.Series(clean.copy(), dtype=object if case == 0 else np.float64)
         if case == 0:
             spoilt.iloc[places] = "many"
@@ -200,5 +201,5 @@ def _prove(table: Table, context: Context) -> Canary:
         clean=_CASES,
         false_alarms=alarms,
         noticed=found == _CASES and alarms == 0,
-        detail=f"{3 * floor:.1%} of the cells of drawn columns, against the range that the column has.",
+        detail=f"{min(3 * floor, _MOST):.1%} of the cells of drawn columns, against the range that the column has.",
     )

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 FLOOR = "max_personal"
 _CASES = 6
+_MOST = 0.9
 _LONGEST = 2000
 _REMEDY = (
     "Take the identifiers out of the columns named, or declare them: `label: {personal: [COLUMN], basis: ...}` under "
@@ -178,7 +179,7 @@ def _prove(table: Table, context: Context) -> Canary:
             clean = pd.Series([f"type {value}" for value in rng.integers(0, 9, n)], dtype=object)
             before = _column("clean", clean, context.rows).share
         spoilt = clean.copy()
-        places = rng.choice(n, int(np.ceil(3 * floor * n)) + 1, replace=False)
+        places = rng.choice(n, int(np.ceil(min(3 * floor, _MOST) * n)) + 1, replace=False)
         for place in places:
             spoilt.iloc[place] = _PLANTS[case].format(int(rng.integers(10, 99)))
         cases += 1
@@ -191,5 +192,5 @@ def _prove(table: Table, context: Context) -> Canary:
         clean=cases,
         false_alarms=alarms,
         noticed=found == cases and alarms == 0,
-        detail=f"E-mail, account, card, security, telephone and internet numbers in {3 * floor:.1%} of the cells.",
+        detail=f"E-mail, account, card, security, telephone and internet numbers in {min(3 * floor, _MOST):.1%} of the cells.",
     )

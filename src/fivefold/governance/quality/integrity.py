@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 CELLS, ROWS = "max_broken", "max_repeated"
 _CASES = 6
+_MOST = 0.9
 _COPIED = 0.1
 _REMEDY = (
     "Mend the columns named: one kind of value, one way to write dates, texts for missing cells under `missing:`. "
@@ -126,7 +127,7 @@ def _prove(table: Table, context: Context) -> Canary:
         if len(set(whole)) <= 20:  # a column of few values is no measured number
             whole = pd.Series([f"{value:.6g}" for value in rng.normal(size=n)], dtype=object)
         spoilt = whole.copy()
-        places = rng.choice(n, max(int(np.ceil(3 * floor * n)), 3), replace=False)
+        places = rng.choice(n, max(int(np.ceil(min(3 * floor, _MOST) * n)), 3), replace=False)
         foreign = ("unknown", "1,5 kg", "2021-03-04", "#VALUE!", "n.a.", "12 34")[case]
         spoilt.iloc[places] = foreign
         alarms += _column("clean", whole)[0].share > floor
@@ -138,5 +139,5 @@ def _prove(table: Table, context: Context) -> Canary:
         clean=_CASES,
         false_alarms=alarms,
         noticed=found == _CASES and alarms == 0,
-        detail=f"{3 * floor:.1%} of the cells of drawn columns of these data made words, dates or broken numbers.",
+        detail=f"{min(3 * floor, _MOST):.1%} of the cells of drawn columns of these data made words, dates or broken numbers.",
     )
