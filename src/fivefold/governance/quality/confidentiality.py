@@ -192,5 +192,5 @@ def _prove(table: Table, context: Context) -> Canary:
         clean=cases,
         false_alarms=alarms,
         noticed=found == cases and alarms == 0,
-        detail=f"E-mail, account, card, security, telephone and internet numbers in {min(3 * floor, _MOST):.1%} of the cells.",
+        detail=f"E-mail, account, card, security, telephone numbers in {min(3 * floor, _MOST):.1%} of the cells.",
     )

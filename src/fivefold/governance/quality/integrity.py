@@ -139,5 +139,5 @@ def _prove(table: Table, context: Context) -> Canary:
         clean=_CASES,
         false_alarms=alarms,
         noticed=found == _CASES and alarms == 0,
-        detail=f"{min(3 * floor, _MOST):.1%} of the cells of drawn columns of these data made words, dates or broken numbers.",
+        detail=f"{min(3 * floor, _MOST):.1%} of the cells of drawn columns made words, dates or broken numbers.",
     )
