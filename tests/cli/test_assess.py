@@ -92,3 +92,19 @@ def test_refused_input_gives_exit_code_2_and_its_code(tmp_path: Path, words: lis
     said = run("assess", root, "--json", *words)
     assert said.returncode == 2
     assert json.loads(said.stderr)["error"]["code"] == code
+
+
+def test_built_checks_that_did_not_run_are_named_with_the_reason(tmp_path: Path) -> None:
+    """A manifest without a model, and a table without rows, do not pass in silence."""
+    root = build(tmp_path / "app").root
+    place = root / "fivefold.yaml"
+    text = place.read_text(encoding="utf-8")
+    place.write_text(text[: text.index("model:")], encoding="utf-8")
+    said = " ".join(run("assess", root, "--effort", "quick").stdout.split())
+    assert re.search(r"Did not run: [^:]*P3\.accuracy[^:]*: the manifest declares no model\.", said)
+    place.write_text(text, encoding="utf-8")
+    header = (root / "data" / "test.csv").read_text(encoding="utf-8").splitlines()[0]
+    (root / "data" / "test.csv").write_text(header + "\n", encoding="utf-8")
+    said = " ".join(run("assess", root, "--effort", "quick").stdout.split())
+    assert re.search(r"Did not run: [^:]*P3\.accuracy[^:]*: data set `test` has no rows\.", said)
+    assert "data.test has no rows" in said

@@ -381,3 +381,14 @@ def test_comments_stay_comments_however_narrow_the_screen(
     _, shown, _ = say(*[word for word in words if word != "--json"])
     manifest = shown[: shown.index("Written:")]
     assert manifest.strip() == (tmp_path / "fivefold.yaml").read_text(encoding="utf-8").strip()
+
+
+@pytest.mark.parametrize("empty", ["train", "test"])
+def test_a_table_without_rows_is_refused(tmp_path: Path, say: Callable[..., tuple[int, str, str]], empty: str) -> None:
+    """Nothing could be proposed from it, and hardly anything measured on it."""
+    words = _two(tmp_path, "x,y", lambda at: f"{at % 7},{at % 2}")
+    (tmp_path / f"{empty}.csv").write_text("x,y\n", encoding="utf-8")
+    code, _, error = say(*words)
+    assert code == 2
+    assert "init.rows" in error
+    assert f"{empty}.csv has no rows" in error

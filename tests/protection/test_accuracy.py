@@ -309,3 +309,12 @@ def test_many_rows_of_unknown_truth_hold_up_a_pass():
     result = measure(table_of(rows.features, hidden), answers)
     assert result.outcome is Outcome.INCONCLUSIVE
     assert "no known target" in result.reason
+
+
+def test_a_test_of_one_class_asks_for_the_other():
+    """More rows of the same class show nothing, so they are not asked for."""
+    table, answers = labelled(400, error=0.2, positives=0.0)
+    result = measure(table, answers)
+    assert result.outcome is not Outcome.PASS
+    assert 'bring rows of "yes"' in result.remedy or result.outcome is Outcome.FAIL
+    assert "All rows are of one class" in result.reason

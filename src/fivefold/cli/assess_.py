@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from fivefold.assess.run import Assessment, Options, Step
-    from fivefold.contract.plan import Effort
+    from fivefold.contract.plan import Effort, Plan
 
 EFFORTS = ("quick", "standard", "thorough")
 EXIT_STOPPED = 130
@@ -164,6 +164,8 @@ def _next(done: Assessment, application: Path, options: Options) -> None:
     for name, note in sorted(done.notes.items()):
         said = "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in note)[:600]
         screen.print(Text(f"{name}: what was said while failing (not part of the evidence): {said}", style="dim"))
+    for reason, names in _kept_out(done.plan).items():
+        screen.print(Text(f"Did not run: {', '.join(names)}: {reason}.", style="yellow"))
     for text in done.plan.facts.notes:
         screen.print(Text(f"Note: {text}", style="yellow"))
     for text in done.repaired:
@@ -189,6 +191,18 @@ def _next(done: Assessment, application: Path, options: Options) -> None:
         ),
         soft_wrap=True,
     )
+
+
+def _kept_out(plan: Plan) -> dict[str, list[str]]:
+    """Return checks that this version has and that did not run, by what was lacking; those to come are left out."""
+    from fivefold.contract import registry
+
+    found: dict[str, list[str]] = {}
+    for check in plan.checks:
+        if check.status == "not-run" and check.check in registry.checks():
+            reason = check.reason.partition(", but ")[2] or check.reason
+            found.setdefault(reason.rstrip("."), []).append(check.check)
+    return found
 
 
 def _shown(path: Path) -> str:

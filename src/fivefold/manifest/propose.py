@@ -90,6 +90,7 @@ def propose(answers: Answers) -> Proposal:
     notes: list[str] = []
     first = next(name for name in ("train", "test", *answers.sets) if name in answers.sets)
     survey = look(answers.root / answers.sets[first], answers.target)
+    _require_rows(survey, answers, first)
     settings, found = _settings(survey, answers, f"data.{first}")
     reasons |= found
     data = {name: {"path": path} | (settings if name == first else {}) for name, path in answers.sets.items()}
@@ -292,6 +293,18 @@ def _labels(column: Column) -> dict[str, int]:
         label = label.split(".")[0] if column.kind == "integer" else label
         found[label] = found.get(label, 0) + column.counts[text]
     return found
+
+
+def _require_rows(survey: Survey, answers: Answers, first: str) -> None:
+    """Check that no table is empty: hardly any check could run, and nothing could be proposed.
+
+    Raises:
+        InputError: ``init.rows``.
+    """
+    for name, path in answers.sets.items():
+        rows = survey.rows if name == first else look(answers.root / path, rows=1).rows
+        if not rows:
+            raise InputError("init.rows", f"{path} has no rows, only a header.", remedy="Name a table with rows.")
 
 
 def _require_labels(survey: Survey, answers: Answers) -> None:

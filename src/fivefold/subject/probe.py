@@ -78,7 +78,8 @@ def read(store: Store, asked: Asked) -> tuple[Facts, bytes]:
     classes = fact.classes if fact and not fact.error else task_by_labels(what)[1]
     view(store, classes)
     columns = {name: target for name in store.sets if (target := store.target(name)) is not None}
-    return Facts(data=data, model=fact, notes=unseen_labels(columns) if classes else ()), found
+    notes = tuple(f"data.{name} has no rows: checks that need it cannot run." for name in data if not data[name].rows)
+    return Facts(data=data, model=fact, notes=(*notes, *(unseen_labels(columns) if classes else ()))), found
 
 
 def coding(store: Store) -> Coding:

@@ -12,6 +12,7 @@ from fivefold.contract.finding import Canary, Plot, Result
 from fivefold.contract.outcome import Outcome, worst
 from fivefold.errors import UnsupportedError
 from fivefold.protection.accuracy import parts, sample, scenarios
+from fivefold.stats.lacking import more_rows
 from fivefold.stats.repeats import counted
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def _result(answers: parts.Answers, found: tuple[parts.Part, ...], limits: list[
         canary=_canary(found, outcome),
         plots=_plots(found, regression=answers.regression),
         limits=(*limits, *(text for part in found for text in part.limits)),
-        remedy=_remedy(outcome, slices),
+        remedy=_remedy(outcome, slices, answers),
     )
 
 
@@ -144,7 +145,9 @@ def _headline(answers: parts.Answers, whole: parts.Part) -> str:
     text = f"On {first.n} rows {first.name} is {span} and {verdict} of {first.threshold:.1%}."
     if not answers.regression and first.outcome is not Outcome.PASS:
         rare = 1 - np.bincount(answers.target).max() / len(answers.target)
-        if rare < _RARE:
+        if not rare:
+            text += " All rows are of one class, so a useful model cannot be told from a constant answer."
+        elif rare < _RARE:
             text += (
                 f" The most frequent class alone is right in {1 - rare:.1%} of the rows, which leaves little room:"
                 " look at balanced accuracy and missed detections, and bring more rows of the rare classes."
@@ -211,11 +214,12 @@ def _limits(context: Context, stored: Table, answers: parts.Answers, limit: floa
     return texts
 
 
-def _remedy(outcome: Outcome, slices: parts.Part) -> str:
+def _remedy(outcome: Outcome, slices: parts.Part, answers: parts.Answers) -> str:
     if outcome is Outcome.PASS:
         return ""
     if slices.outcome is Outcome.FAIL:
         return "Collect and train on more rows of the slice, or let the model fall back there (C3)."
     if outcome is Outcome.FAIL:
         return "Retrain the model; it is no better than an answer that ignores the input, or misses a declared limit."
-    return "Bring more test rows (the bounds shrink with their square root), or test with more effort."
+    usual = "Bring more test rows (the bounds shrink with their square root), or test with more effort."
+    return more_rows(answers.target, answers.classes, usual)

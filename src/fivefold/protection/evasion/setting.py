@@ -86,7 +86,11 @@ def lay_out(context: Context) -> Setting:
             "evasion.inputs", f"this attack changes tables and images, not data of kind {test.kind}."
         )
     if len(test) < _FEWEST:
-        raise UnsupportedError("evasion.rows", f"only {len(test)} test rows have a known target.")
+        raise UnsupportedError(
+            "evasion.rows",
+            f"only {len(test)} test rows have a known target.",
+            remedy=f"Give at least {_FEWEST}; a few hundred are needed for a judgement.",
+        )
     train = _train(context)
     both = [test] if train is None else [test, train]
     space = spaces.of_images(both) if test.kind == "image" else spaces.of_tables(both, context.settings.features or {})

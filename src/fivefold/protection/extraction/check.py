@@ -81,7 +81,11 @@ def _lay_out(context: Context) -> _Case:
     if test.kind not in ("table", "image"):
         raise UnsupportedError("extraction.inputs", f"this thief asks for tables and images, not for {test.kind}.")
     if len(test) < _FEWEST:
-        raise UnsupportedError("extraction.rows", f"only {len(test)} test rows: too few to hold some back.")
+        raise UnsupportedError(
+            "extraction.rows",
+            f"only {len(test)} test rows: too few to hold some back.",
+            remedy=f"Give at least {_FEWEST}; a few hundred are needed for a judgement.",
+        )
     told = {
         name: {key: v for key, v in one.items() if key != "immutable"}
         for name, one in (context.settings.features or {}).items()

@@ -19,6 +19,7 @@ from fivefold.protection.membership.student import widen
 
 if TYPE_CHECKING:
     from fivefold.contract.check import Context
+    from fivefold.protection.membership.rows import Pool
 
 _FEWEST = 20
 _REPLICATES = 3
@@ -41,9 +42,7 @@ def run(context: Context) -> Result:
             "membership.rows",
             f"only {len(rows.members)} training and {len(rows.others)} test rows can be compared "
             f"({rows.shared} test rows are in the training data too). {rows.left_out(subject.classes)}".strip(),
-            remedy="Write the labels of both sets alike, or give test rows of the classes of the training data."
-            if rows.apart
-            else "Declare test data that the model was not trained on.",
+            remedy=_mending(rows),
         )
     context.progress(0.1, "asking the model")
     answers = ask(subject, rows)
@@ -72,6 +71,14 @@ def run(context: Context) -> Result:
         floors=context.thresholds,
         classes=subject.classes,
     )
+
+
+def _mending(rows: Pool) -> str:
+    if rows.apart:
+        return "Write the labels of both sets alike, or give test rows of the classes of the training data."
+    if rows.shared:
+        return "Declare test data that the model was not trained on."
+    return f"Give at least {_FEWEST} rows of each; a few hundred are needed for a judgement."
 
 
 def measure(answers: Answers, design: np.ndarray, halves: Halves, rng: np.random.Generator) -> Leak:
