@@ -332,10 +332,11 @@ def _two(folder: Path, header: str, row: Callable[[int], str]) -> list[str]:
     [
         ("x,y", lambda at: f"{at % 7},{'NA' if at % 2 else 'no'}", None),
         ("land,y", lambda at: f"{('NA', 'DE', 'FR', 'IT', 'ZA', 'AO')[at % 6]},{at % 2}", None),
+        ("land,y", lambda at: f"{('NA', 'DE', 'FR', 'IT')[at % 4]},{at % 2}", None),
         ("town,y", lambda at: f"{('NA', 'Oslo', 'Rome', 'Lima', 'Bonn', 'Bern')[at % 6]},{at % 2}", ["NA"]),
         ("x,y", lambda at: f"{'?' if at % 5 == 0 else at},{'?' if at % 9 == 0 else 'ab'[at % 2]}", ["?"]),
     ],
-    ids=["a class", "a country", "a gap among towns", "a sign in the target"],
+    ids=["a class", "a country", "one of four", "a gap among towns", "a sign in the target"],
 )
 def test_only_what_means_a_missing_value_is_proposed(
     tmp_path: Path, say: Callable[..., tuple[int, str, str]], header: str, row: Callable[[int], str], missing: object
@@ -392,3 +393,13 @@ def test_a_table_without_rows_is_refused(tmp_path: Path, say: Callable[..., tupl
     assert code == 2
     assert "init.rows" in error
     assert f"{empty}.csv has no rows" in error
+
+
+def test_a_quantity_is_not_asked_for_a_favourable_class(
+    tmp_path: Path, say: Callable[..., tuple[int, str, str]]
+) -> None:
+    """Grades from 0 to 19 are no classes to choose from; a sex told by m and w is seen."""
+    _, shown, _ = say(*_two(tmp_path, "x,g,y", lambda at: f"{at % 7},{'mw'[at % 2]},{at % 20}"))
+    told = json.loads(shown)
+    assert not any("favourable" in note for note in told["notes"])
+    assert list(read(tmp_path).data["train"].protected) == ["g"]

@@ -90,7 +90,7 @@ def test_what_needs_an_engine_is_undecided(app: Path, say: Callable[..., tuple[i
     assert {found[name]["status"] for name in ("P3.accuracy", "P3.membership", "F1.gaps")} == {"undecided"}
     assert found["P1.honesty"]["status"] == "not-run"
     assert all(check["reason"] for check in found.values())
-    assert json.loads(shown)["facts"] == {"data": None, "model": None, "version": 1}
+    assert json.loads(shown)["facts"] == {"data": None, "model": None, "notes": [], "version": 1}
 
 
 def test_a_probe_decides_all_and_is_remembered(app: Path, say: Callable[..., tuple[int, str, str]]) -> None:
@@ -187,3 +187,20 @@ def test_no_manifest_is_refused(tmp_path: Path, say: Callable[..., tuple[int, st
     assert "fivefold init" in error
     shutil.copytree(CREDIT, tmp_path / "copy", ignore=shutil.ignore_patterns("evidence"))
     assert say(str(tmp_path / "copy"))[0] == 0
+
+
+def test_many_numbers_taken_for_classes_are_said(app: Path, say: Callable[..., tuple[int, str, str]]) -> None:
+    """Rounded grades look like classes; the plan says so, and how to declare a quantity."""
+    for name, rows in (("train", 120), ("test", 80)):
+        lines = [f"{n % 12},{'ab'[n % 2]},{n % 12}" for n in range(rows)]
+        (app / f"{name}.csv").write_text("hours,team,grade\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    (app / "scorer.py").write_text("def load():\n    return lambda t: t['hours'].round()\n", encoding="utf-8")
+    shown = " ".join(say(str(app), "--probe")[1].split())
+    assert "12 different whole numbers" in shown
+    assert "model.task: regression" in shown
+    (app / "fivefold.yaml").write_text(
+        MANIFEST.replace('factory: "scorer:load"', 'factory: "scorer:load", task: regression'), encoding="utf-8"
+    )
+    shown = " ".join(say(str(app), "--probe")[1].split())
+    assert "model: regression" in shown
+    assert "different whole numbers" not in shown

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from fivefold.manifest.survey import Column, Survey
 
 _CODE = re.compile(r"[A-Z]{2,3}")
-_CODES = 5
+_CODES = 3
 _LETTERS = re.compile(r"[A-Za-z]+")
 
 

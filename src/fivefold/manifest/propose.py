@@ -295,6 +295,12 @@ def _labels(column: Column) -> dict[str, int]:
     return found
 
 
+def _is_class(target: Column) -> bool:
+    """Whether a target looks like a set of classes: few texts, or very few numbers."""
+    most = {"string": 20, "integer": 10, "number": 2}.get(target.kind, 0)
+    return 0 < len(labels(target)) <= most
+
+
 def _require_rows(survey: Survey, answers: Answers, first: str) -> None:
     """Check that no table is empty: hardly any check could run, and nothing could be proposed.
 
@@ -352,7 +358,7 @@ def _notes(survey: Survey, answers: Answers, settings: Mapping[str, Any]) -> lis
     if not settings.get("protected"):
         notes.append("No column looks protected: if one tells of a group of people, name it under `protected:`.")
     target = survey.column(answers.target)
-    if target is not None and len(labels(target)) <= 20 and target.kind != "empty" and "positive" not in settings:
+    if target is not None and _is_class(target) and "positive" not in settings:
         shown = ", ".join(sorted(labels(target))[:5])
         notes.append(
             f"If one class ({shown}) is favourable to people, name it as `positive:`; one to detect, as `alarm:`."

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from fivefold.subject.tables import Store
 
 _GROUP = 10
+_GUESSED = 10
 _MEASURED = 20
 _BANDS = 3
 
@@ -79,7 +80,21 @@ def read(store: Store, asked: Asked) -> tuple[Facts, bytes]:
     view(store, classes)
     columns = {name: target for name in store.sets if (target := store.target(name)) is not None}
     notes = tuple(f"data.{name} has no rows: checks that need it cannot run." for name in data if not data[name].rows)
+    notes += (_taken(fact, what),) if fact and asked.model and _is_guess(fact, what) else ()
     return Facts(data=data, model=fact, notes=(*notes, *(unseen_labels(columns) if classes else ()))), found
+
+
+def _is_guess(fact: ModelFact, what: Known) -> bool:
+    """Whether many whole numbers were taken for classes though nobody declared any."""
+    declared = what.task or what.classes or what.classified
+    return not fact.error and not declared and what.whole and bool(fact.classes) and len(what.labels) > _GUESSED
+
+
+def _taken(fact: ModelFact, what: Known) -> str:
+    return (
+        f"The target holds {len(what.labels)} different whole numbers and the model answers with such: they are taken "
+        f"for {len(fact.classes)} classes. If they are a count or grade, declare `model.task: regression`."
+    )
 
 
 def coding(store: Store) -> Coding:
