@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Self
 
 import msgspec
 
-from fivefold.assess.elsewhere import elsewhere, share_of
+from fivefold.assess.elsewhere import elsewhere, looked_up, share_of
 from fivefold.contract import registry
 from fivefold.contract.plan import Facts
 from fivefold.errors import InputError, InternalError
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from fivefold.contract.plan import CheckPlan, Plan
     from fivefold.manifest.nouns import Manifest, Model
-    from fivefold.subject.worker.messages import EndpointJob
+    from fivefold.subject.worker.messages import CommandJob, EndpointJob
 
 _PREFIX = "fivefold-"
 _MB = 1 << 20
@@ -107,6 +107,8 @@ class Bench:
             self._hidden += site.secrets(manifest)
             self.elsewhere = elsewhere(manifest, self._folder, ledger)
             self.snapshot = snapshot.take(manifest, self._folder, self._hidden)
+            if self.elsewhere is not None:
+                self.elsewhere.started = looked_up(manifest, self.snapshot)
             self._entries = roots.import_path(manifest.root, self._hidden)
             self._python = roots.readable(self._entries, self._hidden)
             home, scratch = self._folder / "home", self._folder / "scratch"
@@ -218,7 +220,7 @@ class Bench:
             limits=limits,
         )
 
-    def _answering(self, model: Model | None, job: CheckJob) -> ModelJob | EndpointJob | None:
+    def _answering(self, model: Model | None, job: CheckJob) -> ModelJob | EndpointJob | CommandJob | None:
         """Return the job of the process that answers; None: there is no model to ask."""
         if self.elsewhere is not None:
             return self.elsewhere.job(job.check, job.seed, job.share, self._python)

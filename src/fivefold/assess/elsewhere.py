@@ -14,21 +14,40 @@ import msgspec
 
 from fivefold.contract import registry
 from fivefold.contract.codec import canonical
-from fivefold.errors import InputError
+from fivefold.errors import InputError, InternalError
 from fivefold.manifest import address as urls
 from fivefold.manifest import site as sites
 from fivefold.plan import calls as shares
 from fivefold.subject import calls
+from fivefold.subject.command import programs
 from fivefold.subject.endpoint.reach import reach
-from fivefold.subject.worker.messages import Confinement, EndpointJob, Purse
+from fivefold.subject.worker.messages import CommandJob, Confinement, EndpointJob, Purse
 
 if TYPE_CHECKING:
     from fivefold.contract.plan import Plan
     from fivefold.manifest.address import Address
     from fivefold.manifest.nouns import Manifest
     from fivefold.manifest.site import Site
+    from fivefold.subject.snapshot import Snapshot
 
 _FILE_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class Started:
+    """A command, looked up.
+
+    Attributes:
+        program: What is started.
+        arguments: The other words.
+        folder: The snapshot's folder, where it is started.
+        reads: What it may read there.
+    """
+
+    program: programs.Program
+    arguments: tuple[str, ...]
+    folder: str
+    reads: tuple[str, ...]
 
 
 @dataclass
@@ -43,15 +62,17 @@ class Elsewhere:
         given_up: File that says whether the endpoint answers nobody.
         turns: File that says when the next call may be made.
         found: What the probe found (message pack); empty: it has not been probed, or could not be.
+        started: Of a command: what is started, and where.
     """
 
-    address: Address
+    address: Address | None
     addresses: tuple[str, ...]
     site: Site
     ledger: Path
     given_up: Path
     turns: Path
     found: bytes = b""
+    started: Started | None = None
 
     def purse(self, check: str, share: int) -> Purse:
         """Return what a check, or the probe, may spend."""
@@ -66,9 +87,11 @@ class Elsewhere:
             reserve=shares.reserve(total),
         )
 
-    def job(self, check: str, seed: str, share: int, python: tuple[str, ...]) -> EndpointJob:
+    def job(self, check: str, seed: str, share: int, python: tuple[str, ...]) -> EndpointJob | CommandJob:
         """Return the job of the process that asks for a check, or for the probe."""
         site = self.site
+        if self.address is None:
+            return self._command(check, share, python)
         confinement = Confinement(
             read=(*python, *_authorities()),
             scratch="",
@@ -91,6 +114,35 @@ class Elsewhere:
             learned=_learned(self.found),
         )
 
+    def _command(self, check: str, share: int, python: tuple[str, ...]) -> CommandJob:
+        started = self.started
+        if started is None:
+            raise InternalError("assess.command", "the program of the command was not looked up.")
+        confinement = Confinement(
+            read=(*python, *started.reads, *started.program.reads),
+            scratch="",
+            file_bytes=_FILE_BYTES,
+            foreign=True,
+            write=(str(self.ledger),),
+            execute=started.program.may_start,
+        )
+        return CommandJob(
+            folder=started.folder,
+            command=(str(started.program.file), *started.arguments),
+            confinement=confinement,
+            purse=self.purse(check, share),
+            seconds=self.site.command_seconds,
+            identity=started.program.digest(),
+            learned=_learned(self.found),
+        )
+
+
+def _kept(folder: Path, ledger: Path | None) -> tuple[Path, Path, Path]:
+    files = ledger or folder / "calls", folder / "given-up", folder / "turns"
+    for file in files:
+        file.touch(mode=0o600)
+    return files
+
 
 def elsewhere(manifest: Manifest, folder: Path, ledger: Path | None) -> Elsewhere | None:
     """Return what a run keeps of an endpoint; None if the model is none.
@@ -104,6 +156,8 @@ def elsewhere(manifest: Manifest, folder: Path, ledger: Path | None) -> Elsewher
         InputError: ``endpoint.host``, ``endpoint.plain``, or as :func:`fivefold.manifest.site.read`.
     """
     model = manifest.model
+    if model is not None and model.command:
+        return Elsewhere(None, (), sites.read(manifest), *_kept(folder, ledger))
     if model is None or not model.endpoint:
         return None
     site, where = sites.read(manifest), urls.parse(model.endpoint)
@@ -115,10 +169,22 @@ def elsewhere(manifest: Manifest, folder: Path, ledger: Path | None) -> Elsewher
             where=str(manifest.root / sites.FILE),
             remedy="Use https:// or grpcs:// in model.endpoint.",
         )
-    files = ledger or folder / "calls", folder / "given-up", folder / "turns"
-    for file in files:
-        file.touch(mode=0o600)
-    return Elsewhere(where, addresses, site, *files)
+    return Elsewhere(where, addresses, site, *_kept(folder, ledger))
+
+
+def looked_up(manifest: Manifest, shot: Snapshot) -> Started | None:
+    """Return what the command of a manifest starts; None if there is none.
+
+    Raises:
+        InputError: ``command.program``.
+    """
+    words = manifest.model.command if manifest.model else ()
+    if not words:
+        return None
+    program = programs.find(words, manifest.root, shot.app)
+    if program.file.is_relative_to(shot.app.resolve()) or program.file.is_relative_to(shot.signed.resolve()):
+        program.file.chmod(0o555)
+    return Started(program, tuple(words[1:]), str(shot.app), (str(shot.app), str(shot.signed), *shot.reachable))
 
 
 def kept_ledger(manifest: Manifest, digests: dict[str, str]) -> Path:

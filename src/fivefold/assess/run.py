@@ -169,7 +169,11 @@ def _sealed(
     place, known = _place(manifest, chosen), trust_file.read(trust)
     signer, made_key = _signer(chosen.key)
     evidence = Evidence(place, signer, manifest.application.id)
-    ledger = elsewhere.kept_ledger(manifest, digests) if manifest.model and manifest.model.endpoint else None
+    ledger = (
+        elsewhere.kept_ledger(manifest, digests)
+        if manifest.model and (manifest.model.endpoint or manifest.model.command)
+        else None
+    )
     before = calls.made(ledger) if ledger else 0
     with Bench(manifest, digests, evidence=place, seconds=chosen.seconds, ledger=ledger) as bench:
         plan, notes = _plan(bench, chosen, watch)

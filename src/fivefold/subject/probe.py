@@ -188,7 +188,7 @@ def _model_fact(store: Store, asked: Asked, what: Known) -> tuple[ModelFact, byt
         frame = sample(store)
         if not len(frame):
             return empty, b""
-        if model and model.endpoint:
+        if model and (model.endpoint or model.command):
             return _probed_outside(asked, frame, what, kind)
         return _probed(asked, frame, what, kind), b""
     except SubjectError as error:
@@ -199,6 +199,8 @@ def _model_fact(store: Store, asked: Asked, what: Known) -> tuple[ModelFact, byt
 def _kind(model: Model | None) -> ModelKind:
     if model and model.endpoint:
         return address.parse(model.endpoint).kind
+    if model and model.command:
+        return "command"
     if model and (model.predictions or model.onnx):
         return "predictions" if model.predictions else "onnx"
     return "factory"

@@ -72,11 +72,14 @@ def confine(rules: Confinement, parent: int) -> None:
     if landlock.abi():
         own = (f"/proc/{os.getpid()}",)
         landlock.restrict(
-            (*rules.read, *SYSTEM, *own, *DEVICES), (rules.scratch, "/dev/null", *rules.write), port=rules.port
+            (*rules.read, *SYSTEM, *own, *DEVICES),
+            (rules.scratch, "/dev/null", *rules.write),
+            port=rules.port,
+            execute=rules.execute,
         )
     _drop_capabilities()
     if seccomp.available():
-        seccomp.restrict(foreign=rules.foreign, network=bool(rules.port))
+        seccomp.restrict(foreign=rules.foreign, network=bool(rules.port), programs=bool(rules.execute))
 
 
 def _limits(rules: Confinement) -> None:

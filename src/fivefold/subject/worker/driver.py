@@ -21,6 +21,7 @@ import msgspec
 from fivefold.errors import InternalError, SubjectError
 from fivefold.subject.worker import frames, watch
 from fivefold.subject.worker.messages import (
+    CommandJob,
     Done,
     EndpointJob,
     Exited,
@@ -188,7 +189,9 @@ class Worker:
         self._select.register(peer, selectors.EVENT_READ, item)
         running.append(item)
 
-    def _spawn(self, kind: Literal["check", "model"], job: CheckJob | ModelJob | EndpointJob) -> socket.socket:
+    def _spawn(
+        self, kind: Literal["check", "model"], job: CheckJob | ModelJob | EndpointJob | CommandJob
+    ) -> socket.socket:
         """Have a process forked and return our end of its connection."""
         token = self._tokens
         self._tokens += 1
@@ -199,7 +202,7 @@ class Worker:
         self._children[token] = Child(token, kind, scratch)
         mine, theirs = socket.socketpair()
         with theirs:
-            runs = "endpoint" if isinstance(job, EndpointJob) else kind
+            runs = "endpoint" if isinstance(job, EndpointJob) else "command" if isinstance(job, CommandJob) else kind
             frames.send_with(self._server, Spawn(token=token, kind=runs, job=body), theirs.fileno())
         return mine
 
@@ -270,9 +273,17 @@ class Worker:
             self._too_late(item, now)
         for child in item.living:
             if child.pid and not child.why and not child.dismissed:
-                child.why = watch.broken(child.pid, child.scratch, limits, self.hello.resident, files=files)
+                child.why = self._broken(item, child, files=files)
                 if child.why:
                     self._kill(child)
+
+    def _broken(self, item: Running, child: Child, *, files: bool) -> str:
+        """Return which limit a child breaks, in words; of a command also what it started (that is slower to find)."""
+        limits = item.task.limits
+        why = watch.broken(child.pid, child.scratch, limits, self.hello.resident, files=files)
+        if not why and files and child.kind == "model" and isinstance(item.task.model, CommandJob):
+            why = watch.crowded(child.pid, limits)
+        return why
 
     def _too_late(self, item: Running, now: float) -> None:
         """End the model first, so that its check can say what it was doing; then the check."""

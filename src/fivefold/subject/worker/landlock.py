@@ -54,7 +54,7 @@ def abi() -> int:
     return max(version, 0)
 
 
-def restrict(read: Iterable[str], write: Iterable[str], port: int = 0) -> None:
+def restrict(read: Iterable[str], write: Iterable[str], port: int = 0, execute: Iterable[str] = ()) -> None:
     """Forbid this process all files but those beneath ``read`` (to read) and ``write`` (to do anything with).
 
     A path that does not exist is skipped. ``no_new_privs`` must be set.
@@ -63,6 +63,7 @@ def restrict(read: Iterable[str], write: Iterable[str], port: int = 0) -> None:
         read: Files and folders.
         write: Files and folders.
         port: TCP port that may be connected to; 0: none.
+        execute: Programs, and folders of programs, that may be started.
 
     Raises:
         OSError: The kernel refused.
@@ -78,6 +79,8 @@ def restrict(read: Iterable[str], write: Iterable[str], port: int = 0) -> None:
         for path in dict.fromkeys(write):
             rights = _READ_FILE | _READ_DIR | _WRITE_FILE | _TRUNCATE | _MAKE
             _allow(ruleset, path, rights & handled)
+        for path in dict.fromkeys(execute):
+            _allow(ruleset, path, (_READ_FILE | _READ_DIR | _EXECUTE) & handled)
         if port and rules.net:
             rule = _Port(_CONNECT, port)
             _call(_ADD, ruleset, _NET_PORT, ctypes.byref(rule), 0)

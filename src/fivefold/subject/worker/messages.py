@@ -25,6 +25,7 @@ class Confinement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         foreign: It runs foreign code: it may not change modes, owners and times of files either.
         port: TCP port that it may connect to; 0: it has no network.
         write: Files, besides the scratch folder, that it may write.
+        execute: Programs, and folders of programs, that it may start; empty: none, and no other process either.
     """
 
     read: tuple[str, ...]
@@ -33,6 +34,7 @@ class Confinement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     foreign: bool
     port: int = 0
     write: tuple[str, ...] = ()
+    execute: tuple[str, ...] = ()
 
 
 class ModelJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -101,6 +103,27 @@ class EndpointJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     seconds: float = 60.0
     waiting: float = 60.0
     seed: int = 0
+    learned: bytes = b""
+
+
+class CommandJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A command process: starts the application's program for each question.
+
+    Attributes:
+        folder: The snapshot's folder, current folder of the program.
+        command: Program (absolute) and arguments.
+        purse: What may be spent: one call is one start.
+        seconds: Longest that one start may take.
+        identity: Digest of the program.
+        learned: What it answers, as the probe found (message pack); empty: not known yet.
+    """
+
+    folder: str
+    command: tuple[str, ...]
+    confinement: Confinement
+    purse: Purse
+    seconds: float = 60.0
+    identity: str = ""
     learned: bytes = b""
 
 
@@ -174,7 +197,7 @@ class Spawn(_Message, frozen=True):
     """Fork a child; the socket that it speaks over comes with the message."""
 
     token: int
-    kind: Literal["check", "model", "endpoint"]
+    kind: Literal["check", "model", "endpoint", "command"]
     job: bytes
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from fivefold.subject.worker import frames
-from fivefold.subject.worker.messages import CheckJob, Done, EndpointJob, Failed, ModelJob
+from fivefold.subject.worker.messages import CheckJob, CommandJob, Done, EndpointJob, Failed, ModelJob
 from fivefold.subject.worker.watch import Limits, ending
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Task:
     """
 
     job: CheckJob
-    model: ModelJob | EndpointJob | None
+    model: ModelJob | EndpointJob | CommandJob | None
     training: ModelJob | None
     limits: Limits
 

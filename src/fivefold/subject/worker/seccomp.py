@@ -36,6 +36,9 @@ setxattr lsetxattr fsetxattr setxattrat removexattr lremovexattr fremovexattr re
 """.split()  # noqa: SIM905
 
 _TCP = ("socket", "connect")
+_PROGRAMS = frozenset({"fork", "vfork", "execve"})
+_NAMESPACES = tuple(1 << bit for bit in (7, 17, 25, 26, 27, 28, 29, 30))
+"""CLONE_NEWTIME, NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET."""
 _INTERNET = (2, 10)
 """AF_INET, AF_INET6."""
 _FAMILIES = 64
@@ -57,6 +60,13 @@ def _no_tcp(lib: Any) -> list[Any]:
     return [*families, lib.Arg(0, lib.GE, _FAMILIES), *kinds]
 
 
+def _no_clones(lib: Any, *, programs: bool) -> list[Any]:
+    """Return which calls of ``clone`` are refused: processes, or with ``programs`` only namespaces."""
+    if programs:
+        return [lib.Arg(0, lib.MASKED_EQ, flag, flag) for flag in _NAMESPACES]
+    return [lib.Arg(0, lib.MASKED_EQ, _CLONE_THREAD, 0)]
+
+
 @cache
 def available() -> bool:
     """Return whether the filter can be built here."""
@@ -67,20 +77,21 @@ def available() -> bool:
     return True
 
 
-def restrict(*, foreign: bool, network: bool = False) -> None:
+def restrict(*, foreign: bool, network: bool = False, programs: bool = False) -> None:
     """Load the filter into this process, for good.
 
     Args:
         foreign: Also refuse changes of modes, owners, times and attributes of files, which Landlock does not cover.
         network: Allow TCP connections that this process opens; Landlock names the port.
+        programs: Allow new processes and programs, in no namespace of their own; Landlock names the programs.
 
     Raises:
         OSError: The kernel refused.
     """
-    _build(foreign=foreign, network=network).load()
+    _build(foreign=foreign, network=network, programs=programs).load()
 
 
-def _build(*, foreign: bool, network: bool = False) -> Any:
+def _build(*, foreign: bool, network: bool = False, programs: bool = False) -> Any:
     import pyseccomp as lib
 
     rules = lib.SyscallFilter(lib.ALLOW)
@@ -94,13 +105,15 @@ def _build(*, foreign: bool, network: bool = False) -> Any:
         if number >= 0:
             rules.add_rule(action, number, *arguments)
 
+    spared = {*(_TCP if network else ()), *(_PROGRAMS if programs else ())}
     for name in (*_REFUSED, *(_FILE_ATTRIBUTES if foreign else ())):
-        if not (network and name in _TCP):
+        if name not in spared:
             add(refuse, name)
-    for argument in _no_tcp(lib) if network else ():
-        add(refuse, "socket", argument)
+    told = [("socket", argument) for argument in (_no_tcp(lib) if network else ())]
+    told += [("clone", argument) for argument in _no_clones(lib, programs=programs)]
+    for name, argument in told:
+        add(refuse, name, argument)
     add(lib.ERRNO(errno.ENOSYS), "clone3")
-    add(refuse, "clone", lib.Arg(0, lib.MASKED_EQ, _CLONE_THREAD, 0))
     for name in _OWN_ONLY:
         add(refuse, name, lib.Arg(0, lib.NE, os.getpid()))
     add(refuse, "prlimit64", lib.Arg(2, lib.NE, 0))

@@ -19,6 +19,7 @@ from fivefold.errors import SubjectError
 from fivefold.subject.worker import confine, frames
 from fivefold.subject.worker.messages import (
     CheckJob,
+    CommandJob,
     EndpointJob,
     Exited,
     Hello,
@@ -79,6 +80,7 @@ class _Server:
             for pid in self._children:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
+                _end_group(pid)
 
     def _command(self) -> None:
         message: ToServer
@@ -102,6 +104,7 @@ class _Server:
         for pid, known in self._children.items():
             if known == token:
                 os.kill(pid, signal.SIGKILL)
+                _end_group(pid)
 
     def _spawn(self, message: Spawn, descriptor: int) -> None:
         gc.freeze()
@@ -129,7 +132,14 @@ class _Server:
             self._select.unregister(handle)
             os.close(handle)
         self._unwatched.discard(pid)
+        _end_group(pid)
         frames.send(self._parent, Exited(token=self._children.pop(pid), status=status))
+
+
+def _end_group(pid: int) -> None:
+    """End what a child started: all of it is in the group that the child leads, and cannot leave it."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
 
 
 def _child(message: Spawn, descriptor: int, server: int) -> None:
@@ -147,6 +157,10 @@ def _child(message: Spawn, descriptor: int, server: int) -> None:
             from fivefold.subject.worker.endpoint_child import main as endpoint
 
             code = endpoint(frames.parse(message.job, EndpointJob), CHILD, server)
+        elif message.kind == "command":
+            from fivefold.subject.worker.command_child import main as command
+
+            code = command(frames.parse(message.job, CommandJob), CHILD, server)
         else:
             from fivefold.subject.worker.model_child import main as model
 

@@ -22,6 +22,8 @@ class Limits:
         memory: Resident bytes beyond those of the engines.
         threads: Threads of one process.
         scratch: Bytes in one scratch folder.
+        entries: Files and folders there.
+        processes: Processes that a command may have at a time.
     """
 
     seconds: float
@@ -29,6 +31,7 @@ class Limits:
     threads: int = 256
     scratch: int = 512 * _MB
     entries: int = 10_000
+    processes: int = 64
 
 
 def broken(pid: int, scratch: Path, limits: Limits, baseline: int, *, files: bool) -> str:
@@ -53,6 +56,32 @@ def broken(pid: int, scratch: Path, limits: Limits, baseline: int, *, files: boo
         return f"started more than {limits.threads} threads"
     if files and _too_much(scratch, limits):
         return f"wrote more than {limits.scratch // _MB} MB or {limits.entries:,} files"
+    return ""
+
+
+def crowded(leader: int, limits: Limits) -> str:
+    """Return which limit the processes of a session break together, in words; empty if none.
+
+    Args:
+        leader: The process that leads the session.
+        limits: Memory and processes of all together.
+    """
+    resident = count = 0
+    for name in os.listdir("/proc"):  # noqa: PTH208
+        if not name.isdigit() or name == str(leader):
+            continue
+        try:
+            with open(f"/proc/{name}/stat", encoding="ascii", errors="replace") as file:  # noqa: PTH123
+                fields = file.read().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if len(fields) > 21 and int(fields[3]) == leader:
+            count += 1
+            resident += int(fields[21]) * os.sysconf("SC_PAGE_SIZE")
+    if count > limits.processes:
+        return f"started more than {limits.processes} processes"
+    if resident > limits.memory:
+        return f"needed more than {limits.memory // _MB:,} MB of memory"
     return ""
 
 
