@@ -127,6 +127,20 @@ def test_power_may_be_lost_at_any_operation(seed: int) -> None:
         assert segments.entry(found, book.size - 1) == b"after"
 
 
+def test_what_was_never_acknowledged_does_not_come_back_behind_later_entries() -> None:
+    """The first of two frames is torn; the second, still whole, must not follow a later entry of the same length."""
+    disk = SimulatedDisk()
+    book = _book(disk)
+    book.append([b"a" * 50, b"b" * 50])
+    name = segments.listed(disk)[0].name
+    disk.spoil(name, lambda data: _flip(data, 20))
+    book = _book(disk)
+    assert book.size == 0
+    book.append([b"c" * 50])
+    assert _read(disk) == [b"c" * 50]
+    assert _book(disk).size == 1
+
+
 @pytest.mark.parametrize("seed", [4, 5])
 def test_the_disk_may_fail_at_any_operation(seed: int) -> None:
     """The book stops, refuses what comes after, and holds what it acknowledged when opened again."""

@@ -28,7 +28,7 @@ prefix = "T "
 clauses = [
   { id = "1", asks = "Few errors.", checks = ["P3.accuracy"] },
   { id = "2", asks = "Signed.", checks = ["T2.signature"] },
-  { id = "3", asks = "Recorded.", checks = ["T4.record", "P3.accuracy"] },
+  { id = "3", asks = "Recorded.", checks = ["T4.tampering", "P3.accuracy"] },
   { id = "4", asks = "A purpose.", fields = ["application.purpose"] },
   { id = "5", asks = "Fixed before.", always = "It is in the plan." },
 ]
@@ -66,7 +66,7 @@ def test_a_clause_is_as_good_as_its_worst_check(tmp_path: Path) -> None:
         "T 6": "outside", "T 7": "outside",
     }  # fmt: skip
     assert lines["T 4"].unfilled == ("application.purpose",)
-    assert lines["T 3"].evidence == {"T4.record": "not built", "P3.accuracy": "pass"}
+    assert lines["T 3"].evidence == {"T4.tampering": "not built", "P3.accuracy": "pass"}
 
 
 @pytest.mark.parametrize("outcome", [Outcome.INCONCLUSIVE, Outcome.ERROR, Outcome.NOT_RUN])

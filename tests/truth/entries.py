@@ -25,6 +25,7 @@ MODULES = {
     "P3.accuracy": "accuracy",
     "P3.membership": "membership",
     "T2.signature": "signature",
+    "T4.record": "record",
 }
 """Check id to the module of this package that makes its subjects."""
 

@@ -35,6 +35,7 @@ class Command:
 
 
 _START, _RUN, _TRUST = "Start", "Measure and read", "Keys, trust and exemptions"
+_RECORD = "What happened"
 
 COMMANDS: dict[str, Command] = {
     "init": Command("init:init", "Propose a manifest from a table and a model.", _START),
@@ -54,12 +55,21 @@ COMMANDS: dict[str, Command] = {
     "model sign": Command("model_:sign", "Sign the model's files (OpenSSF model signing).", _TRUST),
     "model convert": Command("convert:convert", "Say why a model file is refused and how to export it.", _TRUST),
     "model verify": Command("model_:verify", "Verify the model's signature.", _TRUST),
+    "record show": Command("record_:show", "Show one record.", _RECORD),
+    "record search": Command("record_:search", "Find records by case, person, kind and time.", _RECORD),
+    "record trace": Command("record_:trace", "What led to a record, and what came of it.", _RECORD),
+    "record prove": Command("record_:prove", "Prove that a record stands in the log, in a file.", _RECORD),
+    "record fsck": Command("record_:fsck", "Read the whole record again and name what does not hold.", _RECORD),
+    "record checkpoint": Command("record_:checkpoint", "Print the newest checkpoint, to keep elsewhere.", _RECORD),
+    "record erase": Command("record_:erase", "Destroy a person's keys; proofs go on to hold.", _RECORD),
+    "record export": Command("record_:export", "Write records as CloudEvents, one a line.", _RECORD),
 }
 
 GROUPS = {
     "key": "Signing keys.",
     "trust": "Whom you trust, in which role.",
     "model": "The model and its signature.",
+    "record": "The record of what happened.",
 }
 
 

@@ -25,7 +25,8 @@ _ANSWERS = {
 
 def verify(
     folder: Annotated[
-        Path, typer.Argument(help="The evidence folder, or the application's.", metavar="FOLDER")
+        Path,
+        typer.Argument(help="Evidence folder, or the application's, or a file of `record prove`.", metavar="FOLDER"),
     ] = Path(),
     trust: Annotated[
         Path | None, typer.Option(help="Whom to trust (default: your own trust file).", metavar="FILE")
@@ -59,6 +60,10 @@ def verify(
     from fivefold.evidence.verify import verify as verify_folder
     from fivefold.keys import store
 
+    if folder.is_file():
+        from fivefold.cli import _proof
+
+        sys.exit(_proof.verify(folder, trust, json=json))
     place = _evidence(folder)
     files = read_folder(place)
     root = application or beside(place, files)

@@ -82,9 +82,16 @@ class CheckSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
 
 class Pack(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A ``pack.toml``."""
+    """A ``pack.toml``.
+
+    Attributes:
+        name: The room.
+        provides: What commands may ask for besides checks: name to ``module:function``.
+        checks: Its checks.
+    """
 
     name: str
+    provides: dict[str, str] = {}
     checks: tuple[CheckSpec, ...] = msgspec.field(name="check", default=())
 
 
@@ -121,3 +128,15 @@ def resolve(check_id: str) -> Check:
     """
     module, _, name = checks()[check_id].implementation.partition(":")
     return cast("Check", getattr(importlib.import_module(module), name))
+
+
+def provided(name: str) -> Any:
+    """Import what a pack provides under a name, for a command.
+
+    Raises:
+        KeyError: No pack provides it.
+        ImportError: An engine that it needs is not installed.
+    """
+    target = {key: value for pack in packs() for key, value in pack.provides.items()}[name]
+    module, _, attribute = target.partition(":")
+    return getattr(importlib.import_module(module), attribute)

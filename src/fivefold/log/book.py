@@ -161,7 +161,8 @@ class Book:
 
     def _wipe(self, segment: Segment, used: int) -> None:
         length = self.disk.size(segment.name)
-        if any(self.disk.read(segment.name, used, length - used)):
+        rest = self.disk.read(segment.name, used, length - used)
+        if rest.count(0) != len(rest):
             self.disk.write(segment.name, used, bytes(length - used))
             self.disk.sync(segment.name)
 

@@ -1,0 +1,236 @@
+"""Commands ``record …``: what happened, found, shown, proven, audited, erased and handed on."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from math import isfinite
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fivefold.cli._io import EXIT_DONE, EXIT_FAILED, Json
+from fivefold.cli._text import say
+
+_Where = Annotated[Path, typer.Option("--in", help="The application's folder, or its manifest.", metavar="FOLDER")]
+_Which = Annotated[str, typer.Argument(help="A record's id, or its position.", metavar="ID")]
+
+
+def show(which: _Which, where: _Where = Path(), *, json: Json = False) -> None:
+    """Show one record: kind, time, words, and the arrays' names, types and lengths.
+
+    Example: [bold]fivefold record show 42 --in my-app[/bold]
+    """
+    found = _reading(where).get(which)
+    say(json=json, value=_value(found), lines=_lines(found))
+
+
+def search(  # noqa: PLR0917  the options of a command
+    case: Annotated[str, typer.Option(help="Of this case.")] = "",
+    person: Annotated[str, typer.Option(help="About this person.")] = "",
+    kind: Annotated[str, typer.Option(help="Of this kind, for example decision.")] = "",
+    since: Annotated[str, typer.Option(help="From this time on, in UTC, for example 2026-11-24T03:00.")] = "",
+    until: Annotated[str, typer.Option(help="Before this time, in UTC.")] = "",
+    most: Annotated[int, typer.Option(help="Most records to show.", min=1)] = 1000,
+    where: _Where = Path(),
+    *,
+    json: Json = False,
+) -> None:
+    """Find records; without a condition, all of them.
+
+    Example: [bold]fivefold record search --case loan-17 --in my-app[/bold]
+    """
+    bounds = {"since": _time(since, 0), "until": _time(until, 1 << 63)}
+    found: list[Any] = []
+    for item in _reading(where).search(case=case, person=person, kind=kind, **bounds):
+        found.append(item)
+        if len(found) >= most:
+            break
+    say(json=json, value=[_value(item) for item in found], lines=[_line(item) for item in found] or ["Nothing fits."])
+
+
+def trace(which: _Which, where: _Where = Path(), *, json: Json = False) -> None:
+    """Show a record's whole case in order: what led to it, and what came of it.
+
+    Example: [bold]fivefold record trace 42 --in my-app[/bold]
+    """
+    found = _reading(where).trace(which)
+    say(json=json, value=[_value(item) for item in found], lines=[_line(item) for item in found])
+
+
+def prove(which: _Which, where: _Where = Path()) -> None:
+    """Write the proof that a record stands in the log to standard output; it shows id, kind and time, no content.
+
+    Example: [bold]fivefold record prove 42 > 42.tlog-proof && fivefold verify 42.tlog-proof[/bold]
+    """
+    sys.stdout.write(_reading(where).prove(which).decode())
+
+
+def fsck(
+    where: _Where = Path(),
+    kept: Annotated[
+        list[Path] | None,
+        typer.Option(help="A checkpoint kept elsewhere (repeatable): finds rewriting by the owner.", metavar="FILE"),
+    ] = None,
+    trust: Annotated[Path | None, typer.Option(help="Trust file (default: your own).", metavar="FILE")] = None,
+    *,
+    json: Json = False,
+) -> None:
+    """Read the whole record again: every entry, hash, checkpoint and blob. Exit code 1 if anything does not hold.
+
+    Example: [bold]fivefold record fsck --in my-app --kept checkpoint-of-last-week[/bold]
+    """
+    from fivefold.keys import store
+    from fivefold.keys import trust as trust_file
+
+    keys = trust_file.holders(trust_file.read(store.read_trust(trust)), "log", store.utc_now())
+    found = _reading(where).audit(keys, tuple(_file(path) for path in kept or ()))
+    lines = [f"{found.size:,} records, {found.covered:,} of them under the checkpoint."]
+    lines += [f"  {fault.text} [{fault.code}]" for fault in found.faults]
+    lines.append("It does NOT hold." if found.faults else "All of it holds.")
+    if not kept:
+        lines.append("No checkpoint kept elsewhere was given: rewriting by who holds the log's key would not show.")
+    say(json=json, value=found, lines=lines)
+    sys.exit(EXIT_FAILED if found.faults else EXIT_DONE)
+
+
+def checkpoint(where: _Where = Path()) -> None:
+    """Print the newest checkpoint; keep it where the owner of this machine cannot change it.
+
+    Example: [bold]fivefold record checkpoint --in my-app > /elsewhere/checkpoint[/bold]
+    """
+    from fivefold.log.book import CHECKPOINT
+
+    place, _, _ = _place(where)
+    sys.stdout.write(_file(place / CHECKPOINT).decode())
+
+
+def erase(
+    person: Annotated[str, typer.Argument(help="The person to forget.", metavar="PERSON")],
+    where: _Where = Path(),
+    *,
+    json: Json = False,
+) -> None:
+    """Destroy a person's keys: what was recorded about the person can be read by nobody, and every proof holds.
+
+    Example: [bold]fivefold record erase "Jane Doe" --in my-app[/bold]
+    """
+    from fivefold.contract.registry import provided
+
+    place, application, _ = _place(where)
+    with provided("record.write")(place, application) as recorder:
+        count = recorder.erase(person)
+    line = f"{count} key{'' if count == 1 else 's'} destroyed; the erasure is recorded."
+    say(json=json, value={"keys": count}, lines=[line])
+
+
+def export(
+    where: _Where = Path(),
+    case: Annotated[str, typer.Option(help="Of this case.")] = "",
+    kind: Annotated[str, typer.Option(help="Of this kind.")] = "",
+) -> None:
+    """Write records as CloudEvents 1.0 in JSON, one a line; the words, not the arrays.
+
+    Example: [bold]fivefold record export --in my-app > events.jsonl[/bold]
+    """
+    from fivefold.contract.codec import canonical
+
+    _, application, _ = _place(where)
+    for item in _reading(where).search(case=case, kind=kind):
+        event = {
+            "specversion": "1.0",
+            "id": item.id,
+            "source": f"fivefold/{application}/record",
+            "type": f"fivefold.record.{item.kind}",
+            "time": _stamp(item.at),
+            "datacontenttype": "application/json",
+            "data": _value(item),
+        }
+        sys.stdout.write(canonical(event).decode() + "\n")
+
+
+def _place(where: Path) -> tuple[Path, str, dict[str, Any]]:
+    """Return the record's folder, the application's id and the control's options."""
+    from fivefold.errors import InputError
+    from fivefold.manifest.reader import read
+
+    manifest = read(where)
+    options = manifest.controls.get("T4", {})
+    place = (manifest.root / str(options.get("store", "record"))).resolve()
+    if not place.is_relative_to(manifest.root.resolve()) or place == manifest.root.resolve():
+        raise InputError(
+            "recorder.place",
+            "controls.T4.store leaves the folder of the manifest.",
+            where=str(manifest.file),
+            remedy="Name a folder below it, for example `record`.",
+        )
+    return place, manifest.application.id, options
+
+
+def _reading(where: Path) -> Any:
+    from fivefold.contract.registry import provided
+
+    place, application, _ = _place(where)
+    return provided("record.read")(place, application)
+
+
+def _file(path: Path) -> bytes:
+    from fivefold.errors import InputError
+
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError("recorder.file", f"it cannot be read ({error.strerror}).", where=str(path)) from None
+
+
+def _time(text: str, default: int) -> int:
+    from fivefold.errors import InputError
+
+    if not text:
+        return default
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise InputError("recorder.time", f"{text!r} is no time.", remedy="Write 2026-11-24T03:00.") from None
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1_000_000_000)
+
+
+def _stamp(at: int) -> str:
+    return datetime.fromtimestamp(at / 1e9, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _value(found: Any) -> dict[str, Any]:
+    value: dict[str, Any] = {"index": found.index, "id": found.id, "kind": found.kind, "at": _stamp(found.at)}
+    if found.body is None:
+        return value | {"erased": True}
+    body = found.body
+    value |= {"case": body.case, "person": body.person, "fields": _plain(body.fields), "model": body.model}
+    value["tensors"] = [{"name": item.name, "dtype": item.dtype, "shape": list(item.shape)} for item in body.tensors]
+    return value | {"links": list(body.links), "trace": body.trace}
+
+
+def _plain(value: Any) -> Any:
+    """Return a value that JSON can hold: numbers beyond it as text, bytes in hexadecimal."""
+    if isinstance(value, dict):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, bytes):
+        return value.hex()
+    beyond = isinstance(value, int) and abs(value) > 2**53
+    return str(value) if beyond or (isinstance(value, float) and not isfinite(value)) else value
+
+
+def _line(found: Any) -> str:
+    said = "erased" if found.body is None else ", ".join(f"{name}={value}" for name, value in found.body.fields.items())
+    case = "" if found.body is None else f" {found.body.case}"
+    return f"{found.index:>8} {_stamp(found.at)} {found.kind:<14} {found.id}{case} {said}".rstrip()
+
+
+def _lines(found: Any) -> list[str]:
+    lines = [_line(found)]
+    if found.body is not None:
+        lines += [f"    {item.name}: {item.dtype} {list(item.shape)}" for item in found.body.tensors[:50]]
+        lines += [f"    follows from {link}" for link in found.body.links]
+    return lines

@@ -1,0 +1,1 @@
+"""Store: the only SQL of the product; rooms own their tables."""

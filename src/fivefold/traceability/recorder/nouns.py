@@ -1,0 +1,132 @@
+"""Records: what is kept of one event, and the leaf that the log commits to."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any, Literal, get_args
+
+import msgspec
+
+from fivefold.errors import InputError
+
+Kind = Literal[
+    "input", "output", "decision", "action", "sensor", "status", "alarm", "data-operation", "model-change",
+    "approval", "outcome", "erasure", "gap",
+]  # fmt: skip
+KINDS: tuple[Kind, ...] = get_args(Kind)
+LEAF_VERSION = 1
+MAX_TEXT = 4096
+"""Longest text of a case or a person."""
+
+
+class Tensor(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=True):
+    """One named array as it was handed over.
+
+    Attributes:
+        name: For example the column.
+        dtype: As numpy writes it (``<f8``), or ``text``: then ``data`` is the message-pack list of the values.
+        shape: Its lengths.
+        data: Raw bytes in C order.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    data: bytes
+
+
+class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What only holders of the person's key can read.
+
+    Attributes:
+        case: What belongs together, as the caller names it.
+        person: Whom it is about; empty: nobody.
+        fields: Words and numbers.
+        tensors: Arrays, bit for bit.
+        model: Digest of the model that answered; empty: not said.
+        links: Ids of earlier records that this one follows from.
+        trace: OpenTelemetry trace id; empty: none.
+    """
+
+    case: str
+    person: str = ""
+    fields: dict[str, Any] = {}
+    tensors: tuple[Tensor, ...] = ()
+    model: str = ""
+    links: tuple[str, ...] = ()
+    trace: str = ""
+
+
+class Leaf(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=True):
+    """An entry of the log: nothing in it can be read or guessed without a key, but for id, kind and time.
+
+    Attributes:
+        version: 1.
+        id: 16 bytes, UUIDv7.
+        kind: One of :data:`KINDS`.
+        at: Nanoseconds since 1970 by the local clock; it orders nothing, the position does.
+        case: Keyed hash of the case, 16 bytes.
+        person: Keyed hash of the person, 16 bytes; empty: nobody.
+        key: Id of the key that seals the body.
+        sealed: The sealed body; empty if it lies in a blob.
+        blob: SHA-256 of the sealed body where it is larger than an entry may be.
+    """
+
+    version: int
+    id: bytes
+    kind: Kind
+    at: int
+    case: bytes
+    person: bytes
+    key: bytes
+    sealed: bytes
+    blob: bytes = b""
+
+
+def new_id(now: int) -> bytes:
+    """Return a UUIDv7 (RFC 9562, section 5.7) for ``now`` in nanoseconds since 1970."""
+    head = (now // 1_000_000).to_bytes(6, "big")
+    rest = bytearray(secrets.token_bytes(10))
+    rest[0] = 0x70 | rest[0] & 0x0F
+    rest[2] = 0x80 | rest[2] & 0x3F
+    return head + bytes(rest)
+
+
+def bound(leaf: Leaf) -> bytes:
+    """Return what a sealed body is bound to: it cannot be moved to another id, kind, time, case or person."""
+    return msgspec.msgpack.encode((leaf.version, leaf.id, leaf.kind, leaf.at, leaf.case, leaf.person, leaf.key))
+
+
+def tensors(batch: Any) -> tuple[Tensor, ...]:
+    """Return the tensors of a mapping from names to arrays (a data frame too: one tensor per column).
+
+    Raises:
+        InputError: ``recorder.batch`` for values that are neither numbers nor text.
+    """
+    names = list(batch.keys()) if hasattr(batch, "keys") else None
+    if names is None:
+        raise InputError("recorder.batch", "a batch is a mapping from names to arrays.")
+    return tuple(_tensor(str(name), batch[name]) for name in names)
+
+
+def _tensor(name: str, value: Any) -> Tensor:
+    array = value.to_numpy() if hasattr(value, "to_numpy") else value
+    if hasattr(array, "dtype") and array.dtype.kind in "biufcMm":
+        return Tensor(name, array.dtype.str, tuple(array.shape), array.tobytes())
+    values = array.tolist() if hasattr(array, "tolist") else list(array) if isinstance(array, list | tuple) else array
+    shape = tuple(array.shape) if hasattr(array, "shape") else (len(values),) if isinstance(values, list) else ()
+    try:
+        return Tensor(name, "text", shape, msgspec.msgpack.encode(values, enc_hook=_plain))
+    except (TypeError, NotImplementedError, OverflowError, RecursionError):
+        raise InputError(
+            "recorder.batch", f"{name[:80]} holds values that cannot be kept.", remedy="Give numbers or text."
+        ) from None
+
+
+def _plain(value: Any) -> Any:
+    """Return a plain value for one that message pack does not know: numbers of numpy, markers of what is missing."""
+    if hasattr(value, "dtype") and hasattr(value, "item"):
+        return value.item()
+    if type(value).__name__ in ("NAType", "NaTType"):
+        return None
+    raise NotImplementedError

@@ -1,0 +1,228 @@
+"""Recorder: writes what happened in a case into the log; what it acknowledged is durable."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+import msgspec
+
+from fivefold.errors import InputError
+from fivefold.keys import ciphers
+from fivefold.log import frames
+from fivefold.log.book import Book
+from fivefold.log.segments import SEGMENT_BYTES
+from fivefold.log.writer import CHECKPOINT_SECONDS, Ticket, Writer
+from fivefold.traceability.recorder.nouns import (
+    LEAF_VERSION,
+    MAX_TEXT,
+    Body,
+    Kind,
+    Leaf,
+    Tensor,
+    bound,
+    new_id,
+    tensors,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from fivefold.keys.signing import Signer
+    from fivefold.log.disk import Disk
+    from fivefold.traceability.recorder.secrets_ import Secrets
+
+_ROOM = 1024
+"""Bytes of an entry that are kept for everything but the sealed body."""
+
+
+def blob_name(digest: bytes) -> str:
+    """Return the file that holds a body too large for an entry."""
+    return f"blob-{digest.hex()}"
+
+
+class Case:
+    """One case being recorded; ``with recorder.open(...) as case``.
+
+    ``input`` and ``status`` return at once; ``output`` and ``action``, on which others act, return once they and all
+    before them are durable; leaving the block waits for everything.
+    """
+
+    def __init__(self, recorder: Recorder, case: str, person: str, model: str, trace: str) -> None:
+        self._recorder, self._case, self._person, self._model, self._trace = recorder, case, person, model, trace
+        self._tickets: list[Ticket] = []
+        self._last = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _error: BaseException | None, _t: TracebackType | None
+    ) -> None:
+        """Wait until all is durable; an exception inside the block is recorded and goes on.
+
+        Raises:
+            StorageError: Something could not be kept.
+        """
+        if kind is not None:
+            self.add("alarm", {"broke off": kind.__name__})
+        for ticket in self._tickets:
+            ticket.wait()
+
+    def input(self, batch: Any) -> str:
+        """Record what the model was asked: a mapping from names to arrays, kept bit for bit; return the record's id."""
+        return self.add("input", batch=batch)
+
+    def sensor(self, batch: Any, **fields: Any) -> str:
+        """Record sensor data: a chunk of samples as arrays."""
+        return self.add("sensor", fields, batch=batch)
+
+    def status(self, **fields: Any) -> str:
+        """Record the running status, for example ``mode="degraded"``."""
+        return self.add("status", fields)
+
+    def output(self, batch: Any, **fields: Any) -> str:
+        """Record what the model answered; durable when this returns."""
+        return self.add("output", fields, batch=batch, wait=True)
+
+    def action(self, who: str, what: str, reason: str = "") -> str:
+        """Record what a person or a system did; durable when this returns."""
+        return self.add("action", {"who": who, "what": what, "reason": reason}, wait=True)
+
+    def add(self, kind: Kind, fields: dict[str, Any] | None = None, *, batch: Any = None, wait: bool = False) -> str:
+        """Record anything; each record links to the one before it in the case.
+
+        Raises:
+            InputError: ``recorder.batch`` or ``recorder.fields`` for what cannot be kept.
+            StorageError: The log stopped.
+        """
+        body = Body(
+            case=self._case,
+            person=self._person,
+            fields=fields or {},
+            tensors=() if batch is None else tensors(batch),
+            model=self._model,
+            links=(self._last,) if self._last else (),
+            trace=self._trace,
+        )
+        self._last, ticket = self._recorder.submit(kind, body)
+        self._tickets.append(ticket)
+        if wait and not self._recorder.queued:
+            ticket.wait()
+        return self._last
+
+
+class Recorder:
+    """The one writer of an application's record.
+
+    Attributes:
+        queued: Whether outputs and actions return before they are durable.
+
+    Threat: what happened is rewritten, lost in a crash, or read by who takes the disk.
+    Limit: whoever is recorded wrongly from the start is wrong for ever; a record is as true as its caller.
+    """
+
+    def __init__(
+        self,
+        disk: Disk,
+        origin: str,
+        signer: Signer,
+        secrets: Secrets,
+        *,
+        clock: Callable[[], int] = time.time_ns,
+        checkpoint_seconds: float = CHECKPOINT_SECONDS,
+        queued: bool = False,
+        segment_bytes: int = SEGMENT_BYTES,
+        closing: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Open or begin the record.
+
+        Args:
+            disk: Where the log lies.
+            origin: The log's name.
+            signer: Signs its checkpoints.
+            secrets: Keys of people and of the index.
+            clock: Nanoseconds since 1970.
+            checkpoint_seconds: Longest time between an entry and the checkpoint over it.
+            queued: Outputs and actions do not wait until they are durable; a crash may lose what the caller was
+                told is kept.
+            segment_bytes: How much is reserved at a time.
+            closing: Called last by :meth:`close`.
+
+        Raises:
+            TrustError: The log is not as its checkpoint says; see :class:`fivefold.log.book.Book`.
+            StorageError: ``log.disk``.
+        """
+        self._disk, self._secrets, self._clock, self._closing = disk, secrets, clock, closing
+        self.queued = queued
+        self._writer = Writer(
+            Book(disk, origin, signer, segment_bytes=segment_bytes), checkpoint_seconds=checkpoint_seconds
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def open(self, case: str, *, subject: str = "", model: str = "", trace: str = "") -> Case:
+        """Begin, or go on with, a case.
+
+        Args:
+            case: What belongs together.
+            subject: The person whom it is about: erasing that person makes the case's records unreadable.
+            model: Digest of the model that answers.
+            trace: OpenTelemetry trace id.
+
+        Raises:
+            InputError: ``recorder.case`` for an empty or very long name.
+        """
+        if not case or len(case) > MAX_TEXT or len(subject) > MAX_TEXT:
+            raise InputError("recorder.case", f"a case has a name of 1 to {MAX_TEXT} characters.")
+        return Case(self, case, subject, model, trace)
+
+    def submit(self, kind: Kind, body: Body) -> tuple[str, Ticket]:
+        """Seal a body and queue it; return the record's id and the ticket to wait on."""
+        now = self._clock()
+        key_id, key = self._secrets.key_of(body.person)
+        person = self._secrets.tag("person", body.person) if body.person else b""
+        leaf = Leaf(LEAF_VERSION, new_id(now), kind, now, self._secrets.tag("case", body.case), person, key_id, b"")
+        try:
+            plain = msgspec.msgpack.encode(body)
+        except (TypeError, NotImplementedError, OverflowError, RecursionError):
+            raise InputError("recorder.fields", "a field holds a value that cannot be kept.") from None
+        sealed = ciphers.seal(key, plain, bound(leaf))
+        if len(sealed) > frames.MAX_ENTRY - _ROOM:
+            digest = hashlib.sha256(sealed).digest()
+            self._disk.replace(blob_name(digest), sealed)
+            leaf = msgspec.structs.replace(leaf, blob=digest)
+        else:
+            leaf = msgspec.structs.replace(leaf, sealed=sealed)
+        return leaf.id.hex(), self._writer.submit([msgspec.msgpack.encode(leaf)])
+
+    def erase(self, person: str) -> int:
+        """Destroy a person's keys and record that it was done; return how many keys there were.
+
+        The erasure names the person by keyed hash only.
+
+        Raises:
+            InputError: ``recorder.person`` for an empty name.
+            StorageError: The keys or the notice could not be written.
+        """
+        if not person:
+            raise InputError("recorder.person", "name the person to erase.")
+        count = self._secrets.destroy(person)
+        tag = self._secrets.tag("person", person).hex()
+        _, ticket = self.submit("erasure", Body(case=f"erasure {tag}", fields={"person": tag, "keys": count}))
+        ticket.wait()
+        return count
+
+    def close(self) -> None:
+        """Commit what waits and publish a checkpoint over all."""
+        self._writer.close()
+        self._closing()
+
+
+__all__ = ["Case", "Recorder", "Tensor", "blob_name"]

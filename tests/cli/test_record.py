@@ -1,0 +1,128 @@
+"""Commands `record …` on an application that somebody else wrote: found, proven, spoiled, erased."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from tests.subject.apps import build
+
+from fivefold.cli.main import run
+from fivefold.traceability.recorder import open_recorder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An application with three recorded cases."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    root = tmp_path / "app"
+    manifest = build(root, manifest={"controls": {"T4": {"store": "kept"}}})
+    with open_recorder(root / "kept", manifest.application.id) as recorder:
+        for number in range(3):
+            with recorder.open(f"loan {number}", subject=f"Jane {number}") as case:
+                case.input({"income": np.arange(3.0)})
+                case.output({"score": np.array([0.5])}, answer="yes")
+                case.add("action", {"who": "officer-7", "big": 2**60, "odd": [float("nan"), b"\1"]}, wait=True)
+    return root
+
+
+def _run(words: list[str], capsys: pytest.CaptureFixture[str], code: int = 0) -> str:
+    with pytest.raises(SystemExit) as left:
+        run(words)
+    said = capsys.readouterr()
+    assert left.value.code == code, said
+    return said.out + said.err
+
+
+def _json(words: list[str], capsys: pytest.CaptureFixture[str], code: int = 0) -> object:
+    return json.loads(_run([*words, "--json"], capsys, code))
+
+
+def test_records_are_found_shown_and_traced(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By case, person, kind and time; a trace is the whole case."""
+    found = _json(["record", "search", "--case", "loan 1", "--in", str(app)], capsys)
+    assert [item["kind"] for item in found] == ["input", "output", "action"]
+    assert [item["index"] for item in found] == [3, 4, 5]
+    for words, count in (
+        (["--person", "Jane 2"], 3), (["--kind", "action"], 3), (["--since", "2100-01-01"], 0),
+        (["--until", "2100-01-01"], 9), (["--most", "2"], 2), ([], 9),
+    ):  # fmt: skip
+        assert len(_json(["record", "search", *words, "--in", str(app)], capsys)) == count, words
+    shown = _json(["record", "show", found[0]["id"], "--in", str(app)], capsys)
+    assert shown["tensors"] == [{"name": "income", "dtype": "<f8", "shape": [3]}]
+    assert _json(["record", "trace", "4", "--in", str(app)], capsys) == found
+    words = _run(["record", "trace", found[2]["id"], "--in", str(app)], capsys)
+    assert "officer-7" in words
+    assert "income: <f8 [3]" in _run(["record", "show", "3", "--in", str(app)], capsys)
+
+
+def test_a_proof_is_verified_by_itself(app: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By whoever trusts the log's key; exit 3 for a stranger's, 1 for one that was changed; no content in it."""
+    proof = tmp_path / "4.tlog-proof"
+    proof.write_text(_run(["record", "prove", "4", "--in", str(app)], capsys))
+    value = _json(["verify", str(proof)], capsys)
+    assert (value["index"], value["size"], value["record"]["kind"]) == (4, 9, "output")
+    empty = tmp_path / "trust.json"
+    empty.write_text('{"keys":[],"version":1}')
+    assert "log.unknown-key" in _run(["verify", str(proof), "--trust", str(empty)], capsys, 3)
+    proof.write_text(proof.read_text().replace("index 4", "index 5"))
+    assert "log.bad-proof" in _run(["verify", str(proof)], capsys, 1)
+    proof.write_text("no proof")
+    assert "log.malformed-proof" in _run(["verify", str(proof)], capsys, 1)
+
+
+def test_fsck_names_planted_tampering(app: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A bit flipped in a segment; and a record that was put back, which only a kept checkpoint shows."""
+    assert "All of it holds" in _run(["record", "fsck", "--in", str(app)], capsys)
+    kept = tmp_path / "checkpoint"
+    kept.write_text(_run(["record", "checkpoint", "--in", str(app)], capsys))
+    assert _json(["record", "fsck", "--in", str(app), "--kept", str(kept)], capsys)["faults"] == []
+    segment = next((app / "kept").glob("segment-*"))
+    whole = segment.read_bytes()
+    segment.write_bytes(whole[:100] + bytes([whole[100] ^ 1]) + whole[101:])
+    found = _json(["record", "fsck", "--in", str(app)], capsys, 1)
+    assert "log.truncated" in {fault["code"] for fault in found["faults"]}
+    (app / "kept" / "checkpoint").unlink()
+    segment.write_bytes(bytes(100))
+    found = _json(["record", "fsck", "--in", str(app), "--kept", str(kept)], capsys, 1)
+    assert {"log.no-checkpoint", "log.truncated"} <= {fault["code"] for fault in found["faults"]}
+
+
+def test_an_erased_person_is_gone_and_the_rest_stays(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Search and trace say erased; fsck holds; the export has no word of the person."""
+    assert "1 key destroyed" in _run(["record", "erase", "Jane 1", "--in", str(app)], capsys)
+    found = _json(["record", "search", "--person", "Jane 1", "--in", str(app)], capsys)
+    assert [item.get("erased") for item in found] == [True] * 3
+    assert "erased" in _run(["record", "trace", "4", "--in", str(app)], capsys)
+    _run(["record", "fsck", "--in", str(app)], capsys)
+    events = [json.loads(line) for line in _run(["record", "export", "--in", str(app)], capsys).splitlines()]
+    assert len(events) == 10
+    assert {event["specversion"] for event in events} == {"1.0"}
+    assert "Jane 1" not in json.dumps(events)
+    assert "Jane 2" in json.dumps(events)
+    assert events[2]["data"]["fields"] == {"who": "officer-7", "big": str(2**60), "odd": ["nan", "01"]}
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [(["show", "99"], "recorder.unknown"), (["search", "--since", "soon"], "recorder.time"),
+     (["fsck", "--kept", "nowhere"], "recorder.file"), (["erase", ""], "recorder.person")],
+)  # fmt: skip
+def test_what_cannot_be_used_is_refused(
+    app: Path, words: list[str], code: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With its code and exit 2."""
+    assert code in _run(["record", *words, "--in", str(app)], capsys, 2)
+
+
+def test_a_record_stays_in_the_applications_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A store that leaves it is refused; without a record there is nothing to show."""
+    build(tmp_path / "out", manifest={"controls": {"T4": {"store": "../elsewhere"}}})
+    assert "recorder.place" in _run(["record", "search", "--in", str(tmp_path / "out")], capsys, 2)
+    build(tmp_path / "none")
+    assert "recorder.none" in _run(["record", "search", "--in", str(tmp_path / "none")], capsys, 2)
