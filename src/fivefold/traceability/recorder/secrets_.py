@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from fivefold.store.people import People
 
 TAG_BYTES = 16
+_MOST_KNOWN = 10_000
 
 
 class Secrets:
@@ -32,6 +34,8 @@ class Secrets:
             people: The store of wrapped keys.
         """
         self._people = people
+        self._lock = threading.Lock()
+        self._known: dict[str, tuple[bytes, bytes]] = {}
         self._master = ciphers.derive(secret, info=b"fivefold recorder master v1")
         self._index = ciphers.derive(secret, info=b"fivefold recorder index v1")
 
@@ -40,7 +44,18 @@ class Secrets:
         return ciphers.keyed_hash(self._index, f"{what}\0{text}".encode())[:TAG_BYTES]
 
     def key_of(self, person: str) -> tuple[bytes, bytes]:
-        """Return (key id, key) of a person, made on first use; nobody (empty) has a key of the application."""
+        """Return (key id, key) of a person, made on first use; nobody (empty) has a key of the application.
+
+        Keys in use are remembered: a record has one writer, and only that writer erases.
+        """
+        with self._lock:
+            if person not in self._known:
+                if len(self._known) >= _MOST_KNOWN:
+                    self._known.clear()
+                self._known[person] = self._find(person)
+            return self._known[person]
+
+    def _find(self, person: str) -> tuple[bytes, bytes]:
         tag = self.tag("person", person)
         found = self._people.current(tag)
         if found is not None:
@@ -51,7 +66,9 @@ class Secrets:
 
     def destroy(self, person: str) -> int:
         """Destroy all keys of a person; return how many there were."""
-        return self._people.erase(self.tag("person", person))
+        with self._lock:
+            self._known.pop(person, None)
+            return self._people.erase(self.tag("person", person))
 
     def read(self, leaf: Leaf, sealed: bytes) -> Body | None:
         """Return a leaf's body; None if its key was destroyed.
