@@ -236,7 +236,16 @@ class Bench:
         confinement = Confinement(read=read, scratch="", file_bytes=_MODEL_FILE, foreign=True)
         model = self.manifest.model
         onnx = model.onnx if model and not training else ""
-        return ModelJob(folder=app, target=target, training=training, seed=seed, confinement=confinement, onnx=onnx)
+        weights = model.path if model and model.factory and model.path.lower().endswith(".safetensors") else ""
+        return ModelJob(
+            folder=app,
+            target=target,
+            training=training,
+            seed=seed,
+            confinement=confinement,
+            onnx=onnx,
+            weights=weights,
+        )
 
     def _modules(self) -> tuple[str, ...]:
         """Return the modules that the model's own code imports; the worker loads those of known engines once."""

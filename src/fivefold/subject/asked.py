@@ -10,6 +10,7 @@ import numpy as np
 from fivefold.contract.subject import Capabilities
 from fivefold.errors import SubjectError, UnsupportedError
 from fivefold.subject import answers
+from fivefold.subject.remote import RemoteModel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,6 +36,7 @@ class AskedSubject:
         access: How it is asked.
         fit: Trains a new model on a table with a seed; None: the application cannot.
         retrains: Whether :meth:`retrain` is offered.
+        gradients: Whether :meth:`gradient` is offered; the model is then behind a socket.
         bounds: Returns the most rows of one call (0: as many as we send) and the calls that are left (None: no
             budget); None: the model has no such bounds.
     """
@@ -43,6 +45,7 @@ class AskedSubject:
     access: Access
     fit: Callable[[Table, int], Subject] | None = field(default=None, compare=False)
     retrains: bool = False
+    gradients: bool = False
     bounds: Callable[[], tuple[int, int | None]] | None = field(default=None, compare=False)
 
     @property
@@ -63,6 +66,7 @@ class AskedSubject:
             scores=self.access.score is not None,
             retrains=self.retrains,
             perturbable=True,
+            gradients=self.gradients,
             max_rows=rows or MAX_ROWS,
             calls_left=calls,
         )
@@ -98,9 +102,25 @@ class AskedSubject:
             raise UnsupportedError("model.no-training", "no training factory is named.")
         return self.fit(table, seed)
 
-    def gradient(self, table: Table, target: np.ndarray, loss: Loss) -> tuple[np.ndarray, np.ndarray]:  # noqa: ARG002
-        """Refuse; see :class:`fivefold.contract.subject.Subject`."""
-        raise UnsupportedError("model.no-gradients", "the model gives no gradients.")
+    def gradient(self, table: Table, target: np.ndarray, loss: Loss) -> tuple[np.ndarray, np.ndarray]:
+        """Return losses and gradients; see :class:`fivefold.contract.subject.Subject`."""
+        raw, access = self.raw, self.access
+        if not self.gradients or not isinstance(raw, RemoteModel):
+            raise UnsupportedError("model.no-gradients", "the model gives no gradients.")
+        losses, slopes, at = [], [], 0
+        for part in chunks(table.features):
+            some = target[at : at + len(part)]
+            at += len(part)
+            one, slope = raw.slope(part, some, loss, access.order, linked=bool(access.link))
+            if one.shape != (len(part),) or slope.shape != part.shape:
+                raise SubjectError("model.shape", "the model's gradients do not fit the rows.")
+            if not (np.isfinite(one).all() and np.isfinite(slope).all()):
+                raise SubjectError("model.not-finite", "the model's gradients are NaN or infinite.")
+            losses.append(one)
+            slopes.append(slope)
+        if not losses:
+            return np.empty(0), np.empty((0, table.features.shape[1]), np.float32)
+        return np.concatenate(losses), np.concatenate(slopes)
 
     def _asked(self, method: Method, frame: pd.DataFrame) -> Iterator[tuple[int, np.ndarray]]:
         for part in chunks(frame):

@@ -86,7 +86,8 @@ def open_subject(job: CheckJob, store: Store, start: Callable[[bool], RemoteMode
     notes = tuple(note for note in (access.note, "" if fact.deterministic else _UNSTEADY) if note)
     fit = retrain if fact.retrains else None
     if outside is None:
-        return Opened(AskedSubject(raw, access, fit, retrains=fact.retrains), notes)
+        subject = AskedSubject(raw, access, fit, retrains=fact.retrains, gradients=fact.gradients)
+        return Opened(subject, notes)
     frame = sample(store)
     outside.watch(frame)
     subject = AskedSubject(outside.raw, access, fit, retrains=fact.retrains, bounds=outside.raw.bounds)

@@ -217,14 +217,16 @@ def _probed_outside(asked: Asked, frame: pd.DataFrame, what: Known, kind: ModelK
 def _probed(asked: Asked, frame: pd.DataFrame, what: Known, kind: ModelKind) -> ModelFact:
     raw = asked.open(False)  # noqa: FBT003
     said = raw.describe()
+    kind = "torch" if said.kind == "torch" else kind
     access = find(raw, frame, what)
     subject = AskedSubject(raw, access)
     first, again = _bytes(subject, access, frame), _bytes(subject, access, frame)
     return ModelFact(
         digest=asked.digest,
         kind=kind,
-        neural=said.neural if kind == "onnx" else None,
-        trees=said.trees if kind == "onnx" else None,
+        neural=said.neural if kind in ("onnx", "torch") else None,
+        trees=said.trees if kind in ("onnx", "torch") else None,
+        gradients=said.gradients,
         task=access.task,
         classes=access.classes,
         scores=access.score is not None,

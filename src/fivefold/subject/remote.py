@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fivefold.errors import SubjectError
-from fivefold.subject.batch import Tensor, encode, from_array
+from fivefold.subject.batch import Tensor, array, encode, from_array
 from fivefold.subject.model import Description
 from fivefold.subject.worker import frames
 from fivefold.subject.worker.messages import (
@@ -23,6 +23,8 @@ from fivefold.subject.worker.messages import (
     FromModel,
     Learn,
     Learnt,
+    Slope,
+    Sloped,
 )
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from fivefold.contract.subject import Loss
     from fivefold.subject.model import Form, Method
 
 ENDED = "model.ended"
@@ -91,6 +94,27 @@ class RemoteModel:
         if not isinstance(reply, Fitted):
             raise _odd()
 
+    def slope(
+        self, frame: pd.DataFrame, target: np.ndarray, loss: Loss, order: tuple[int, ...], *, linked: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return losses and gradients; see :meth:`fivefold.contract.subject.Subject.gradient`.
+
+        Raises:
+            SubjectError: The model gives none.
+        """
+        question = Slope(
+            batch=msgspec.msgpack.encode(encode(frame)),
+            target=msgspec.msgpack.encode(array(target)),
+            loss=loss,
+            order=order,
+            linked=linked,
+        )
+        reply = self._asked(question, min(_MOST, frames.SMALL + (_PER_ROW + 8 * frame.shape[1]) * len(frame)))
+        if not isinstance(reply, Sloped):
+            raise _odd()
+        losses = from_array(frames.parse(reply.losses, Tensor))
+        return losses, from_array(frames.parse(reply.slopes, Tensor))
+
     def learn(self, frame: pd.DataFrame) -> bytes:
         """Have a model elsewhere find out how it is asked; return that as message pack.
 
@@ -102,7 +126,9 @@ class RemoteModel:
             raise _odd()
         return reply.body
 
-    def _asked(self, message: Describe | Ask | Fit | Learn, cap: int) -> Described | Answered | Fitted | Learnt:
+    def _asked(
+        self, message: Describe | Ask | Fit | Learn | Slope, cap: int
+    ) -> Described | Answered | Fitted | Learnt | Sloped:
         try:
             frames.send(self.peer, message)
             reply: FromModel = frames.receive(self.peer, FromModel, cap)

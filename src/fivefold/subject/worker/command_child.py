@@ -34,6 +34,7 @@ from fivefold.subject.worker.messages import (
     Fit,
     Learn,
     Learnt,
+    Slope,
     ToModel,
 )
 
@@ -106,6 +107,8 @@ class _Serving:
     def _answer(self, message: ToModel) -> Answered | Learnt | Described:
         if isinstance(message, Fit):
             raise SubjectError("model.no-training", "a command cannot be trained.")
+        if isinstance(message, Slope):
+            raise SubjectError("model.no-gradients", "a command gives no gradients.")
         if isinstance(message, Describe):
             return Described(body=msgspec.msgpack.encode(Description(methods=("predict",))))
         frame = decode(frames.parse(message.batch, Batch))

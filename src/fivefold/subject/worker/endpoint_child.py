@@ -40,6 +40,7 @@ from fivefold.subject.worker.messages import (
     Fit,
     Learn,
     Learnt,
+    Slope,
     ToModel,
 )
 
@@ -110,6 +111,8 @@ class _Serving:
     def _answer(self, message: ToModel) -> Answered | Learnt | Described:
         if isinstance(message, Fit):
             raise SubjectError("model.no-training", "an endpoint cannot be trained.")
+        if isinstance(message, Slope):
+            raise SubjectError("model.no-gradients", "an endpoint gives no gradients.")
         if isinstance(message, Describe):
             return Described(body=msgspec.msgpack.encode(Description(methods=("predict",))))
         frame = decode(frames.parse(message.batch, Batch))

@@ -46,6 +46,7 @@ class ModelJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         training: ``target`` trains (``fit(table, rng)``) instead of loading.
         seed: Of the global random generators.
         onnx: Path of an ONNX file in ``folder`` that is the model; then ``target`` is empty.
+        weights: Path of a safetensors file in ``folder``, for a torch module that the factory makes.
     """
 
     folder: str
@@ -54,6 +55,7 @@ class ModelJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     seed: int
     confinement: Confinement
     onnx: str = ""
+    weights: str = ""
 
 
 class Purse(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -313,6 +315,24 @@ class Ask(_Message, frozen=True):
     batch: bytes
 
 
+class Slope(_Message, frozen=True):
+    """Give the loss of each row of a batch, and its gradient.
+
+    Attributes:
+        batch: Message pack of a batch.
+        target: Message pack of a tensor: class indices, or values.
+        loss: Which.
+        order: Class index of each output.
+        linked: The outputs are logits.
+    """
+
+    batch: bytes
+    target: bytes
+    loss: Literal["cross-entropy", "margin", "squared"]
+    order: tuple[int, ...]
+    linked: bool
+
+
 class Learn(_Message, frozen=True):
     """Find out how a model that lives elsewhere is asked, with these rows (message pack of a batch)."""
 
@@ -327,7 +347,7 @@ class Fit(_Message, frozen=True):
     seed: int
 
 
-ToModel = Describe | Ask | Fit | Learn
+ToModel = Describe | Ask | Fit | Learn | Slope
 
 
 # model process -> check process
@@ -353,6 +373,13 @@ class Learnt(_Message, frozen=True):
     calls: int = 0
 
 
+class Sloped(_Message, frozen=True):
+    """Losses and gradients (message pack of tensors)."""
+
+    losses: bytes
+    slopes: bytes
+
+
 class Fitted(_Message, frozen=True):
     """The training is done."""
 
@@ -367,4 +394,4 @@ class Broken(_Message, frozen=True):
     calls: int = 0
 
 
-FromModel = Described | Answered | Fitted | Learnt | Broken
+FromModel = Described | Answered | Fitted | Learnt | Sloped | Broken

@@ -17,7 +17,7 @@ import numpy as np
 
 from fivefold.contract.codec import MAX_FRAME
 from fivefold.errors import FivefoldError, SubjectError
-from fivefold.subject.batch import Batch, array, decode
+from fivefold.subject.batch import Batch, Tensor, array, decode, from_array
 from fivefold.subject.model import LocalModel, failure
 from fivefold.subject.training import make
 from fivefold.subject.worker import frames
@@ -33,6 +33,8 @@ from fivefold.subject.worker.messages import (
     FromModel,
     Learn,
     ModelJob,
+    Slope,
+    Sloped,
     ToModel,
 )
 
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fivefold.subject.files.onnx_model import OnnxModel
+    from fivefold.subject.files.torch_model import TorchModel
     from fivefold.subject.model import Description
 
 
@@ -78,8 +81,9 @@ class _Serving:
         self._function: Callable[..., Any] | None = None
         self._model: LocalModel | None = None
         self._onnx: OnnxModel | None = None
+        self._torch: TorchModel | None = None
 
-    def reply(self, message: Describe | Ask | Fit) -> Described | Answered | Fitted | Broken:
+    def reply(self, message: Describe | Ask | Fit | Slope) -> Described | Answered | Fitted | Sloped | Broken:
         try:
             return self._answer(message)
         except FivefoldError as error:
@@ -95,10 +99,12 @@ class _Serving:
             told = failure(error, "answering")
             return Broken(code=told.code, message=told.message, remedy=told.remedy, note=told.__notes__[0])
 
-    def _answer(self, message: Describe | Ask | Fit) -> Described | Answered | Fitted:
+    def _answer(self, message: Describe | Ask | Fit | Slope) -> Described | Answered | Fitted | Sloped:
         if isinstance(message, Fit):
             self._fit(message)
             return Fitted()
+        if isinstance(message, Slope):
+            return self._slope(message)
         if isinstance(message, Describe):
             if self._job.training and self._model is None:
                 self._named()
@@ -112,8 +118,31 @@ class _Serving:
         if self._model is None:
             if self._job.training:
                 raise SubjectError("model.untrained", "nothing was trained yet.")
-            self._model = LocalModel(self._from_file() if self._job.onnx else _foreign(self._named(), "loading"))
+            made = self._from_file() if self._job.onnx else self._taken(_foreign(self._named(), "loading"))
+            self._model = LocalModel(made)
         return self._model
+
+    def _taken(self, made: Any) -> Any:
+        """Return what a factory made; a torch module as a function of rows."""
+        from fivefold.subject.files.torch_model import TorchModel, is_module
+
+        if not is_module(made):
+            return made
+        weights = Path(self._job.folder) / self._job.weights if self._job.weights and not self._job.training else None
+        self._torch = TorchModel(made, weights, self._job.seed % 2**31)
+        return self._torch
+
+    def _slope(self, message: Slope) -> Sloped:
+        self._loaded()
+        if self._torch is None:
+            raise SubjectError("model.no-gradients", "the model gives no gradients.")
+        model, target = self._torch, from_array(frames.parse(message.target, Tensor))
+        frame = decode(frames.parse(message.batch, Batch))
+        losses, slopes = _foreign(
+            lambda: model.gradient(frame, target, message.loss, order=message.order, linked=message.linked),
+            "following gradients",
+        )
+        return Sloped(losses=msgspec.msgpack.encode(array(losses)), slopes=msgspec.msgpack.encode(array(slopes)))
 
     def _from_file(self) -> OnnxModel:
         from fivefold.subject.files.onnx_model import OnnxModel
@@ -124,6 +153,8 @@ class _Serving:
     def _described(self) -> Description:
         """Return what the model says of itself; what an ONNX file is made of is read by us."""
         said = self._loaded().describe()
+        if self._torch is not None:
+            return msgspec.structs.replace(said, kind="torch", neural=True, trees=False, gradients=True)
         if self._onnx is None:
             return msgspec.structs.replace(said, kind="", neural=None, trees=None, gradients=False)
         parts = self._onnx.inventory
@@ -136,7 +167,7 @@ class _Serving:
         target = frame.columns[-1]
         table = make(frame.iloc[:, :-1], frame[target].rename(message.target))
         rng = np.random.Generator(np.random.PCG64(message.seed))
-        self._model = LocalModel(_foreign(lambda: function(table, rng), "training"))
+        self._model = LocalModel(self._taken(_foreign(lambda: function(table, rng), "training")))
 
     def _named(self) -> Callable[..., Any]:
         """Import the application's function; the one import of foreign code there is."""

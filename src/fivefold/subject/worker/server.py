@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 
 _ENGINES = ("numpy", "pandas", "pyarrow")
 _CHILDREN = ("fivefold.subject.worker.check_child", "fivefold.subject.worker.model_child")
-_MAY_PRELOAD = frozenset({"numpy", "scipy", "pandas", "pyarrow", "sklearn", "onnx", "onnxruntime"})
+_MAY_PRELOAD = frozenset(
+    {"numpy", "scipy", "pandas", "pyarrow", "sklearn", "onnx", "onnxruntime", "torch", "safetensors"}
+)
 _CAP = 64 << 20
 _POLL = 0.05
 CHILD = 3
