@@ -75,6 +75,8 @@ def _file(manifest: Manifest, fact: ModelFact | None) -> Met:
     model = manifest.model
     if model is None or (fact is not None and fact.kind == "memory"):
         return "no", "the model has no file: it lives in memory only" if fact else "the manifest declares no model"
+    if model.endpoint:
+        return "no", "the model is an endpoint: its files are not here"
     named = model.path or model.files or model.factory or model.command
     return _YES if named else ("no", "the manifest names predictions only, and no file of the model")
 
