@@ -77,7 +77,9 @@ def _any(parts: list[bool | None]) -> bool | None:
 
 
 def _show(value: Scalar | None) -> str:
-    return "unknown" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    if value is None:
+        return "unknown"
+    return str(value).lower() if isinstance(value, bool) else str(value) or "empty"
 
 
 def _of_manifest(manifest: Manifest) -> Values:
