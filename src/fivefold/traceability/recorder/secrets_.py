@@ -36,8 +36,8 @@ class Secrets:
         self._people = people
         self._lock = threading.Lock()
         self._known: dict[str, tuple[bytes, bytes]] = {}
-        self._master = ciphers.derive(secret, info=b"fivefold recorder master v1")
-        self._index = ciphers.derive(secret, info=b"fivefold recorder index v1")
+        self._master = ciphers.derive(secret, info=b"fivefold/recorder/master/v1")
+        self._index = ciphers.derive(secret, info=b"fivefold/recorder/index/v1")
 
     def tag(self, what: str, text: str) -> bytes:
         """Return the keyed hash under which a case or a person is found."""
