@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from fivefold.contract.outcome import Outcome
 
 ROWS = 600
+DECLARED = {
+    "features": {"weight": {"type": "number", "range": [-50, 150]}},
+    "checks": {"D2": {"population": ["team == a: 0.5", "team == b: 0.5"]}},
+}
+"""What a build says of its data where nothing shall be left open."""
 
 
 @pytest.fixture
@@ -33,7 +38,7 @@ def bad(tmp_path: Path) -> Path:
 
 def sealed(root: Path, *, right: bool) -> Path:
     """Build, assess, return the folder."""
-    build(root, rows=ROWS)
+    build(root, rows=ROWS, manifest=DECLARED)
     heavy = table(ROWS, 2)["weight"] > 50
     said = pd.Series(heavy == right).map({True: "yes", False: "no"})
     said.to_frame("prediction").to_csv(root / "answers.csv", index=False)

@@ -262,6 +262,23 @@ def test_drift_of_numbers_texts_and_gaps() -> None:
     assert places(measured("D2.drift", train, gone))[0] == "amount"
 
 
+def test_texts_that_occur_once_are_no_drift() -> None:
+    """Names, dates and ids of which each row has its own say on which side they stand, and nothing else."""
+    train, test = frame(900, 1), frame(500, 2)
+    for part, start in ((train, 0), (test, 10_000)):
+        part["name"] = [f"case {start + 7 * at}" for at in range(len(part))]
+    result = measured("D2.drift", train, test)
+    assert result.outcome is Outcome.PASS, result.reason
+
+
+def test_dates_as_texts_that_moved_are_found() -> None:
+    """The test rows are of the next year."""
+    train, test = frame(900, 1), frame(500, 2)
+    later = pd.to_datetime(test["since"]) + pd.Timedelta(days=500)
+    moved = test.assign(since=later.dt.strftime("%Y-%m-%d").to_numpy(dtype=object))
+    assert places(measured("D2.drift", train, moved))[0] == "since"
+
+
 def test_a_trifle_is_no_drift_however_many_rows() -> None:
     """A twentieth of a standard deviation in 40,000 rows is significant, and no failure."""
     rng = np.random.default_rng(4)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 SHIFT, AUC = "max_shift", "max_joint_auc"
 _LEVELS = 30
+_RARE = 10
 _SHOWN = 12
 _FEWEST = 30
 _JOINT = 4000
@@ -119,8 +120,23 @@ def _levels(one: pd.Series, other: pd.Series) -> tuple[np.ndarray, np.ndarray]:
             numbers(part.astype("float64") if pd.api.types.is_bool_dtype(part) else part) for part in (one, other)
         )  # type: ignore[return-value]
     both = pd.concat([one.astype(object), other.astype(object)], ignore_index=True)
-    codes = pd.factorize(both, use_na_sentinel=True)[0] + 1  # 0: missing
+    found = reading.texts(both)
+    if found.present and found.share(found.form >= 0) >= reading.MOSTLY:
+        times = pd.to_datetime(pd.Series(found.levels), errors="coerce", format="mixed", utc=True)
+        days = np.append(numbers(times), np.nan)[found.codes]
+        return days[: len(one)], days[len(one) :]
+    codes = _common(found.codes + 1)  # 0: missing
     return codes[: len(one)].astype(np.int64), codes[len(one) :].astype(np.int64)
+
+
+def _common(codes: np.ndarray) -> np.ndarray:
+    """Return codes in which rare levels share one: a level that is seen once says on which side it was seen."""
+    counts = np.bincount(codes)
+    order = np.argsort(-counts, kind="stable")
+    rank = np.full(len(counts), _LEVELS, dtype=np.int64)
+    rank[order[:_LEVELS]] = np.arange(min(_LEVELS, len(order)))
+    rank[counts < max(_RARE, 0.01 * len(codes))] = _LEVELS
+    return np.asarray(rank[codes])
 
 
 def distance(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
