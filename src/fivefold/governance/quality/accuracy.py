@@ -40,24 +40,33 @@ def run(context: Context) -> Result:
         context: Data sets ``train`` and ``test``; ``settings.features``; threshold ``max_impossible``.
 
     Raises:
-        UnsupportedError: See :func:`fivefold.governance.quality.reading.tables`.
+        UnsupportedError: See :func:`fivefold.governance.quality.reading.each`.
     """
-    tables, floor = reading.tables(context), context.thresholds[FLOOR]
+    floor = context.thresholds[FLOOR]
     rules = {name: rule for name, rule in (context.settings.features or {}).items() if _says(rule)}
-    parts, ruled = [], 0
-    for table in tables:
+    parts: list[Part] = []
+    shown: list[Measure] = []
+    proofs: list[Canary] = []
+
+    def look(table: Table) -> int:
+        """Return how many columns have a rule."""
+        ruled = 0
         for name, column in reading.columns(table):
             where, rule = f"{name} ({table.name})", rules.get(name)
             ruled += rule is not None
-            parts += [_against(where, column, rule)] if rule else []
-            parts += [found] if (found := _placeholders(where, column, rule)) else []
-    context.progress(0.6, "equal rows with unlike answers")
-    proof = _prove(tables[0], context)
+            parts.extend([_against(where, column, rule)] if rule else [])
+            parts.extend([found] if (found := _placeholders(where, column, rule)) else [])
+        shown.extend([one] if (one := _contradictions(table)) is not None else [])
+        if not proofs:
+            proofs.append(_prove(reading.few(table, context), context))
+        return ruled
+
+    ruled = sum(reading.each(context, look))
+    proof = proofs[0]
     measures = of_shares("cells that cannot be", parts, floor) if parts else ()
     outcome = worst(measures)
     if not proof.noticed or (outcome is not Outcome.FAIL and not ruled):
         outcome = Outcome.INCONCLUSIVE
-    shown = [one for table in tables if (one := _contradictions(table)) is not None]
     return Result(
         outcome=outcome,
         reason=_reason(outcome, proof, measures, ruled),

@@ -37,26 +37,32 @@ def run(context: Context) -> Result:
         context: Data sets ``train`` and ``test``; thresholds ``max_missing``, ``max_constant``, ``max_unlabelled``.
 
     Raises:
-        UnsupportedError: See :func:`fivefold.governance.quality.reading.tables`.
+        UnsupportedError: See :func:`fivefold.governance.quality.reading.each`.
     """
-    tables, floors = reading.tables(context), context.thresholds
+    floors = context.thresholds
     empty: list[Part] = []
     flat: list[Part] = []
     dumb: list[Part] = []
     gaps: list[Measure] = []
-    for table in tables:
+    proofs: list[Canary] = []
+
+    def look(table: Table) -> None:
         cells = [_missing(f"{name} ({table.name})", column) for name, column in reading.columns(table)]
         still = [str(name) for name in table.features.columns if _constant(table.features[name])]
-        empty += cells
+        empty.extend(cells)
         if not flat:  # in fewer test rows a rare value may be absent by chance
             flat.append(
                 Part(f"columns ({table.name})", len(still), table.features.shape[1], f"Never change: {_few(still)}.")
             )
         dumb.append(Part(f"answers ({table.name})", int((~reading.known_target(table)).sum()), len(table)))
-        gaps += [gap for name, column in reading.columns(table) if (gap := _gap(f"{name} ({table.name})", column))]
+        gaps.extend(gap for name, column in reading.columns(table) if (gap := _gap(f"{name} ({table.name})", column)))
+        if not proofs:
+            proofs.append(_prove(reading.few(table, context), context))
+
+    reading.each(context, look)
+    proof = proofs[0]
     if all(part.bad == part.n for part in dumb):  # no target is declared
         dumb = []
-    proof = _prove(tables[0], context)
     measures = (
         *(of_shares("missing cells of a column", empty, floors[MISSING]) if empty else ()),
         *of_shares("columns that never change", flat, floors[CONSTANT]),

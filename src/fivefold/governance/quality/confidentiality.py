@@ -81,11 +81,14 @@ def run(context: Context) -> Result:
         context: Data sets ``train`` and ``test``; ``settings.personal``; threshold ``max_personal``.
 
     Raises:
-        UnsupportedError: See :func:`fivefold.governance.quality.reading.tables`.
+        UnsupportedError: See :func:`fivefold.governance.quality.reading.each`.
     """
-    tables, floor = reading.tables(context), context.thresholds[FLOOR]
-    declared, parts, hinted = set(context.settings.personal), [], []
-    for table in tables:
+    floor, declared = context.thresholds[FLOOR], set(context.settings.personal)
+    parts: list[Part] = []
+    hinted: list[str] = []
+    proofs: list[Canary] = []
+
+    def look(table: Table) -> None:
         names = [name for name, _ in reading.columns(table)]
         for at, (name, column) in enumerate(reading.columns(table)):
             if name in declared:
@@ -94,7 +97,11 @@ def run(context: Context) -> Result:
             if words.reaches_a_person(name) or name in context.settings.protected:
                 hinted.append(f"{name} ({table.name})")
             context.progress(0.8 * at / len(names), "looking for identifiers")
-    proof = _prove(tables[0], context)
+        if not proofs:
+            proofs.append(_prove(reading.few(table, context), context))
+
+    reading.each(context, look)
+    proof = proofs[0]
     measures = of_shares("cells with an identifier of a person, undeclared", parts, floor) if parts else ()
     outcome = worst(measures) if measures else Outcome.PASS
     outcome = outcome if proof.noticed else Outcome.INCONCLUSIVE

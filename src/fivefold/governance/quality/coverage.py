@@ -54,7 +54,7 @@ def run(context: Context) -> Result:
         context: Data set ``train`` (else ``test``); option ``population``; threshold ``min_coverage``.
 
     Raises:
-        UnsupportedError: See :func:`fivefold.governance.quality.reading.tables`.
+        UnsupportedError: See :func:`fivefold.governance.quality.reading.main_table`.
         InputError: ``quality.population`` for a text that is no group and share; ``scenario.*``.
     """
     table, floor = reading.main_table(context), context.thresholds[FLOOR]

@@ -44,12 +44,12 @@ def run(context: Context) -> Result:
 
     Raises:
         UnsupportedError: ``quality.rows`` with fewer than 30 rows on a side; see
-            :func:`fivefold.governance.quality.reading.tables`.
+            :func:`fivefold.governance.quality.reading.each`.
     """
-    found = reading.tables(context)
+    found = reading.each(context, lambda table: reading.few(table, context))
     if len(found) < 2:
         raise UnsupportedError("quality.data", "data.train and data.test are both needed.")
-    train, test = (_few(table, context) for table in found)
+    train, test = found
     if min(len(train), len(test)) < _FEWEST:
         raise UnsupportedError("quality.rows", f"fewer than {_FEWEST} rows on one side.")
     floor = context.thresholds[SHIFT]
@@ -84,12 +84,6 @@ def _reason(outcome: Outcome, proof: Canary, measures: tuple[Measure, ...], coun
     if outcome is Outcome.PASS:
         return f"None of {count} columns moved far, and {together}."
     return f"These rows are too few to tell how far the data moved; {together}."
-
-
-def _few(table: Table, context: Context) -> Table:
-    if len(table) <= context.rows:
-        return table
-    return table.take(np.sort(context.rng.choice(len(table), context.rows, replace=False)))
 
 
 def _columns(train: Table, test: Table, floor: float) -> list[Measure]:

@@ -37,18 +37,25 @@ def run(context: Context) -> Result:
         context: Data sets ``train`` and ``test``; thresholds ``max_broken`` and ``max_repeated``.
 
     Raises:
-        UnsupportedError: See :func:`fivefold.governance.quality.reading.tables`.
+        UnsupportedError: See :func:`fivefold.governance.quality.reading.each`.
     """
-    tables = reading.tables(context)
-    parts, as_text = [], []
-    for table in tables:
+    parts: list[Part] = []
+    as_text: list[str] = []
+    proofs: list[Canary] = []
+
+    def look(table: Table) -> Table:
         for name, column in reading.columns(table):
             part, whole = _column(f"{name} ({table.name})", column)
             parts.append(part)
-            as_text += [part.where] if whole == "dates" else []
+            as_text.extend([part.where] if whole == "dates" else [])
+        if not proofs:
+            proofs.append(_prove(reading.few(table, context), context))
+        return table.take(np.arange(min(len(table), context.rows)))
+
+    known = reading.each(context, look)
+    proof = proofs[0]
     context.progress(0.5, "copied rows")
-    proof = _prove(tables[0], context)
-    copies, plantable = _copies(context, tables)
+    copies, plantable = _copies(context, known)
     floors = context.thresholds
     measures = of_shares("cells unlike the rest of their column", parts, floors[CELLS]) if parts else ()
     rows = of_shares("rows that equal an earlier one, beyond chance", copies, floors[ROWS])
@@ -102,11 +109,10 @@ def _copies(context: Context, tables: list[Table]) -> tuple[list[Part], bool]:
     made, noticed = [], True
     for table in tables:
         other = train if table.name != "train" else next((one for one in tables if one is not train), None)
-        known = table.take(np.arange(min(len(table), context.rows)))
-        found = counted(known, lambda other=other: other)  # type: ignore[misc]
+        found = counted(table, lambda other=other: other)  # type: ignore[misc]
         made.append(Part(f"rows ({table.name})", found.repeated if found.once else 0, found.rows))
-        copied = context.rng.choice(len(known), max(int(_COPIED * len(known)), 2))
-        planted = known.take(np.concatenate([np.arange(len(known)), copied]))
+        copied = context.rng.choice(len(table), max(int(_COPIED * len(table)), 2))
+        planted = table.take(np.concatenate([np.arange(len(table)), copied]))
         noticed &= counted(planted, lambda other=other: other).once  # type: ignore[misc]
     return made, noticed
 

@@ -73,10 +73,19 @@ def run(context: Context) -> Result:
 
     Raises:
         UnsupportedError: ``quality.target`` without answers of two kinds; see
-            :func:`fivefold.governance.quality.reading.tables`.
+            :func:`fivefold.governance.quality.reading.each`.
     """
-    tables = reading.tables(context)
-    sample = _sample(tables[0], context)
+    samples: list[Sample] = []
+    omitted: list[tuple[str, ...]] = []
+
+    def look(table: Table) -> list[np.ndarray]:
+        if not samples:
+            samples.append(_sample(table, context))
+            omitted.extend(shared.omissions(table, context.rng))
+        return shared.codes(table, omitted)
+
+    coded = reading.each(context, look)
+    sample = samples[0]
     told = singles(sample, context)
     context.progress(0.5, "two columns together")
     together = joined(sample, told, context.thresholds[AUC])
@@ -85,7 +94,7 @@ def run(context: Context) -> Result:
     measures = [_measure(one, len(sample.table), context.thresholds[AUC]) for one in _worth(told, context)]
     if together is not None:
         measures.insert(0, together)
-    rows = shared.measures(tables, context) if len(tables) == 2 else []
+    rows = shared.measures(coded[0], coded[1], context.thresholds[shared.KEY]) if len(coded) == 2 else []
     outcome = worst([*measures, *rows]) if proof.noticed else Outcome.INCONCLUSIVE
     return Result(
         outcome=outcome,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -11,10 +11,12 @@ import pandas as pd
 from fivefold.errors import UnsupportedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from fivefold.contract.check import Context
     from fivefold.contract.subject import Table
+
+T = TypeVar("T")
 
 SETS = ("train", "test")
 _DATE = (
@@ -31,30 +33,51 @@ MOSTLY = 0.8
 _MEASURED = 10
 
 
-def tables(context: Context) -> list[Table]:
-    """Return the declared training and test data.
+def each(context: Context, work: Callable[[Table], T]) -> list[T]:
+    """Do something with the training data, then with the test data; no more than one of them is held at a time.
 
     Raises:
         UnsupportedError: ``quality.data`` where neither has rows, ``quality.inputs`` for anything but tables.
     """
-    found = []
+    made = []
     for name in SETS:
-        try:
-            table = context.tables(name)
-        except KeyError:
-            continue
-        if table.inputs is not None or table.kind == "text":
-            raise UnsupportedError("quality.inputs", f"data.{name} holds no columns to look at.")
-        if len(table):
-            found.append(table)
-    if not found:
+        table = _table(context, name)
+        if table is not None:
+            made.append(work(table))
+        del table  # before the next is read
+    if not made:
         raise UnsupportedError("quality.data", "neither data.train nor data.test has rows.")
-    return found
+    return made
+
+
+def _table(context: Context, name: str) -> Table | None:
+    try:
+        table = context.tables(name)
+    except KeyError:
+        return None
+    if table.inputs is not None or table.kind == "text":
+        raise UnsupportedError("quality.inputs", f"data.{name} holds no columns to look at.")
+    return table if len(table) else None
 
 
 def main_table(context: Context) -> Table:
-    """Return the training data; the test data where there are none."""
-    return tables(context)[0]
+    """Return the training data; the test data where there are none.
+
+    Raises:
+        UnsupportedError: As :func:`each`.
+    """
+    for name in SETS:
+        table = _table(context, name)
+        if table is not None:
+            return table
+    raise UnsupportedError("quality.data", "neither data.train nor data.test has rows.")
+
+
+def few(table: Table, context: Context) -> Table:
+    """Return at most ``context.rows`` rows, drawn; in the order in which they were."""
+    if len(table) <= context.rows:
+        return table
+    return table.take(np.sort(context.rng.choice(len(table), context.rows, replace=False)))
 
 
 def columns(table: Table) -> Iterator[tuple[str, pd.Series]]:
