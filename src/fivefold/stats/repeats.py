@@ -64,7 +64,22 @@ def counted(table: Table, train: Callable[[], Table | None]) -> Repeats:
         All rows, or the first of each where pairs of equal rows exceed what is expected: the rate of equals between
         training and test rows; without training data what independent columns would give, taken fifty times.
     """
-    codes = hashes(table)
+
+    def expected(codes: np.ndarray) -> float:
+        other = train()
+        return crossing(codes, hashes(other)) if other is not None and len(other) else independent(table)
+
+    return told(hashes(table), expected)
+
+
+def told(codes: np.ndarray, expected: Callable[[np.ndarray], float]) -> Repeats:
+    """Say which rows count, as :func:`counted`.
+
+    Args:
+        codes: (n,) uint64, see :func:`hashes`.
+        expected: Gives the share of pairs that are equal by chance from ``codes``: :func:`crossing` with the training
+            data or :func:`independent`; asked only if rows repeat.
+    """
     first = np.sort(np.unique(codes, return_index=True)[1])
     n, repeated = len(codes), len(codes) - len(first)
     every = Repeats(np.arange(n), n, repeated, once=False)
@@ -72,24 +87,20 @@ def counted(table: Table, train: Callable[[], Table | None]) -> Repeats:
         return every
     counts = np.unique(codes, return_counts=True)[1].astype(np.float64)
     pairs = float((counts * (counts - 1)).sum() / 2)
-    other = train()
-    if other is not None and len(other):
-        expected = _FACTOR * _crossing(codes, hashes(other)) * n * (n - 1) / 2
-    else:
-        expected = _GUESS_FACTOR * _independent(table) * n * (n - 1) / 2
-    return Repeats(first, n, repeated, once=True) if pairs - expected > _SHARE * n else every
+    honest = expected(codes) * n * (n - 1) / 2
+    return Repeats(first, n, repeated, once=True) if pairs - honest > _SHARE * n else every
 
 
-def _crossing(one: np.ndarray, other: np.ndarray) -> float:
-    """Return the share of pairs of one row from each side that are equal."""
+def crossing(one: np.ndarray, other: np.ndarray) -> float:
+    """Return twice the share of pairs of one row from each side that are equal, both (n,) hashes."""
     values, counts = np.unique(one, return_counts=True)
     others, more = np.unique(other, return_counts=True)
     _, at, where = np.intersect1d(values, others, assume_unique=True, return_indices=True)
-    return float((counts[at].astype(np.float64) * more[where]).sum() / (len(one) * len(other)))
+    return _FACTOR * float((counts[at].astype(np.float64) * more[where]).sum() / (len(one) * len(other)))
 
 
-def _independent(table: Table) -> float:
-    """Return the share of equal pairs if the columns were independent."""
+def independent(table: Table) -> float:
+    """Return fifty times the share of pairs that were equal if the columns were independent."""
     few = np.linspace(0, len(table) - 1, min(len(table), _SAMPLE)).astype(np.int64)
     part = table.take(few)
     columns = [_bits(part.features[name]) for name in part.features.columns]
@@ -99,7 +110,7 @@ def _independent(table: Table) -> float:
     for bits in [*columns, _float_bits(np.asarray(part.target, dtype=np.float64))]:
         share = np.unique(bits, return_counts=True)[1] / len(bits)
         rate *= float((share**2).sum())
-    return rate
+    return _GUESS_FACTOR * rate
 
 
 def hashes(table: Table) -> np.ndarray:

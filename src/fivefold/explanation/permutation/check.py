@@ -67,6 +67,8 @@ def _run(context: Context) -> Result:
     plan = _plan(context, subject, test, declared)
     rng = context.rng
     sample = test.take(np.sort(rng.choice(len(test), plan.rows, replace=False)))
+    found = len(test)
+    del test, known  # whole sets are large, and the rest needs the sample alone
     bare = replace(sample, others=pd.DataFrame(index=sample.features.index))
     store = Store(bare, len(sample), plan.players, players.codes(sample, plan.players))
     context.progress(0.05, "asking the model")
@@ -100,7 +102,7 @@ def _run(context: Context) -> Result:
         declared,
         sample.features.columns.tolist() if sample.inputs is None else [],
         asked + len(sample),
-        len(test),
+        found,
         plan.notes,
         plan.repeats,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from fivefold.contract.finding import Canary, Measure, Result
 from fivefold.contract.outcome import Outcome
 from fivefold.governance.quality import reading
 from fivefold.governance.quality.judging import Part, named, of_shares, picture, worst
-from fivefold.stats.repeats import counted
+from fivefold.stats.repeats import crossing, hashes, independent, told
 
 if TYPE_CHECKING:
     from fivefold.contract.check import Context
@@ -43,19 +43,20 @@ def run(context: Context) -> Result:
     as_text: list[str] = []
     proofs: list[Canary] = []
 
-    def look(table: Table) -> Table:
+    def look(table: Table) -> _Rows:
         for name, column in reading.columns(table):
             part, whole = _column(f"{name} ({table.name})", column)
             parts.append(part)
             as_text.extend([part.where] if whole == "dates" else [])
         if not proofs:
             proofs.append(_prove(reading.few(table, context), context))
-        return table.take(np.arange(min(len(table), context.rows)))
+        known = table.take(np.arange(context.rows)) if len(table) > context.rows else table
+        return _Rows(table.name, hashes(known), independent(known))
 
     known = reading.each(context, look)
     proof = proofs[0]
     context.progress(0.5, "copied rows")
-    copies, plantable = _copies(context, known)
+    copies, plantable = _copies(known, context.rng)
     floors = context.thresholds
     measures = of_shares("cells unlike the rest of their column", parts, floors[CELLS]) if parts else ()
     rows = of_shares("rows that equal an earlier one, beyond chance", copies, floors[ROWS])
@@ -103,17 +104,27 @@ def _column(where: str, column: pd.Series) -> tuple[Part, str]:
     return Part(where, bad, found.present, note), kind
 
 
-def _copies(context: Context, tables: list[Table]) -> tuple[list[Part], bool]:
+class _Rows(NamedTuple):
+    """Rows as hashes: set, (n,) uint64, and the share of pairs that would be equal if columns were independent."""
+
+    name: str
+    codes: np.ndarray
+    chance: float
+
+
+def _copies(sets: list[_Rows], rng: np.random.Generator) -> tuple[list[Part], bool]:
     """Return the repeated rows of each set, and whether planted copies would be told from chance."""
-    train = next((table for table in tables if table.name == "train"), None)
     made, noticed = [], True
-    for table in tables:
-        other = train if table.name != "train" else next((one for one in tables if one is not train), None)
-        found = counted(table, lambda other=other: other)  # type: ignore[misc]
-        made.append(Part(f"rows ({table.name})", found.repeated if found.once else 0, found.rows))
-        copied = context.rng.choice(len(table), max(int(_COPIED * len(table)), 2))
-        planted = table.take(np.concatenate([np.arange(len(table)), copied]))
-        noticed &= counted(planted, lambda other=other: other).once  # type: ignore[misc]
+    for rows in sets:
+        other = next((one for one in sets if one is not rows), None)
+
+        def expected(codes: np.ndarray, rows: _Rows = rows, other: _Rows | None = other) -> float:
+            return rows.chance if other is None else crossing(codes, other.codes)
+
+        found = told(rows.codes, expected)
+        made.append(Part(f"rows ({rows.name})", found.repeated if found.once else 0, found.rows))
+        copied = rng.choice(rows.codes, max(int(_COPIED * len(rows.codes)), 2))
+        noticed &= told(np.concatenate([rows.codes, copied]), expected).once
     return made, noticed
 
 

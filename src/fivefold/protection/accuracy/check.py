@@ -48,6 +48,8 @@ def run(context: Context) -> Result:
     repeats = counted(stored, lambda: _train(context))
     kept = stored.take(repeats.keep) if repeats.once else stored
     table = sample.stratified(kept, context.rows, context.rng)
+    rows, known = len(kept), int(sample.usable(kept.target).sum())
+    del stored, kept  # the whole set is large, and the rest needs the sample alone
     if len(table) < _LEAST_ROWS:
         raise UnsupportedError(
             "accuracy.rows",
@@ -58,11 +60,11 @@ def run(context: Context) -> Result:
     answers = _answers(table, context.subject.predict(table), context.subject.classes, context.options)
     # the products of the search are many and small: threads of BLAS would only wait for each other
     with threadpool_limits(limits=1, user_api="blas"):
-        result = _measured(context, kept, answers)
+        result = _measured(context, answers, _limits(context, answers, rows, known))
     return _held(
         msgspec.structs.replace(result, limits=(repeats.limit, *result.limits)) if repeats.once else result,
-        unknown=len(kept) - int(sample.usable(kept.target).sum()),
-        rows=len(kept),
+        unknown=rows - known,
+        rows=rows,
     )
 
 
@@ -82,7 +84,7 @@ def _held(result: Result, *, unknown: int, rows: int) -> Result:
     return msgspec.structs.replace(result, outcome=Outcome.INCONCLUSIVE, reason=reason + result.reason, remedy=remedy)
 
 
-def _measured(context: Context, stored: Table, answers: parts.Answers) -> Result:
+def _measured(context: Context, answers: parts.Answers, limits: list[str]) -> Result:
     floor = float(context.thresholds.get("min_margin", 0.0))
     alarm = context.settings.alarm
     context.progress(0.3, "overall figures and scenarios")
@@ -90,10 +92,14 @@ def _measured(context: Context, stored: Table, answers: parts.Answers) -> Result
     masks = scenarios.masks(context.settings.scenarios or {}, answers.table)
     places = parts.scenarios(answers, masks, alarm, context.options)
     context.progress(0.5, "searching slices")
-    limit = _number(context.thresholds, "max_slice_excess", _number(context.options, "max_slice_excess", None))
+    limit = _limit(context)
     smallest = _number(context.options, "min_slice", None) or 0.10
     slices = parts.sliced(answers, limit, smallest, context.effort, context.rng)
-    return _result(answers, (whole, places, slices), _limits(context, stored, answers, limit))
+    return _result(answers, (whole, places, slices), limits)
+
+
+def _limit(context: Context) -> float | None:
+    return _number(context.thresholds, "max_slice_excess", _number(context.options, "max_slice_excess", None))
 
 
 def _number(values: Mapping[str, object], key: str, default: float | None) -> float | None:
@@ -199,16 +205,15 @@ def _plots(found: tuple[parts.Part, ...], *, regression: bool) -> tuple[Plot, ..
     return tuple(plots)
 
 
-def _limits(context: Context, stored: Table, answers: parts.Answers, limit: float | None) -> list[str]:
+def _limits(context: Context, answers: parts.Answers, rows: int, known: int) -> list[str]:
     texts = ["The figures hold for rows like the test rows, and the labels are taken as true."]
-    known = int(sample.usable(stored.target).sum())
-    if known < len(stored):
-        texts.append(f"{len(stored) - known} rows without a known target were left out.")
+    if known < rows:
+        texts.append(f"{rows - known} rows without a known target were left out.")
     if known > len(answers.table):
         texts.append(f"{len(answers.table)} of {known} rows were drawn, in proportion to the target.")
     if context.settings.alarm is None and not answers.regression:
         texts.append("No class to detect is declared (`alarm`): rates are shown for each class against the rest.")
-    if limit is None:
+    if _limit(context) is None:
         texts.append("Slices are shown, not judged: no `max_slice_excess` is declared.")
     texts.append("Slices over three columns or more, or smaller than `min_slice`, are not searched.")
     return texts
