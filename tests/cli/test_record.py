@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +17,7 @@ from fivefold.cli.main import run
 from fivefold.traceability.recorder import open_recorder
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -29,6 +34,15 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
                 case.output({"score": np.array([0.5])}, answer="yes")
                 case.add("action", {"who": "officer-7", "big": 2**60, "odd": [float("nan"), b"\1"]}, wait=True)
     return root
+
+
+@contextlib.contextmanager
+def _process(command: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
 
 
 def _run(words: list[str], capsys: pytest.CaptureFixture[str], code: int = 0) -> str:
@@ -126,3 +140,36 @@ def test_a_record_stays_in_the_applications_folder(tmp_path: Path, capsys: pytes
     assert "recorder.place" in _run(["record", "search", "--in", str(tmp_path / "out")], capsys, 2)
     build(tmp_path / "none")
     assert "recorder.none" in _run(["record", "search", "--in", str(tmp_path / "none")], capsys, 2)
+
+
+def test_a_witness_vouches_through_the_commands(
+    app: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Key handed over, cosigned, trusted, proven; a record put back to an older copy is named by fsck and refused."""
+    pytest.importorskip("uvicorn", reason="the extra `serve` is not installed")
+    vkey = _run(["record", "vkey", "--in", str(app)], capsys).strip()
+    environment = {**os.environ, "XDG_CONFIG_HOME": str(tmp_path / "auditor"), "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "-m", "fivefold", "record", "witness", "--port", "0", "--log", vkey]
+    with _process(command, environment) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().partition(" at ")[2].partition(",")[0]
+        public = process.stdout.readline().partition(": ")[2].strip()
+        asked = ["record", "cosign", "--in", str(app), "--witness", url]
+        assert "witness.unknown" in _run(asked, capsys, 3)
+        _run(["trust", "add", public, "--role", "witness", "--name", "Auditor"], capsys)
+        old = {path: path.read_bytes() for path in (app / "kept").iterdir()}
+        with open_recorder(app / "kept", "app") as recorder, recorder.open("more") as case:
+            case.output({"score": np.array([0.7])})
+        assert "Auditor vouches for the first 10 records" in _run(asked, capsys)
+        proof = tmp_path / "0.tlog-proof"
+        proof.write_text(_run(["record", "prove", "0", "--in", str(app)], capsys))
+        assert _json(["verify", str(proof)], capsys)["witnessed"][0]["name"] == "Auditor"
+        fsck = ["record", "fsck", "--in", str(app), "--witness", url]
+        assert [one["from"] for one in _json(fsck, capsys)["witnessed"]] == ["the record", "the witness"]
+        for path in (app / "kept").iterdir():
+            path.unlink()
+        for path, data in old.items():
+            path.write_bytes(data)
+        assert "log.truncated" in _run(fsck, capsys, 1)
+        assert "witness.conflict" in _run(asked, capsys, 1)
+    assert "witness.unreachable" in _run(asked, capsys, 2)

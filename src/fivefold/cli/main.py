@@ -61,6 +61,9 @@ COMMANDS: dict[str, Command] = {
     "record prove": Command("record_:prove", "Prove that a record stands in the log, in a file.", _RECORD),
     "record fsck": Command("record_:fsck", "Read the whole record again and name what does not hold.", _RECORD),
     "record checkpoint": Command("record_:checkpoint", "Print the newest checkpoint, to keep elsewhere.", _RECORD),
+    "record vkey": Command("witness_:vkey", "Print the record's key in one line, for a witness.", _RECORD),
+    "record cosign": Command("witness_:cosign", "Have a witness vouch for the newest checkpoint.", _RECORD),
+    "record witness": Command("witness_:witness", "Be a witness: cosign checkpoints of others' records.", _RECORD),
     "record erase": Command("record_:erase", "Destroy a person's keys; proofs go on to hold.", _RECORD),
     "record export": Command("record_:export", "Write records as CloudEvents, one a line.", _RECORD),
 }

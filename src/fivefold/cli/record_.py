@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from math import isfinite
 from pathlib import Path
@@ -73,6 +74,7 @@ def fsck(
         list[Path] | None,
         typer.Option(help="A checkpoint kept elsewhere (repeatable): finds rewriting by the owner.", metavar="FILE"),
     ] = None,
+    witness: Annotated[str, typer.Option(help="Ask this witness what it cosigned.", metavar="URL")] = "",
     trust: Annotated[Path | None, typer.Option(help="Trust file (default: your own).", metavar="FILE")] = None,
     *,
     json: Json = False,
@@ -81,17 +83,24 @@ def fsck(
 
     Example: [bold]fivefold record fsck --in my-app --kept checkpoint-of-last-week[/bold]
     """
+    from fivefold.cli._witnessed import Words
     from fivefold.keys import store
     from fivefold.keys import trust as trust_file
 
-    keys = trust_file.holders(trust_file.read(store.read_trust(trust)), "log", store.utc_now())
-    found = _reading(where).audit(keys, tuple(_file(path) for path in kept or ()))
-    lines = [f"{found.size:,} records, {found.covered:,} of them under the checkpoint."]
+    known = trust_file.read(store.read_trust(trust))
+    keys = trust_file.holders(known, "log", store.utc_now())
+    place, application, options = place_of(where)
+    asked = witness or str(options.get("witness", ""))
+    words = Words.of(place, application, asked, known)
+    found = _reading(where).audit(keys, (*(_file(path) for path in kept or ()), *words.checkpoints))
+    found = replace(found, faults=(*found.faults, *words.faults))
+    lines = [f"{found.size:,} records, {found.covered:,} of them under the checkpoint.", *words.lines]
     lines += [f"  {fault.text} [{fault.code}]" for fault in found.faults]
     lines.append("It does NOT hold." if found.faults else "All of it holds.")
-    if not kept:
+    if not kept and not words.asked:
         lines.append("No checkpoint kept elsewhere was given: rewriting by who holds the log's key would not show.")
-    say(json=json, value=found, lines=lines)
+        lines += ["Ask the witness itself: --witness URL."] if words.said else []
+    say(json=json, value={**asdict(found), "witnessed": words.said}, lines=lines)
     sys.exit(EXIT_FAILED if found.faults else EXIT_DONE)
 
 
@@ -102,7 +111,7 @@ def checkpoint(where: _Where = Path()) -> None:
     """
     from fivefold.log.book import CHECKPOINT
 
-    place, _, _ = _place(where)
+    place, _, _ = place_of(where)
     sys.stdout.write(_file(place / CHECKPOINT).decode())
 
 
@@ -118,7 +127,7 @@ def erase(
     """
     from fivefold.contract.registry import provided
 
-    place, application, _ = _place(where)
+    place, application, _ = place_of(where)
     with provided("record.write")(place, application) as recorder:
         count = recorder.erase(person)
     line = f"{count} key{'' if count == 1 else 's'} destroyed; the erasure is recorded."
@@ -136,7 +145,7 @@ def export(
     """
     from fivefold.contract.codec import canonical
 
-    _, application, _ = _place(where)
+    _, application, _ = place_of(where)
     for item in _reading(where).search(case=case, kind=kind):
         event = {
             "specversion": "1.0",
@@ -150,7 +159,7 @@ def export(
         sys.stdout.write(canonical(event).decode() + "\n")
 
 
-def _place(where: Path) -> tuple[Path, str, dict[str, Any]]:
+def place_of(where: Path) -> tuple[Path, str, dict[str, Any]]:
     """Return the record's folder, the application's id and the control's options."""
     from fivefold.errors import InputError
     from fivefold.manifest.reader import read
@@ -171,7 +180,7 @@ def _place(where: Path) -> tuple[Path, str, dict[str, Any]]:
 def _reading(where: Path) -> Any:
     from fivefold.contract.registry import provided
 
-    place, application, _ = _place(where)
+    place, application, _ = place_of(where)
     return provided("record.read")(place, application)
 
 

@@ -68,7 +68,7 @@ def parse_vkey(text: str) -> NoteKey:
     claimed, _, encoded = rest.partition("+")
     try:
         data = base64.b64decode(encoded, validate=True)
-        if _name_ok(name) and data[:1] == _ED25519:
+        if name_ok(name) and data[:1] == _ED25519:
             key = NoteKey(name, ed25519_public(data[1:]))
             if key.id.hex() == claimed:
                 return key
@@ -88,11 +88,16 @@ def sign(text: str, signers: tuple[tuple[str, Signer], ...]) -> bytes:
         raise InputError("log.note", "a note is text that ends with a newline and has no control characters.")
     lines = []
     for name, signer in signers:
-        if not _name_ok(name):
+        if not name_ok(name):
             raise InputError("log.note", "a signer's name has no spaces and no plus signs.")
         mark = NoteKey(name, signer.public).id + signer.sign(text.encode())
-        lines.append(f"{_DASH}{name} {base64.b64encode(mark).decode()}\n")
-    return (text + "\n" + "".join(lines)).encode()
+        lines.append(signature_line(name, mark))
+    return (text + "\n").encode() + b"".join(lines)
+
+
+def signature_line(name: str, mark: bytes) -> bytes:
+    """Return a signature line: name, key id and signature."""
+    return f"{_DASH}{name} {base64.b64encode(mark).decode()}\n".encode()
 
 
 def parse(data: bytes) -> Note:
@@ -154,12 +159,13 @@ def _line(line: str, broken: TrustError) -> NoteSignature:
         mark = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError):
         raise broken from None
-    if not _name_ok(name) or len(mark) < 5 or base64.b64encode(mark).decode() != encoded:
+    if not name_ok(name) or len(mark) < 5 or base64.b64encode(mark).decode() != encoded:
         raise broken
     return NoteSignature(name, mark[:4], mark[4:])
 
 
-def _name_ok(name: str) -> bool:
+def name_ok(name: str) -> bool:
+    """Whether a name may stand in a note: not empty, no spaces, no plus signs."""
     return bool(name) and "+" not in name and not any(letter.isspace() or ord(letter) < 32 for letter in name)
 
 

@@ -12,6 +12,7 @@ from fivefold.errors import InputError, TrustError
 from fivefold.log import audit as audits
 from fivefold.log import book, segments, tiles, tlog_proof
 from fivefold.log import checkpoint as notes
+from fivefold.log.cosigning import COSIGNED
 from fivefold.traceability.recorder.nouns import Body, Kind, Leaf
 from fivefold.traceability.recorder.recorder import blob_name
 
@@ -103,9 +104,12 @@ class Reading:
             InputError: ``recorder.unknown``; ``recorder.uncovered`` if no checkpoint covers it yet.
         """
         index, _ = self._place(reference)
-        point = self._disk.read(book.CHECKPOINT, 0, book.MAX_CHECKPOINT)
-        size = notes.parse(point).size if point else 0
-        if index >= size:
+        for name in (COSIGNED, book.CHECKPOINT):  # a proof that a witness vouches for is worth more
+            point = self._disk.read(name, 0, book.MAX_CHECKPOINT)
+            size = notes.parse(point).size if point else 0
+            if index < size:
+                break
+        else:
             raise InputError("recorder.uncovered", "no checkpoint covers this record yet.", remedy="Try again.")
         entry = segments.entry(self._disk, index)
         return tlog_proof.write(tlog_proof.Proof(entry, index, tuple(tiles.inclusion(self._disk, index, size)), point))

@@ -1,0 +1,162 @@
+"""A witness over HTTP: the service, and the client that asks it (C2SP tlog-witness).
+
+Beyond the specification there is one read: ``GET /checkpoint?origin=...`` gives the newest checkpoint that was
+cosigned, so that whoever audits a log hears it from the witness and not from the log's owner.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import ssl
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+from fivefold.errors import InputError, StorageError
+from fivefold.log.witness import MAX_REQUEST, Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fivefold.log.witness import Witness
+
+_SECONDS = 15
+_MOST_AT_ONCE = 64
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+def app(witness: Witness) -> Any:
+    """Return the service as an ASGI application.
+
+    Raises:
+        InputError: ``witness.extra`` if the extra is not installed.
+    """
+    try:
+        from fastapi import FastAPI, Request, Response
+        from starlette.concurrency import run_in_threadpool
+    except ImportError:
+        raise InputError(
+            "witness.extra", "the packages for services are not installed.", remedy="pip install 'fivefold[serve]'"
+        ) from None
+    service = FastAPI(title="Fivefold witness", docs_url=None, redoc_url=None, openapi_url=None)
+
+    async def add(request: Request) -> Response:
+        body = b""
+        try:
+            async with asyncio.timeout(_SECONDS):
+                async for part in request.stream():
+                    body += part
+                    if len(body) > MAX_REQUEST:
+                        return Response("the request is too large.\n", 413)
+        except TimeoutError:
+            return Response("the request came too slowly.\n", 408)
+        try:
+            reply = await run_in_threadpool(witness.add, body, int(time.time()))
+        except StorageError:
+            return Response("the witness cannot remember now; nothing was cosigned.\n", 503)
+        return Response(reply.body, reply.status, media_type=reply.type)
+
+    async def newest(origin: str = "") -> Response:
+        found = await run_in_threadpool(witness.latest, origin)
+        return Response(found, media_type="text/plain; charset=utf-8") if found else Response("nothing yet.\n", 404)
+
+    # annotations are texts here, and the names in them are local
+    add.__annotations__ = {"request": Request, "return": Response}
+    newest.__annotations__ = {"origin": str, "return": Response}
+    service.add_api_route("/add-checkpoint", add, methods=["POST"], response_model=None)
+    service.add_api_route("/checkpoint", newest, methods=["GET"], response_model=None)
+    return service
+
+
+def serve(witness: Witness, host: str, port: int, ready: Callable[[int], None]) -> None:
+    """Serve until interrupted; slow and many clients are bounded.
+
+    Args:
+        witness: Whose service.
+        host: Address to listen on.
+        port: Port; 0: any free one.
+        ready: Called with the port once connections are taken.
+
+    Raises:
+        InputError: ``witness.extra``; ``witness.port`` if the address cannot be listened on.
+    """
+    service = app(witness)
+    import socket
+
+    import uvicorn
+
+    try:
+        listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise InputError(
+            "witness.port", f"{host}:{port} cannot be listened on ({error.strerror}).", remedy="Name another port."
+        ) from None
+    config = uvicorn.Config(
+        service, log_level="warning", access_log=False, server_header=False, limit_concurrency=_MOST_AT_ONCE,
+        timeout_keep_alive=5, h11_max_incomplete_event_size=1 << 14, lifespan="off",
+    )  # fmt: skip
+    with listener:
+        ready(listener.getsockname()[1])
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def sender(url: str) -> Callable[[bytes], Reply]:
+    """Return what puts a request to the witness at a URL.
+
+    Raises:
+        InputError: ``witness.url``; when called, ``witness.unreachable``.
+    """
+    _split(url)
+    return lambda data: _call(url, "POST", "/add-checkpoint", data)
+
+
+def newest(url: str, origin: str) -> bytes | None:
+    """Return the newest checkpoint that the witness at a URL cosigned for a log; None if there is none.
+
+    Raises:
+        InputError: ``witness.url``, ``witness.unreachable``, ``witness.refused``.
+    """
+    reply = _call(url, "GET", f"/checkpoint?origin={quote(origin, safe='')}", None)
+    if reply.status not in (200, 404):
+        raise InputError("witness.refused", f"the witness answered with status {reply.status}.", where=url)
+    return reply.body if reply.status == 200 else None
+
+
+def _split(url: str) -> tuple[bool, str, int, str]:
+    """Return whether it is TLS, host, port and path; plain HTTP only to this machine."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        host, parts, port = "", urlsplit(""), None
+    secure = parts.scheme == "https"
+    if not host or parts.username or parts.query or parts.fragment or not (secure or parts.scheme == "http"):
+        raise InputError("witness.url", "this is no address of a witness.", remedy="Write https://host[:port][/path].")
+    if not secure and host not in _LOOPBACK:
+        raise InputError("witness.url", "plain http is for this machine only.", where=host, remedy="Write https://.")
+    return secure, host, port or (443 if secure else 80), parts.path.rstrip("/")
+
+
+def _call(url: str, method: str, path: str, data: bytes | None) -> Reply:
+    """Ask once; redirects are not followed."""
+    secure, host, port, prefix = _split(url)
+    made = (
+        http.client.HTTPSConnection(host, port, timeout=_SECONDS, context=ssl.create_default_context())
+        if secure
+        else http.client.HTTPConnection(host, port, timeout=_SECONDS)
+    )
+    try:
+        made.request(method, prefix + path, body=data, headers={"Content-Type": "text/plain; charset=utf-8"})
+        answer = made.getresponse()
+        body = answer.read(MAX_REQUEST + 1)
+    except (OSError, http.client.HTTPException) as error:
+        why = getattr(error, "strerror", "") or type(error).__name__
+        raise InputError(
+            "witness.unreachable", f"the witness cannot be reached ({why}).", where=url, remedy="Try again later."
+        ) from None
+    finally:
+        made.close()
+    if len(body) > MAX_REQUEST:
+        raise InputError("witness.refused", "the witness answered with too much.", where=url)
+    return Reply(answer.status, body, answer.headers.get("Content-Type", ""))
