@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from fivefold.explanation.explainer import Explainer
 
 AUC, CREDIT = "min_auc", "max_credit"
-ROWS = {"quick": 40, "standard": 64, "thorough": 160}
+ROWS = {"quick": 64, "standard": 96, "thorough": 160}
 _PAIRS = 12
 _BACKGROUND = 300
-_ROUNDS = 16
+_ROUNDS = 32
 _CANARY_ROUNDS = 4
 _CANARY_ROWS = 5
 
