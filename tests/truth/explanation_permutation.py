@@ -55,7 +55,7 @@ def share(made: Scored, frame: pd.DataFrame, target: np.ndarray, name: str, rng:
             made, whole.with_features(frame.iloc[rng.permutation(len(frame))].reset_index(drop=True)), target
         )
         every -= plain
-    return one / every
+    return one / every if every > 0 else 0.0  # a drawn model that knows nothing leans on nothing
 
 
 def build(
