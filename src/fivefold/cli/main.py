@@ -47,6 +47,7 @@ COMMANDS: dict[str, Command] = {
     "report": Command("report_:report", "Render evidence as HTML, JSON or for the terminal.", _RUN),
     "verify": Command("verify:verify", "Check evidence offline: who signed what, and what was changed.", _RUN),
     "gate": Command("gate:gate", "Let a build through only if sealed evidence attains the level.", _RUN),
+    "case": Command("case:case", "Run a challenge case, before and after.", _RUN),
     "key new": Command("keys_:key_new", "Make a signing key.", _TRUST),
     "trust add": Command("keys_:trust_add", "Trust a public key in a role.", _TRUST),
     "trust revoke": Command("keys_:trust_revoke", "Stop trusting a key from now on.", _TRUST),

@@ -1,0 +1,1 @@
+"""Challenge cases: something that went wrong in the world, before and after, told with figures."""

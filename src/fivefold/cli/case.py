@@ -1,0 +1,52 @@
+"""Command ``case``: a challenge case, before and after, with figures."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fivefold.cli._io import EXIT_DONE, Json
+from fivefold.cli._text import say
+
+if TYPE_CHECKING:
+    from fivefold.cases.nouns import Figure
+
+_BUILT = ("X5",)
+
+
+def case(
+    which: Annotated[str, typer.Argument(help="Row of the case, for example X5.", metavar="ID")],
+    runs: Annotated[int, typer.Option(help="How many times it is drawn.", min=1, max=100_000)] = 40,
+    seed: Annotated[int, typer.Option(help="What all draws come from.", min=0)] = 7,
+    *,
+    json: Json = False,
+) -> None:
+    """Run a challenge case: what happens without the controls and with them, counted.
+
+    Example: [bold]fivefold case X5 --runs 200[/bold]
+    """
+    from rich.progress import Progress
+
+    from fivefold.cli._io import console
+    from fivefold.errors import InputError
+
+    if which.upper() not in _BUILT:
+        raise InputError(
+            "case.unknown", f"{which[:40]!r} is no case that can be run.", remedy=f"Try: {', '.join(_BUILT)}."
+        )
+    from fivefold.cases.accident.case import run
+
+    with Progress(console=console(error=True), transient=True, disable=json) as bar:
+        task = bar.add_task("", total=1.0)
+        told = run(runs, seed, lambda share, text: bar.update(task, completed=share, description=text))
+    lines = [f"{told.id}  {told.title}", "", *told.story, "", "Before", *map(_line, told.before)]
+    lines += ["After", *map(_line, told.after), "", "One of them", *(f"  {line}" for line in told.example), ""]
+    lines += ["What this cannot show", *(f"  {line}" for line in told.limits), f"Seed {told.seed}."]
+    say(json=json, value=asdict(told), lines=lines)
+    raise typer.Exit(EXIT_DONE)
+
+
+def _line(figure: Figure) -> str:
+    return f"  {figure.count:>5} of {figure.n:<5} {100 * figure.count / figure.n:5.1f} %  {figure.what}"
