@@ -22,7 +22,7 @@ from fivefold.contract import registry
 from fivefold.contract.plan import Facts
 from fivefold.errors import InputError, InternalError
 from fivefold.keys import store
-from fivefold.manifest import site
+from fivefold.manifest import inputs, site
 from fivefold.plan import calls
 from fivefold.plan.facts import read as facts_of
 from fivefold.plan.profile import in_force
@@ -49,6 +49,7 @@ _REMOTE = 2.0
 _CHECK_FILE = 1 << 30
 _MODEL_FILE = 64 * _MB
 _SOURCE = 4 * _MB
+_UNPACKED = 4
 
 
 @dataclass(frozen=True)
@@ -185,11 +186,13 @@ class Bench:
         seconds = self._seconds or spec.seconds * (_THOROUGH if plan.effort == "thorough" else 1.0)
         if self.elsewhere is not None and not self._seconds:
             seconds = _REMOTE * seconds + self.elsewhere.site.waiting
-        return self._task(job, Limits(seconds, spec.memory_mb * _MB + 4 * table_bytes(plan.facts)))
+        size = table_bytes(plan.facts) + _array_bytes(self.manifest)
+        return self._task(job, Limits(seconds, spec.memory_mb * _MB + 4 * size))
 
     def _job(self, check: str, **more: object) -> CheckJob:
         manifest = self.manifest
-        data = [str((manifest.root / item.path).resolve()) for item in manifest.data.values()]
+        places = [place for item in manifest.data.values() for place in (item.path, item.index) if place]
+        data = [str((manifest.root / place).resolve()) for place in places]
         confinement = Confinement(
             read=(*self._python, *data, str(self.snapshot.signed)), scratch="", file_bytes=_CHECK_FILE, foreign=False
         )
@@ -257,10 +260,7 @@ class Bench:
         return tuple(sorted(found))
 
     def _probe_limits(self) -> Limits:
-        stored = 0
-        for item in self.manifest.data.values():
-            with contextlib.suppress(OSError):
-                stored += (self.manifest.root / item.path).stat().st_size
+        stored = sum(inputs.stored_bytes(self.manifest.root, item) for item in self.manifest.data.values())
         waiting = self.elsewhere.site.waiting if self.elsewhere else 0.0
         return Limits(self._seconds or _PROBE_SECONDS + waiting, _PROBE_MB * _MB + 12 * stored)
 
@@ -274,8 +274,8 @@ def _seen(facts: Facts, manifest: Manifest) -> dict[str, str]:
     if train is None:
         return {}
     data = manifest.data["train"]
-    hidden = {data.target, data.id, *data.drop}
-    return {column.name: column.kind for column in train.columns if column.name not in hidden}
+    kinds = {column.name: column.kind for column in train.columns}
+    return {name: kinds[name] for name in inputs.seen(data, kinds)}
 
 
 def _imports(path: Path) -> set[str]:
@@ -290,6 +290,12 @@ def _imports(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found.add(node.module)
     return found
+
+
+def _array_bytes(manifest: Manifest) -> int:
+    """Return about how much memory what is no table takes: 8-bit PCM grows fourfold, text may be packed."""
+    found = [item for item in manifest.data.values() if item.kind != "table"]
+    return sum(_UNPACKED * inputs.stored_bytes(manifest.root, item) for item in found)
 
 
 def table_bytes(facts: Facts) -> int:

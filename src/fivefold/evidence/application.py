@@ -17,11 +17,12 @@ from fivefold.errors import FivefoldError
 from fivefold.evidence import envelope, layout, recompute, signed_set
 from fivefold.evidence.layout import attempt_path
 from fivefold.evidence.statements import PlanStatement
+from fivefold.manifest import digests
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fivefold.manifest.nouns import Manifest
+    from fivefold.manifest.nouns import DataSet, Manifest
 
 
 class Observed(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +62,7 @@ def observe(root: Path, manifest: Manifest) -> Observed:
         files = signed_set.digests(manifest)
     except FivefoldError as error:
         fault = f"{error.where}: {error.message}" if error.where else error.message
-    data = {name: _inside(root, item.path) for name, item in manifest.data.items()}
+    data = {name: _data(root, item) for name, item in manifest.data.items()}
     return Observed(
         manifest=_inside(root, manifest.file.name),
         model=signed_set.digest(files),
@@ -121,6 +122,24 @@ def _inside(root: Path, name: str) -> str:
     except (OSError, ValueError, RuntimeError):
         return ""
     return _digest(place) if place.is_relative_to(root.resolve()) and place.is_file() else ""
+
+
+def _data(root: Path, data: DataSet) -> str:
+    """Return the digest of a data set; empty if it cannot be read.
+
+    Raises nothing: what stands there is compared with what was signed, and a fault is a difference.
+    """
+    if data.kind != "audio" and not data.index:
+        return _inside(root, data.path)
+    try:
+        inside = all((root / name).resolve(strict=True).is_relative_to(root.resolve()) for name in _places(data))
+        return digests.data_digest(root, data) if inside else ""
+    except (OSError, ValueError, RuntimeError, FivefoldError):
+        return ""
+
+
+def _places(data: DataSet) -> list[str]:
+    return [data.path, data.index] if data.index else [data.path]
 
 
 def _digest(path: Path) -> str:

@@ -88,8 +88,10 @@ def check_columns(walk: Walk, name: str, data: Mapping[str, Any], columns: tuple
         for index, column in enumerate(data.get(field, ())):
             if column not in columns:
                 _absent(walk, f"data.{name}.{field}.{index}", column, name, columns)
-    if data.get("id") and data["id"] not in columns:
-        _absent(walk, f"data.{name}.id", data["id"], name, columns)
+    named = ["id"] + ["time"] * (data.get("kind") == "series") + ["input"] * (data.get("kind") in ("text", "audio"))
+    for field in named:
+        if data.get(field) and data[field] not in columns:
+            _absent(walk, f"data.{name}.{field}", data[field], name, columns)
     for index, column in enumerate((data.get("label") or {}).get("personal", ())):
         if column not in columns:
             _absent(walk, f"data.{name}.label.personal.{index}", column, name, columns)

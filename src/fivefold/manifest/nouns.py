@@ -40,8 +40,10 @@ class DataSet(msgspec.Struct, frozen=True, kw_only=True):
         path: Relative POSIX path. Tables, texts and long series: CSV (also ``.gz``), Parquet or Arrow. Images and
             series as arrays: npz without objects. Audio: a folder of wav files.
         kind: What one row is.
+        input: What the model sees: the array of an npz (empty: the only one of as many dimensions), the column of
+            texts (empty: the only one that is left), or the column of an index that names the wav file.
         index: Images, series, audio: table with one line per row (target, protected columns, file names); empty:
-            none, or the npz holds the target.
+            none, or the one in the folder of recordings.
         time: Long series: the column that orders the rows of one ``id``.
         target: Name of the target column; empty: none. Falls back to the one of ``train``.
         positive: Label (as text) of the favourable class; None: not declared.
@@ -57,6 +59,7 @@ class DataSet(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     path: str
     kind: Literal["table", "image", "series", "text", "audio"] = "table"
+    input: str = ""
     index: str = ""
     time: str = ""
     target: str = ""

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from fivefold.catalogue.profiles import NAMES as PROFILES
 from fivefold.errors import InputError, ProblemsError
-from fivefold.manifest.columns import check_columns, check_features, header
+from fivefold.manifest import inputs
+from fivefold.manifest.columns import check_columns, check_features
+from fivefold.manifest.forms import check_form
 from fivefold.manifest.nouns import Application, DataSet, Feature, Manifest, Model, SharingPath, Use, is_onnx
 from fivefold.manifest.options import check_options
 from fivefold.manifest.places import check_command, check_factory, check_path
@@ -26,7 +28,8 @@ FILE = "fivefold.yaml"
 VERSION = 1
 """Newest version of the format that this reader knows."""
 
-_INHERITED = ("target", "positive", "alarm", "drop", "protected", "id", "missing")
+_FORM = ("kind", "input", "time")
+_INHERITED = (*_FORM, "target", "positive", "alarm", "drop", "protected", "id", "missing")
 
 
 def read(path: Path, *, may_lack: frozenset[str] = frozenset()) -> Manifest:
@@ -105,10 +108,11 @@ def _check_data(walk: Walk, document: dict[str, Any], places: Mapping[str, Path 
             walk.report(
                 "unknown-key", f"data.{name}", f'"{name}" is not a data set we measure.', f'Did you mean "{close}"?'
             )
-        if data.get("kind", "table") != "table":
-            message = f"this version cannot read {data['kind']} data yet."
-            walk.report("unsupported", f"data.{name}.kind", message, "Use kind: table.")
-        found = _header(walk, name, places.get(f"data.{name}.path"))
+        for field in _FORM:
+            if field in sets.get("train", {}):
+                data.setdefault(field, sets["train"][field])
+        check_form(walk, name, data, sets.get("train", {}))
+        found = _header(walk, name, data, places)
         if found is not None:
             columns[name] = found
     _check_same(walk, places)
@@ -120,15 +124,15 @@ def _check_data(walk: Walk, document: dict[str, Any], places: Mapping[str, Path 
     check_features(walk, document, columns)
 
 
-def _header(walk: Walk, name: str, path: Path | None) -> tuple[str, ...] | None:
-    if path is None:
-        return None
+def _header(
+    walk: Walk, name: str, data: Mapping[str, Any], places: Mapping[str, Path | None]
+) -> tuple[str, ...] | None:
     place = f"data.{name}.path"
-    if not path.is_file():
-        walk.report("not-a-file", place, "this is not a file.", "Name a file.")
+    path, index = places.get(place), places.get(f"data.{name}.index")
+    if path is None or ("index" in data and index is None):
         return None
     try:
-        return header(path)
+        return inputs.names(path, index, data)
     except InputError as error:
         walk.report(error.code.partition(".")[2], place, error.message, error.remedy)
         return None
@@ -136,7 +140,7 @@ def _header(walk: Walk, name: str, path: Path | None) -> tuple[str, ...] | None:
 
 def _check_same(walk: Walk, places: Mapping[str, Path | None]) -> None:
     train, test = places.get("data.train.path"), places.get("data.test.path")
-    if train is not None and train == test:
+    if train is not None and train == test and places.get("data.train.index") == places.get("data.test.index"):
         remedy = "Keep rows apart that the model has not seen: `fivefold init --split 0.3` makes two files."
         walk.report("same-file", "data.test.path", "train and test are the same file.", remedy)
 

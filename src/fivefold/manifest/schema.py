@@ -74,8 +74,17 @@ _DATA = Field(
     "section",
     "One data set.",
     fields={
-        "path": Field("path", "CSV (also .gz), Parquet or Arrow file.", required=True),
-        "kind": Field("choice", "Only table in this version.", choices=("table", "image", "series", "text", "audio")),
+        "path": Field(
+            "path",
+            "CSV (also .gz), Parquet or Arrow file; images: npz; recordings: folder of wav files.",
+            required=True,
+        ),
+        "kind": Field(
+            "choice", "What one row is; table if absent.", choices=("table", "image", "series", "text", "audio")
+        ),
+        "input": Field("label", "What the model sees: array of an npz, column of texts, column that names the wav."),
+        "index": Field("path", "Table with one line for each row, beside images, series or recordings."),
+        "time": Field("label", "Series: the column that orders the lines of one id."),
         "target": Field("label", "Column with the true answer; taken from train where it is not given."),
         "positive": Field("label", "Label of the favourable class."),
         "alarm": Field("label", "Label of the class to detect."),

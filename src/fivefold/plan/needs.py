@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from fivefold.manifest import inputs
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -68,6 +70,10 @@ def _inputs(kinds: Iterable[str], manifest: Manifest) -> Met:
 def _predict(manifest: Manifest, fact: ModelFact | None) -> Met:
     if manifest.model is None and (fact is None or fact.kind != "memory"):
         return "no", "the manifest declares no model"
+    if manifest.model is not None and manifest.model.command:
+        for name, data_set in manifest.data.items():
+            if why := inputs.unfit(data_set.kind):
+                return "no", f"{why}, and data set `{name}` is {data_set.kind}"
     return ("unknown", "the model has not been probed yet") if fact is None else _YES
 
 

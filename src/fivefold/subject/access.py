@@ -19,9 +19,8 @@ from fivefold.subject.labels import distinct, ordered, text
 from fivefold.subject.model import Form, Method  # noqa: TC001
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from fivefold.subject.model import Description, Raw
+    from fivefold.subject.rows import Rows
 
 Link = Literal["", "softmax", "sigmoid"]
 
@@ -99,7 +98,7 @@ class _Tried:
     classes: tuple[str, ...] = field(default_factory=tuple)
 
 
-def find(raw: Raw, frame: pd.DataFrame, known: Known) -> Access:
+def find(raw: Raw, frame: Rows, known: Known) -> Access:
     """Find out how to ask a model.
 
     Args:
@@ -149,7 +148,7 @@ def _as_declared(access: Access, tried: _Tried, known: Known) -> Access | None:
     return replace(access, order=plain, note=f"{access.note} {note}".strip())
 
 
-def _try(raw: Raw, frame: pd.DataFrame, known: Known) -> _Tried:
+def _try(raw: Raw, frame: Rows, known: Known) -> _Tried:
     """Ask everything once, with a frame and, if the model cannot read one, with a matrix."""
     description = raw.describe()
     first: Method = "call" if "call" in description.methods else description.methods[0]
@@ -208,7 +207,7 @@ def _sort(tried: _Tried, method: Method, given: np.ndarray) -> None:
         tried.answer, tried.given = method, flat
 
 
-def _try_scores(raw: Raw, frame: pd.DataFrame, tried: _Tried, known: Known) -> None:
+def _try_scores(raw: Raw, frame: Rows, tried: _Tried, known: Known) -> None:
     """Ask for probabilities; a model that has none, or none that are normalised, gives labels only."""
     try:
         given = raw.ask("predict_proba", tried.form, frame)

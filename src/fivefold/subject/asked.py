@@ -9,22 +9,16 @@ import numpy as np
 
 from fivefold.contract.subject import Capabilities
 from fivefold.errors import SubjectError, UnsupportedError
-from fivefold.subject import answers
+from fivefold.subject import answers, rows
 from fivefold.subject.remote import RemoteModel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    import pandas as pd
-
     from fivefold.contract.subject import Loss, Subject, Table, Task
     from fivefold.subject.access import Access
     from fivefold.subject.model import Method, Raw
-
-MAX_ROWS = 100_000
-"""Most rows in one call."""
-
-_CALL_BYTES = 16 << 20
+    from fivefold.subject.rows import Rows
 
 
 @dataclass(frozen=True)
@@ -61,13 +55,13 @@ class AskedSubject:
     @property
     def capabilities(self) -> Capabilities:
         """What was probed."""
-        rows, calls = self.bounds() if self.bounds else (0, None)
+        most, calls = self.bounds() if self.bounds else (0, None)
         return Capabilities(
             scores=self.access.score is not None,
             retrains=self.retrains,
             perturbable=True,
             gradients=self.gradients,
-            max_rows=rows or MAX_ROWS,
+            max_rows=most or rows.MAX_ROWS,
             calls_left=calls,
         )
 
@@ -78,7 +72,7 @@ class AskedSubject:
             found: np.ndarray = self.predict_proba(table).argmax(axis=1).astype(np.int64)
             return found
         parts = []
-        for part, raw in self._asked(access.answer, table.features):
+        for part, raw in self._asked(access.answer, rows.of(table)):
             if access.task == "regression":
                 parts.append(answers.values(raw, part))
             else:
@@ -92,7 +86,7 @@ class AskedSubject:
             raise UnsupportedError("model.labels-only", "the model gives labels only, no probabilities.")
         parts = [
             answers.scores(answers.linked(raw, access.link), part, width, order=access.order, positive=access.positive)
-            for part, raw in self._asked(access.score, table.features)
+            for part, raw in self._asked(access.score, rows.of(table))
         ]
         return np.concatenate(parts) if parts else np.empty((0, width))
 
@@ -108,7 +102,8 @@ class AskedSubject:
         if not self.gradients or not isinstance(raw, RemoteModel):
             raise UnsupportedError("model.no-gradients", "the model gives no gradients.")
         losses, slopes, at = [], [], 0
-        for part in chunks(table.features):
+        given = rows.of(table)
+        for part in rows.chunks(given):
             some = target[at : at + len(part)]
             at += len(part)
             one, slope = raw.slope(part, some, loss, access.order, linked=bool(access.link))
@@ -119,20 +114,12 @@ class AskedSubject:
             losses.append(one)
             slopes.append(slope)
         if not losses:
-            return np.empty(0), np.empty((0, table.features.shape[1]), np.float32)
-        return np.concatenate(losses), np.concatenate(slopes)
+            return np.empty(0), rows.back(np.empty((0, *given.shape[1:]), np.float32), table)
+        return np.concatenate(losses), rows.back(np.concatenate(slopes), table)
 
-    def _asked(self, method: Method, frame: pd.DataFrame) -> Iterator[tuple[int, np.ndarray]]:
-        for part in chunks(frame):
+    def _asked(self, method: Method, given: Rows) -> Iterator[tuple[int, np.ndarray]]:
+        for part in rows.chunks(given):
             yield len(part), self.raw.ask(method, self.access.form, part)
-
-
-def chunks(frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """Cut a frame so that one call carries at most :data:`MAX_ROWS` rows and about 16 MiB."""
-    wide = sum(8 if kind.kind in "biufmM" else 48 for kind in frame.dtypes) or 1
-    step = max(1, min(MAX_ROWS, _CALL_BYTES // wide))
-    for start in range(0, len(frame), step):
-        yield frame.iloc[start : start + step]
 
 
 def unstable(expected: tuple[str, ...], found: tuple[str, ...]) -> SubjectError:

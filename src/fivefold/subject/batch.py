@@ -21,6 +21,8 @@ from fivefold.errors import InputError, SubjectError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from fivefold.subject.rows import Rows
+
 Kind = Literal["plain", "time", "text", "mixed", "category", "masked"]
 Scalar = bool | int | float | str | None
 
@@ -72,10 +74,44 @@ class Tensor(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like
 
 
 class Batch(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=True):
-    """Rows of a table."""
+    """Rows of a table, or one array of them.
+
+    Attributes:
+        rows: How many.
+        columns: Of a table; with ``inputs`` the target at most.
+        inputs: Images, series, recordings or texts; None: the columns are what the model sees.
+    """
 
     rows: int
     columns: tuple[Tensor, ...]
+    inputs: Tensor | None = None
+
+
+def pack(rows: Rows, target: pd.Series | None = None) -> Batch:
+    """Return what a model is given as a batch, with the target as last column if there is one.
+
+    Raises:
+        InputError: ``batch.type``.
+    """
+    last = () if target is None else (_column(str(target.name), target),)
+    if isinstance(rows, np.ndarray):
+        return Batch(len(rows), last, array(rows))
+    made = encode(rows)
+    return Batch(made.rows, (*made.columns, *last))
+
+
+def unpack(batch: Batch) -> Rows:
+    """Return what a model is given of a batch; its arrays can be written to.
+
+    Raises:
+        SubjectError: ``batch.malformed``.
+    """
+    if batch.inputs is None:
+        return decode(batch)
+    values = from_array(batch.inputs)
+    if len(values) != batch.rows:
+        raise _malformed("its rows are not as many as it says")
+    return values
 
 
 def encode(frame: pd.DataFrame) -> Batch:

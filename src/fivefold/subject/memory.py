@@ -11,6 +11,7 @@ from fivefold.subject.access import Known, find
 from fivefold.subject.asked import AskedSubject
 from fivefold.subject.known import known
 from fivefold.subject.model import LocalModel, failure
+from fivefold.subject.rows import of, spread
 from fivefold.subject.training import training_table
 
 if TYPE_CHECKING:
@@ -20,16 +21,7 @@ if TYPE_CHECKING:
 
     from fivefold.contract.subject import Subject, Table
     from fivefold.manifest.nouns import DataSet
-
-PROBE_ROWS = 512
-"""Rows that a model is tried on."""
-
-
-def spread(frame: pd.DataFrame, rows: int = PROBE_ROWS) -> pd.DataFrame:
-    """Return at most ``rows`` rows at equal steps."""
-    if len(frame) <= rows:
-        return frame
-    return frame.iloc[np.linspace(0, len(frame) - 1, rows).astype(np.int64)]
+    from fivefold.subject.rows import Rows
 
 
 def in_memory(
@@ -66,12 +58,12 @@ def in_memory(
             made = fit(training_table(table, target, access.classes), rng)
         except Exception as error:  # noqa: BLE001  foreign code may raise anything
             raise failure(error, "training") from None
-        return adopt(LocalModel(made), spread(table.features), access.classes, what)
+        return adopt(LocalModel(made), spread(of(table)), access.classes, what)
 
     return AskedSubject(raw, access, retrained if fit else None, retrains=fit is not None)
 
 
-def adopt(raw: Any, frame: pd.DataFrame, classes: tuple[str, ...], what: Known) -> AskedSubject:
+def adopt(raw: Any, frame: Rows, classes: tuple[str, ...], what: Known) -> AskedSubject:
     """Return a retrained model as a subject with the classes of its parent.
 
     Raises:

@@ -15,9 +15,12 @@ import numpy as np
 import pandas as pd
 
 from fivefold.errors import SubjectError
+from fivefold.subject.rows import flat
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from fivefold.subject.rows import Rows
 
 Method = Literal["predict", "predict_proba", "call"]
 Form = Literal["frame", "matrix"]
@@ -61,8 +64,8 @@ class Raw(Protocol):
         """
         ...
 
-    def ask(self, method: Method, form: Form, frame: pd.DataFrame) -> np.ndarray:
-        """Return the raw answers to (n, d) rows, numbers or labels in any shape.
+    def ask(self, method: Method, form: Form, frame: Rows) -> np.ndarray:
+        """Return the raw answers to n rows, numbers or labels in any shape.
 
         Raises:
             SubjectError: It failed.
@@ -109,7 +112,7 @@ class LocalModel:
             raise failure(error, "reading classes_") from None
         return Description(methods=self._methods, classes=plain)
 
-    def ask(self, method: Method, form: Form, frame: pd.DataFrame) -> np.ndarray:
+    def ask(self, method: Method, form: Form, frame: Rows) -> np.ndarray:
         """Return raw answers; see :class:`Raw`."""
         try:
             given = self._chosen(frame)
@@ -121,8 +124,10 @@ class LocalModel:
         except Exception as error:  # noqa: BLE001  foreign code may raise anything
             raise failure(error, "answering") from None
 
-    def _chosen(self, frame: pd.DataFrame) -> pd.DataFrame:
+    def _chosen(self, frame: Rows) -> Rows:
         """Return the columns that the model says it was fitted on, if all are there."""
+        if isinstance(frame, np.ndarray):
+            return frame
         named = getattr(self._model, "feature_names_in_", None)
         names = [] if named is None else [str(name) for name in list(named)[:_MOST_NAMES]]
         fits = names and names != list(frame.columns) and set(names) <= set(frame.columns)
@@ -143,8 +148,10 @@ def _has(model: Any, name: str) -> bool:
         return False
 
 
-def matrix(frame: pd.DataFrame) -> np.ndarray:
-    """Return a frame as (n, d): float64 with NaN where missing if all columns are numbers, else objects."""
+def matrix(frame: Rows) -> np.ndarray:
+    """Return rows as (n, d): float64 with NaN where missing if all columns are numbers, else objects."""
+    if isinstance(frame, np.ndarray):
+        return flat(frame)
     if all(pd.api.types.is_numeric_dtype(kind) for kind in frame.dtypes):
         return frame.to_numpy(dtype=np.float64, na_value=np.nan)
     return frame.to_numpy(dtype=object)

@@ -15,8 +15,9 @@ from fivefold.subject import predictions
 from fivefold.subject.access import Known, find
 from fivefold.subject.asked import AskedSubject, unstable
 from fivefold.subject.labels import number
-from fivefold.subject.memory import adopt, spread
+from fivefold.subject.memory import adopt
 from fivefold.subject.probe import sample
+from fivefold.subject.rows import of, spread
 from fivefold.subject.training import training_table
 
 if TYPE_CHECKING:
@@ -80,8 +81,8 @@ def open_subject(job: CheckJob, store: Store, start: Callable[[bool], RemoteMode
     def retrain(table: Table, seed: int) -> Subject:
         child = start(True)  # noqa: FBT003
         made = training_table(table, target, access.classes)
-        child.fit(made, str(made.columns[-1]), seed)
-        return adopt(child, spread(table.features), access.classes, again)
+        child.fit(made, seed)
+        return adopt(child, spread(of(table)), access.classes, again)
 
     notes = tuple(note for note in (access.note, "" if fact.deterministic else _UNSTEADY) if note)
     fit = retrain if fact.retrains else None

@@ -15,25 +15,23 @@ import msgspec
 import numpy as np
 
 from fivefold.contract.plan import ModelFact
-from fivefold.contract.subject import Table
 from fivefold.errors import SubjectError
 from fivefold.subject.access import Access, find
 from fivefold.subject.asked import AskedSubject
 from fivefold.subject.batch import Tensor, array, from_array
 from fivefold.subject.calls import SPENT
-from fivefold.subject.memory import spread
 from fivefold.subject.model import Description
+from fivefold.subject.rows import bare, cut, spread, strangers
 from fivefold.subject.worker import frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    import pandas as pd
-
     from fivefold.contract.plan import ModelKind
     from fivefold.subject.access import Known
     from fivefold.subject.model import Form, Method
     from fivefold.subject.remote import RemoteModel
+    from fivefold.subject.rows import Rows
 
 _CANARY_ROWS, _CANARY_LEAST = 64, 8
 """Rows that are asked again to see whether the model is still the same: as many as one call carries."""
@@ -116,7 +114,7 @@ class Outside:
         methods: Any = self.learned.methods
         return Description(methods=methods, classes=self.learned.classes or None)
 
-    def ask(self, method: Method, form: Form, frame: pd.DataFrame) -> np.ndarray:
+    def ask(self, method: Method, form: Form, frame: Rows) -> np.ndarray:
         """Return raw answers; the canary rows are asked between."""
         step = _EVERY * self.learned.max_rows or len(frame) or 1
         parts = []
@@ -124,7 +122,7 @@ class Outside:
             if self.again is not None and self.remote.calls - self._asked >= _EVERY:
                 self.again()
                 self._asked = self.remote.calls
-            parts.append(self.remote.ask(method, form, frame.iloc[at : at + step]))
+            parts.append(self.remote.ask(method, form, cut(frame, slice(at, at + step))))
         if len({part.shape[1:] for part in parts}) > 1:
             raise SubjectError("model.shape", "the model's answers change their width from call to call.")
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
@@ -145,7 +143,7 @@ def _canary_rows(learned: Learned) -> int:
 
 
 def probed(
-    raw: RemoteModel, frame: pd.DataFrame, what: Known, *, kind: ModelKind, total: int, share: int
+    raw: RemoteModel, frame: Rows, what: Known, *, kind: ModelKind, total: int, share: int
 ) -> tuple[ModelFact, Found]:
     """Find out how a model is asked, how its answers are read, and what it is like.
 
@@ -169,7 +167,7 @@ def probed(
     steady = _same_bytes(first, again)
     if steady:
         order = np.random.Generator(np.random.PCG64(len(rows))).permutation(len(rows))
-        _require_order([item[order] for item in first], _answers(subject, rows.iloc[order]))
+        _require_order([item[order] for item in first], _answers(subject, cut(rows, order)))
     canary = _answers(subject, spread(frame, _canary_rows(learned)))
     noise = max((_distance(one, other) for one, other in zip(first, again, strict=True)), default=0.0)
     identity = [learned.key, learned.identity, *(_digest(item) for item in canary if steady)]
@@ -207,11 +205,11 @@ class Reopened:
         """How its answers are read."""
         return self.found.access
 
-    def confirm(self, frame: pd.DataFrame) -> None:
+    def confirm(self, frame: Rows) -> None:
         """Ask the canary rows; see :func:`confirm`."""
         confirm(AskedSubject(Outside(self.raw.remote, self.found.learned), self.access), self.found, frame)
 
-    def watch(self, frame: pd.DataFrame) -> None:
+    def watch(self, frame: Rows) -> None:
         """Ask the canary rows now, and again every so many calls."""
         self.confirm(frame)
         self.raw.again = lambda: self.confirm(frame)
@@ -231,7 +229,7 @@ def reopened(remote: RemoteModel, body: bytes, share: int, *, limited: bool) -> 
     return Reopened(Outside(remote, found.learned, share, budget=limited), found, notes)
 
 
-def confirm(subject: AskedSubject, found: Found, frame: pd.DataFrame) -> None:
+def confirm(subject: AskedSubject, found: Found, frame: Rows) -> None:
     """Ask the canary rows again.
 
     Args:
@@ -264,7 +262,7 @@ def changed(why: str) -> SubjectError:
     )
 
 
-def _affordable(frame: pd.DataFrame, max_rows: int, left: int) -> pd.DataFrame:
+def _affordable(frame: Rows, max_rows: int, left: int) -> Rows:
     """Return as many rows as can be asked some times over within the probe's calls."""
     if not max_rows:
         return frame
@@ -272,18 +270,10 @@ def _affordable(frame: pd.DataFrame, max_rows: int, left: int) -> pd.DataFrame:
     return spread(frame, max(_LEAST_ROWS, max_rows * max(1, calls)))
 
 
-def _answers(subject: AskedSubject, frame: pd.DataFrame) -> tuple[np.ndarray, ...]:
-    table = _bare(frame, subject.access)
+def _answers(subject: AskedSubject, frame: Rows) -> tuple[np.ndarray, ...]:
+    table = bare(frame, subject.access.classes)
     given = subject.predict(table)
     return (given, subject.predict_proba(table)) if subject.access.score else (given,)
-
-
-def _bare(frame: pd.DataFrame, access: Access) -> Table:
-    import pandas as pd
-
-    n = len(frame)
-    target = np.zeros(n, dtype=np.int64 if access.classes else np.float64)
-    return Table("probe", np.arange(n, dtype=np.int64), frame, target, pd.DataFrame(index=frame.index))
 
 
 def _same_bytes(one: tuple[np.ndarray, ...], other: tuple[np.ndarray, ...]) -> bool:
@@ -319,14 +309,10 @@ def _digest(values: np.ndarray) -> str:
     return hashlib.sha256(values.tobytes()).hexdigest()
 
 
-def _perturbable(subject: AskedSubject, frame: pd.DataFrame) -> bool:
-    """Ask for rows that are nowhere in the data: each column is shifted by another number of rows."""
-    import pandas as pd
-
-    moved = {name: np.roll(np.arange(len(frame)), at + 1) for at, name in enumerate(frame.columns)}
-    strange = pd.concat([frame[name].iloc[order].reset_index(drop=True) for name, order in moved.items()], axis=1)
+def _perturbable(subject: AskedSubject, frame: Rows) -> bool:
+    """Ask for rows that are nowhere in the data."""
     try:
-        subject.predict(_bare(strange, subject.access))
+        subject.predict(bare(strangers(frame), subject.access.classes))
     except SubjectError as error:
         if error.code == SPENT:
             raise

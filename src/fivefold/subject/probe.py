@@ -6,18 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 import msgspec
-import numpy as np
 import pandas as pd
 
 from fivefold.contract.plan import DataFact, Facts, ModelFact
 from fivefold.errors import InputError, SubjectError
-from fivefold.manifest import address, scenario
+from fivefold.manifest import address, inputs, scenario
 from fivefold.subject import outside, predictions
 from fivefold.subject.access import find
 from fivefold.subject.asked import AskedSubject
 from fivefold.subject.kinds import column_fact
 from fivefold.subject.known import known, settings, task_by_labels, unseen_labels
-from fivefold.subject.memory import spread
+from fivefold.subject.rows import bare, of, spread, strangers
 from fivefold.subject.tables import Coding
 
 if TYPE_CHECKING:
@@ -25,10 +24,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fivefold.contract.plan import ModelKind
-    from fivefold.contract.subject import SettingsView, Table, Task
+    from fivefold.contract.subject import Inputs, SettingsView, Table, Task
     from fivefold.manifest.nouns import DataSet, Feature, Model
     from fivefold.subject.access import Access, Known
     from fivefold.subject.remote import RemoteModel
+    from fivefold.subject.rows import Rows
     from fivefold.subject.tables import Store
 
 _GROUP = 10
@@ -117,11 +117,12 @@ def view(store: Store, classes: tuple[str, ...]) -> SettingsView:
 
 def data_fact(store: Store, name: str) -> DataFact:
     """Return what the product read of one data set."""
-    data, frame = store.sets[name], store.frame(name)
+    data, stored = store.sets[name], store.stored(name)
+    frame = stored.frame
     return DataFact(
         digest=store.digests.get(name, ""),
         rows=len(frame),
-        columns=tuple(column_fact(str(column), frame[column]) for column in frame.columns),
+        columns=(*(column_fact(str(column), frame[column]) for column in frame.columns), *stored.channels),
         target=data.target,
         groups={column: _groups(frame[column]) for column in data.protected},
     )
@@ -131,8 +132,8 @@ def seen(data: Mapping[str, DataFact], sets: Mapping[str, DataSet]) -> dict[str,
     """Return what the model sees of the training data, name to kind; empty if there are none."""
     if "train" not in data:
         return {}
-    hidden = {sets["train"].target, sets["train"].id, *sets["train"].drop}
-    return {column.name: column.kind for column in data["train"].columns if column.name not in hidden}
+    kinds = {column.name: column.kind for column in data["train"].columns}
+    return {name: kinds[name] for name in inputs.seen(sets["train"], kinds)}
 
 
 def _groups(column: pd.Series) -> int:
@@ -144,8 +145,8 @@ def _groups(column: pd.Series) -> int:
 
 def _require_named(store: Store, asked: Asked) -> None:
     """Check the columns that scenarios and features name, which only an engine can see in Parquet and Arrow files."""
-    everything = {str(column) for name in store.sets for column in store.frame(name).columns}
-    measured = {str(column) for column in store.frame("test").columns} if "test" in store.sets else everything
+    everything = {column for name in store.sets for column in store.stored(name).columns}
+    measured = set(store.stored("test").columns) if "test" in store.sets else everything
     named = [(f"features.{name}", name, everything) for name in asked.features]
     for title, text in asked.scenarios.items():
         named += [(f"scenarios.{title}", name, measured) for name in scenario.columns(scenario.parse(text))]
@@ -158,7 +159,7 @@ def _require_named(store: Store, asked: Asked) -> None:
             )
 
 
-def sample(store: Store) -> pd.DataFrame:
+def sample(store: Store) -> Rows:
     """Return a few hundred rows of what the model sees, the same in every process.
 
     Raises:
@@ -166,19 +167,21 @@ def sample(store: Store) -> pd.DataFrame:
     """
     name = next(name for name in ("test", "train", *store.sets) if name in store.sets)
     table: Table = store.table(name, Coding("binary", ()))
-    return spread(table.features)
+    return spread(of(table))
 
 
 def _model_fact(store: Store, asked: Asked, what: Known) -> tuple[ModelFact, bytes]:
     model = asked.model
     kind = _kind(model)
-    empty = ModelFact(digest=asked.digest, kind=kind)
+    form: Inputs = next((data.kind for name, data in store.sets.items() if name in ("test", "train")), "table")
+    empty = ModelFact(digest=asked.digest, kind=kind, inputs=form)
     try:
         if model and model.predictions:
             subject = predictions.read(store, model.predictions, what, asked.folder)
             fact = ModelFact(
                 digest=asked.digest,
                 kind=kind,
+                inputs=form,
                 task=subject.task,
                 classes=subject.classes,
                 scores=subject.capabilities.scores,
@@ -186,14 +189,15 @@ def _model_fact(store: Store, asked: Asked, what: Known) -> tuple[ModelFact, byt
             )
             return fact, b""
         frame = sample(store)
-        if not len(frame):
+        if not len(frame) or (model and model.command and inputs.unfit(form)):
             return empty, b""
         if model and (model.endpoint or model.command):
-            return _probed_outside(asked, frame, what, kind)
-        return _probed(asked, frame, what, kind), b""
+            fact, found = _probed_outside(asked, frame, what, kind)
+            return msgspec.structs.replace(fact, inputs=form), found
+        return msgspec.structs.replace(_probed(asked, frame, what, kind), inputs=form), b""
     except SubjectError as error:
         text = f"{error.message[:1].upper()}{error.message[1:]} {error.remedy}".strip()
-        return ModelFact(digest=asked.digest, kind=kind, calls=asked.calls, error=text), b""
+        return msgspec.structs.replace(empty, calls=asked.calls, error=text), b""
 
 
 def _kind(model: Model | None) -> ModelKind:
@@ -206,7 +210,7 @@ def _kind(model: Model | None) -> ModelKind:
     return "factory"
 
 
-def _probed_outside(asked: Asked, frame: pd.DataFrame, what: Known, kind: ModelKind) -> tuple[ModelFact, bytes]:
+def _probed_outside(asked: Asked, frame: Rows, what: Known, kind: ModelKind) -> tuple[ModelFact, bytes]:
     raw = asked.open(False)  # noqa: FBT003
     fact, found = outside.probed(raw, frame, what, kind=kind, total=asked.calls, share=asked.share)
     retrains = asked.training and asked.open(True).can_train()  # noqa: FBT003
@@ -214,7 +218,7 @@ def _probed_outside(asked: Asked, frame: pd.DataFrame, what: Known, kind: ModelK
     return fact, msgspec.msgpack.encode(found)
 
 
-def _probed(asked: Asked, frame: pd.DataFrame, what: Known, kind: ModelKind) -> ModelFact:
+def _probed(asked: Asked, frame: Rows, what: Known, kind: ModelKind) -> ModelFact:
     raw = asked.open(False)  # noqa: FBT003
     said = raw.describe()
     kind = "torch" if said.kind == "torch" else kind
@@ -236,26 +240,16 @@ def _probed(asked: Asked, frame: pd.DataFrame, what: Known, kind: ModelKind) -> 
     )
 
 
-def _bytes(subject: AskedSubject, access: Access, frame: pd.DataFrame) -> bytes:
-    table = _bare(frame, access)
+def _bytes(subject: AskedSubject, access: Access, frame: Rows) -> bytes:
+    table = bare(frame, access.classes)
     scores = subject.predict_proba(table).tobytes() if access.score else b""
     return subject.predict(table).tobytes() + scores
 
 
-def _perturbable(subject: AskedSubject, access: Access, frame: pd.DataFrame) -> bool:
-    """Ask for rows that are nowhere in the data: each column is shifted by another number of rows."""
-    moved = {name: np.roll(np.arange(len(frame)), at + 1) for at, name in enumerate(frame.columns)}
-    strange = pd.concat([frame[name].iloc[order].reset_index(drop=True) for name, order in moved.items()], axis=1)
+def _perturbable(subject: AskedSubject, access: Access, frame: Rows) -> bool:
+    """Ask for rows that are nowhere in the data."""
     try:
-        subject.predict(_bare(strange, access))
+        subject.predict(bare(strangers(frame), access.classes))
     except SubjectError:
         return False
     return True
-
-
-def _bare(frame: pd.DataFrame, access: Access) -> Table:
-    from fivefold.contract.subject import Table
-
-    n = len(frame)
-    target = np.zeros(n, dtype=np.int64 if access.classes else np.float64)
-    return Table("probe", np.arange(n, dtype=np.int64), frame, target, pd.DataFrame(index=frame.index))

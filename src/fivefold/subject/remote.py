@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fivefold.errors import SubjectError
-from fivefold.subject.batch import Tensor, array, encode, from_array
+from fivefold.contract.codec import MAX_FRAME
+from fivefold.errors import SubjectError, UnsupportedError
+from fivefold.subject.batch import Tensor, array, from_array, pack
 from fivefold.subject.model import Description
+from fivefold.subject.training import TrainingInputs
 from fivefold.subject.worker import frames
 from fivefold.subject.worker.messages import (
     Answered,
@@ -31,10 +33,11 @@ if TYPE_CHECKING:
     import socket
 
     import numpy as np
-    import pandas as pd
 
     from fivefold.contract.subject import Loss
     from fivefold.subject.model import Form, Method
+    from fivefold.subject.rows import Rows
+    from fivefold.subject.training import TrainingTable
 
 ENDED = "model.ended"
 """Code of the error when the model's process is gone; the parent knows why, and says it."""
@@ -76,26 +79,36 @@ class RemoteModel:
         except SubjectError:
             return False
 
-    def ask(self, method: Method, form: Form, frame: pd.DataFrame) -> np.ndarray:
+    def ask(self, method: Method, form: Form, frame: Rows) -> np.ndarray:
         """Return raw answers; see :class:`fivefold.subject.model.Raw`."""
-        question = Ask(method=method, form=form, batch=msgspec.msgpack.encode(encode(frame)))
+        question = Ask(method=method, form=form, batch=msgspec.msgpack.encode(pack(frame)))
         reply = self._asked(question, min(_MOST, frames.SMALL + _PER_ROW * len(frame)))
         if not isinstance(reply, Answered):
             raise _odd()
         return from_array(frames.parse(reply.body, Tensor))
 
-    def fit(self, table: pd.DataFrame, target: str, seed: int) -> None:
-        """Train on a table whose last column is the target.
+    def fit(self, table: TrainingTable | TrainingInputs, seed: int) -> None:
+        """Train on rows with their target.
 
         Raises:
+            UnsupportedError: ``model.training-size`` if they do not fit into one message.
             SubjectError: Training failed.
         """
-        reply = self._asked(Fit(batch=msgspec.msgpack.encode(encode(table)), target=target, seed=seed), frames.SMALL)
+        given = table.inputs if isinstance(table, TrainingInputs) else table.features
+        body = msgspec.msgpack.encode(pack(given, table.target))
+        if len(body) > MAX_FRAME - frames.SMALL:
+            raise UnsupportedError(
+                "model.training-size",
+                f"the training rows take {len(body) / 1e9:.1f} GB, and at most {MAX_FRAME / 1e9:.1f} GB can be handed "
+                "over.",
+                remedy="Draw training rows at random, or store smaller images.",
+            )
+        reply = self._asked(Fit(batch=body, target=str(table.target.name), seed=seed), frames.SMALL)
         if not isinstance(reply, Fitted):
             raise _odd()
 
     def slope(
-        self, frame: pd.DataFrame, target: np.ndarray, loss: Loss, order: tuple[int, ...], *, linked: bool
+        self, frame: Rows, target: np.ndarray, loss: Loss, order: tuple[int, ...], *, linked: bool
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return losses and gradients; see :meth:`fivefold.contract.subject.Subject.gradient`.
 
@@ -103,25 +116,25 @@ class RemoteModel:
             SubjectError: The model gives none.
         """
         question = Slope(
-            batch=msgspec.msgpack.encode(encode(frame)),
+            batch=msgspec.msgpack.encode(pack(frame)),
             target=msgspec.msgpack.encode(array(target)),
             loss=loss,
             order=order,
             linked=linked,
         )
-        reply = self._asked(question, min(_MOST, frames.SMALL + (_PER_ROW + 8 * frame.shape[1]) * len(frame)))
+        reply = self._asked(question, min(_MOST, frames.SMALL + _PER_ROW * len(frame) + 8 * frame.size))
         if not isinstance(reply, Sloped):
             raise _odd()
         losses = from_array(frames.parse(reply.losses, Tensor))
         return losses, from_array(frames.parse(reply.slopes, Tensor))
 
-    def learn(self, frame: pd.DataFrame) -> bytes:
+    def learn(self, frame: Rows) -> bytes:
         """Have a model elsewhere find out how it is asked; return that as message pack.
 
         Raises:
             SubjectError: It cannot be asked.
         """
-        reply = self._asked(Learn(batch=msgspec.msgpack.encode(encode(frame))), frames.SMALL)
+        reply = self._asked(Learn(batch=msgspec.msgpack.encode(pack(frame))), frames.SMALL)
         if not isinstance(reply, Learnt):
             raise _odd()
         return reply.body

@@ -10,7 +10,8 @@ import pandas as pd
 
 from fivefold.contract.subject import Table
 from fivefold.errors import InputError
-from fivefold.subject import labels, load
+from fivefold.subject import labels
+from fivefold.subject.inputs.read import read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from fivefold.contract.subject import Task
     from fivefold.manifest.nouns import DataSet, Feature
+    from fivefold.subject.inputs.stored import Stored
 
 
 @dataclass(frozen=True)
@@ -63,28 +65,35 @@ class Store:
     features: Mapping[str, Feature] = field(default_factory=dict)
     digests: Mapping[str, str] = field(default_factory=dict)
     seen: Mapping[str, str] = field(default_factory=dict)
-    _frames: dict[str, pd.DataFrame] = field(default_factory=dict)
+    _kept: dict[str, Stored] = field(default_factory=dict)
 
-    def frame(self, name: str) -> pd.DataFrame:
-        """Return a data set as stored.
+    def stored(self, name: str) -> Stored:
+        """Return a data set as it was read.
 
         Raises:
             KeyError: It is not declared.
-            InputError: As :func:`fivefold.subject.load.read`; ``data.column-absent`` for a declared column.
+            InputError: As :func:`fivefold.subject.inputs.read.read`; ``data.column-absent`` for a declared column.
         """
-        if name not in self._frames:
+        if name not in self._kept:
             data = self.sets[name]
-            strings = [column for column, declared in self.features.items() if declared.type in ("string", "date")]
-            frame = load.read(
-                self.root / data.path, missing=data.missing, strings=strings, sha256=self.digests.get(name, "")
-            )
-            require_columns(data, frame)
-            self._frames[name] = frame
-        return self._frames[name]
+            strings = tuple(column for column, declared in self.features.items() if declared.type in ("string", "date"))
+            found = read(self.root, data, strings, self.digests.get(name, ""))
+            require_columns(data, found.columns)
+            self._kept[name] = found
+        return self._kept[name]
+
+    def frame(self, name: str) -> pd.DataFrame:
+        """Return a data set as stored, one line for each row; what the model sees may stand beside it.
+
+        Raises:
+            KeyError: It is not declared.
+            InputError: As :meth:`stored`.
+        """
+        return self.stored(name).frame
 
     def release(self, name: str) -> None:
         """Give up a data set: it is read again if it is asked for again."""
-        self._frames.pop(name, None)
+        self._kept.pop(name, None)
 
     def target(self, name: str) -> pd.Series | None:
         """Return the stored target of a data set; None if none is declared."""
@@ -98,8 +107,42 @@ class Store:
             KeyError: It is not declared.
             InputError: As :meth:`frame` and :meth:`Coding.target`; ``data.columns`` if it lacks columns of ``train``.
         """
-        data, frame = self.sets[name], self.frame(name)
-        return split(data, frame, coding, self.seen if name != "train" else None)
+        data, like = self.sets[name], self.seen if name != "train" else None
+        if data.kind == "table":
+            return split(data, self.frame(name), coding, like)
+        return beside(data, self.stored(name), coding, like)
+
+
+def beside(data: DataSet, stored: Stored, coding: Coding, like: Mapping[str, str] | None = None) -> Table:
+    """Return rows of images, series, texts or recordings as a table.
+
+    Args:
+        data: The declaration.
+        stored: What was read.
+        coding: How the target is coded.
+        like: Channels of the training series; the same must be here.
+
+    Raises:
+        InputError: ``data.columns`` if channels differ; ``data.target``.
+    """
+    frame, channels = stored.frame, [item.name for item in stored.channels]
+    inner = stored.inputs
+    if like and channels != list(like):
+        _ordered_like(data, channels, like)
+        order = [channels.index(name) for name in like]
+        inner = None if inner is None else np.ascontiguousarray(inner[:, order])
+    shown = [stored.text] if stored.text else []
+    rest = [name for name in frame.columns if name not in {*shown, data.target, data.id}]
+    n = len(frame)
+    return Table(
+        name=data.name,
+        rows=np.arange(n, dtype=np.int64),
+        features=frame[shown].astype("str") if shown else pd.DataFrame(index=pd.RangeIndex(n)),
+        target=coding.target(frame[data.target]) if data.target else _no_target(n, coding),
+        others=frame[rest],
+        inputs=inner,
+        kind=data.kind,
+    )
 
 
 def split(data: DataSet, frame: pd.DataFrame, coding: Coding, like: Mapping[str, str] | None = None) -> Table:
@@ -157,13 +200,13 @@ def _typed_like(features: pd.DataFrame, like: Mapping[str, str]) -> pd.DataFrame
     return features.assign(**changed) if changed else features
 
 
-def require_columns(data: DataSet, frame: pd.DataFrame) -> None:
+def require_columns(data: DataSet, columns: Sequence[str]) -> None:
     """Check that every column that a data set declares is there.
 
     Raises:
         InputError: ``data.column-absent``.
     """
-    known = set(frame.columns)
+    known = set(columns)
     declared = {"target": [data.target], "id": [data.id], "drop": data.drop, "protected": data.protected}
     for key, names in declared.items():
         for name in names:
@@ -171,5 +214,5 @@ def require_columns(data: DataSet, frame: pd.DataFrame) -> None:
                 raise InputError(
                     "data.column-absent",
                     f'data.{data.name}.{key} names "{name}", which is no column of {data.path}.',
-                    remedy=f"Its columns are: {', '.join(list(frame.columns)[:30])}.",
+                    remedy=f"Its columns are: {', '.join(list(columns)[:30])}.",
                 )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from fivefold.subject.labels import natural
+from fivefold.subject.rows import of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +44,23 @@ class TrainingTable(pd.DataFrame):
         return str(object.__getattribute__(self, "_target_name"))
 
 
-def training_table(table: Table, target: str, classes: Sequence[str]) -> TrainingTable:
+@dataclass(frozen=True)
+class TrainingInputs:
+    """Images, series, recordings or texts to train on.
+
+    Attributes:
+        inputs: (n, ...) as the model is given them.
+        target: The (n,) target: labels as a file of them would be read, or values.
+    """
+
+    inputs: np.ndarray
+    target: pd.Series
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+
+def training_table(table: Table, target: str, classes: Sequence[str]) -> TrainingTable | TrainingInputs:
     """Return what ``fit(table, rng)`` is given: rows whose target is known, labels in their natural type.
 
     Args:
@@ -53,7 +71,8 @@ def training_table(table: Table, target: str, classes: Sequence[str]) -> Trainin
     known = table.target >= 0 if classes else np.isfinite(table.target)
     chosen = table if known.all() else table.take(np.flatnonzero(known))
     values: Any = natural(classes)[chosen.target] if classes else chosen.target
-    return make(chosen.features, pd.Series(values, name=target or "target"))
+    given, answers = of(chosen), pd.Series(values, name=target or "target")
+    return TrainingInputs(given, answers) if isinstance(given, np.ndarray) else make(given, answers)
 
 
 def make(features: pd.DataFrame, target: pd.Series) -> TrainingTable:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from fivefold.subject.endpoint.wire import About
+    from fivefold.subject.rows import Rows
 
 _SCORES = ("proba", "score", "logit", "softmax", "likelihood", "confidence")
 _MISSING = ""
@@ -24,7 +25,7 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """How an endpoint is asked.
 
     Attributes:
-        form: One tensor for each column, or one for all of them.
+        form: One tensor for each column, one for all of them, or one for an array of images or the like.
         inputs: Tensors to send; for ``columns`` each has the name of a column.
         framed: Say that the tensors are the columns of a table (MLServer's content type ``pd``).
         outputs: Outputs to ask for; empty: all that come.
@@ -34,7 +35,7 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         zipped: Requests are compressed.
     """
 
-    form: Literal["columns", "matrix"]
+    form: Literal["columns", "matrix", "array"]
     inputs: tuple[Slot, ...]
     framed: bool = False
     outputs: tuple[str, ...] = ()
@@ -44,12 +45,15 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     zipped: bool = False
 
 
-def candidates(about: About, frame: pd.DataFrame) -> Iterator[Layout]:
+def candidates(about: About, frame: Rows) -> Iterator[Layout]:
     """Return layouts that may do, the likeliest first: as the metadata say, else as servers without them take rows.
 
     Raises:
         TroubleError: ``endpoint.types`` or ``endpoint.inputs`` if no layout can do.
     """
+    if isinstance(frame, np.ndarray):
+        yield from _arrays(about, frame)
+        return
     columns, inputs = [str(name) for name in frame.columns], about.inputs
     numeric = all(pd.api.types.is_numeric_dtype(kind) for kind in frame.dtypes)
     if inputs:
@@ -61,6 +65,41 @@ def candidates(about: About, frame: pd.DataFrame) -> Iterator[Layout]:
         for kind in ("FP64", "FP32"):
             yield Layout(form="matrix", inputs=(Slot(name="input", datatype=kind, shape=(-1, len(columns))),))
     yield Layout(form="columns", inputs=tuple(Slot(name=s.name, datatype=s.datatype, shape=(-1,)) for s in named))
+
+
+def _arrays(about: About, rows: np.ndarray) -> Iterator[Layout]:
+    """Return layouts for images, series, recordings and texts: one tensor of their shape, or flattened."""
+    inner, text = tuple(rows.shape[1:]), rows.dtype == object
+    if about.inputs:
+        slot = about.inputs[0]
+        takes, flat = slot.shape[1:], (int(np.prod(inner)),)
+        shapes = ((), (1,)) if text else (inner, flat)
+        if len(about.inputs) > 1 or text != (slot.datatype == "BYTES") or not any(_fits(takes, one) for one in shapes):
+            told = ", ".join(f"{item.datatype} {item.shape}" for item in about.inputs[:4])
+            raise _unfit(
+                f"it takes {wire.clean(told)}, and each row is {'a text' if text else rows.dtype.name} {inner}"
+            )
+        yield Layout(form="array", inputs=(slot,))
+    elif text:
+        for shape in ((-1, 1), (-1,)):
+            yield Layout(form="array", inputs=(Slot(name="text", datatype="BYTES", shape=shape),))
+    else:
+        for kind in dict.fromkeys((wire.datatype(rows), "FP32")):
+            yield Layout(form="array", inputs=(Slot(name="input", datatype=kind, shape=(-1, *inner)),))
+
+
+def _fits(takes: tuple[int, ...], given: tuple[int, ...]) -> bool:
+    return len(takes) == len(given) and all(size in (-1, own) for size, own in zip(takes, given, strict=True))
+
+
+def _array(slot: Slot, rows: np.ndarray) -> Tensor:
+    """Return rows as one tensor, flattened where the model takes one number after the other."""
+    kind = wire.DATATYPES.get(slot.datatype)
+    if kind is None:
+        return Tensor(slot.name, "BYTES", rows.reshape(len(rows), 1) if len(slot.shape) > 1 else rows)
+    values = rows.reshape(len(rows), -1) if len(slot.shape) == 2 else rows
+    same = values.dtype == kind or (kind.kind == "f" and values.dtype.itemsize <= kind.itemsize)
+    return Tensor(slot.name, slot.datatype, values if same else _cast(values.astype(np.float64), kind, slot.name))
 
 
 def _declared(inputs: Sequence[Slot], frame: pd.DataFrame, columns: list[str], *, numeric: bool) -> Layout:
@@ -100,14 +139,16 @@ def _datatype(column: pd.Series) -> str:
     return "FP64" if pd.api.types.is_numeric_dtype(column) else "BYTES"
 
 
-def question(layout: Layout, frame: pd.DataFrame) -> Question:
+def question(layout: Layout, frame: Rows) -> Question:
     """Return the request for (n, d) rows.
 
     Raises:
         TroubleError: ``endpoint.types``.
     """
-    if layout.form == "matrix":
-        tensors: tuple[Tensor, ...] = (_matrix(layout.inputs[0], frame),)
+    if isinstance(frame, np.ndarray):
+        tensors: tuple[Tensor, ...] = (_array(layout.inputs[0], frame),)
+    elif layout.form == "matrix":
+        tensors = (_matrix(layout.inputs[0], frame),)
     else:
         tensors = tuple(_column(slot, frame[slot.name], framed=layout.framed) for slot in layout.inputs)
     return Question(

@@ -16,13 +16,13 @@ from fivefold.subject.endpoint import wire
 from fivefold.subject.endpoint.layout import Layout
 from fivefold.subject.endpoint.wire import TroubleError
 from fivefold.subject.outside import Learned, changed
+from fivefold.subject.rows import cut
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from fivefold.subject.endpoint.patience import Patience
     from fivefold.subject.endpoint.wire import About, Client, Question, Tensor
     from fivefold.subject.model import Method
+    from fivefold.subject.rows import Rows
 
 TOP = 4096
 """Most rows that one call carries, however many the endpoint would take."""
@@ -59,7 +59,7 @@ class EndpointModel:
     patience: Patience
     learned: Learned | None = None
 
-    def answers(self, frame: pd.DataFrame) -> dict[Method, np.ndarray]:
+    def answers(self, frame: Rows) -> dict[Method, np.ndarray]:
         """Return everything that the endpoint answers to (n, d) rows.
 
         Raises:
@@ -70,13 +70,13 @@ class EndpointModel:
             raise SubjectError("model.unprobed", "the endpoint has not been probed.")
         layout = msgspec.msgpack.decode(known.how, type=Layout)
         step = known.max_rows or TOP
-        parts = [self._part(layout, frame.iloc[at : at + step]) for at in range(0, len(frame), step)]
+        parts = [self._part(layout, cut(frame, slice(at, at + step))) for at in range(0, len(frame), step)]
         if known.key and self.client.key != known.key:
             raise changed("the endpoint has another TLS key")
         names: dict[Method, str] = {"predict": layout.answer, "predict_proba": layout.scores}
         return {method: _joined([part[name] for part in parts]) for method, name in names.items() if name}
 
-    def learn(self, frame: pd.DataFrame) -> Learned:
+    def learn(self, frame: Rows) -> Learned:
         """Find out how the endpoint is asked.
 
         Args:
@@ -123,21 +123,21 @@ class EndpointModel:
             return about
         return msgspec.structs.replace(about, extensions=server.extensions, server=server.server)
 
-    def _seated(self, about: About, frame: pd.DataFrame) -> tuple[Layout, pd.DataFrame]:
+    def _seated(self, about: About, frame: Rows) -> tuple[Layout, Rows]:
         """Return the layout that is answered, and the rows that it was found with: one, if no call carries a few."""
-        head = frame.iloc[:_HEAD]
+        head = cut(frame, slice(_HEAD))
         try:
             return self._fitting(about, head), head
         except TroubleError as error:
             if not error.size or len(head) < 2:
                 raise
-            alone = frame.iloc[:1]
+            alone = cut(frame, slice(1))
             try:
                 return self._fitting(about, alone), alone
             except TroubleError:
                 raise error from None
 
-    def _fitting(self, about: About, head: pd.DataFrame) -> Layout:
+    def _fitting(self, about: About, head: Rows) -> Layout:
         """Return the first layout that is answered, as bytes where the server says that it takes them."""
         first: TroubleError | None = None
         packed = any("binary_tensor" in name for name in about.extensions)
@@ -153,7 +153,7 @@ class EndpointModel:
                     first = first or error
         raise first or TroubleError("inputs", "nothing tells how the endpoint takes rows.")
 
-    def _named(self, layout: Layout, tensors: tuple[Tensor, ...], head: pd.DataFrame, about: About) -> Layout:
+    def _named(self, layout: Layout, tensors: tuple[Tensor, ...], head: Rows, about: About) -> Layout:
         """Return the layout with the outputs that matter; a server that says nothing of scores is asked for them."""
         answer, scores = layouts.read(tensors, len(head))
         found = msgspec.structs.replace(
@@ -169,7 +169,7 @@ class EndpointModel:
             return found
         return msgspec.structs.replace(wider, scores=scores.name) if scores is not None else found
 
-    def _zipped(self, layout: Layout, head: pd.DataFrame) -> Layout:
+    def _zipped(self, layout: Layout, head: Rows) -> Layout:
         """Return the layout with compressed requests if the endpoint unpacks them; gRPC needs none."""
         if not self.client.zips:
             return layout
@@ -180,9 +180,9 @@ class EndpointModel:
             return layout
         return tried
 
-    def _rows(self, layout: Layout, frame: pd.DataFrame, low: int) -> tuple[int, bool]:
+    def _rows(self, layout: Layout, frame: Rows, low: int) -> tuple[int, bool]:
         """Return the most rows that one call may carry, and whether the endpoint sets that limit."""
-        top = max(1, min(TOP, _BODY // (_CELL * max(1, frame.shape[1]))))
+        top = max(1, min(TOP, _BODY // (_CELL * max(1, frame.size // max(1, len(frame))))))
         high = 0 if low == min(_HEAD, len(frame)) else _HEAD
         for size in sorted({min(size, top) for size in _SIZES}):
             if size <= low or high:
@@ -198,8 +198,8 @@ class EndpointModel:
             low, high = (middle, high) if self._takes(layout, frame, middle) else (low, middle)
         return low, bool(high)
 
-    def _takes(self, layout: Layout, frame: pd.DataFrame, size: int) -> bool:
-        rows = frame.iloc[np.arange(size) % len(frame)]
+    def _takes(self, layout: Layout, frame: Rows, size: int) -> bool:
+        rows = cut(frame, np.arange(size) % len(frame))
         try:
             self._part(layout, rows, tries=2)
         except TroubleError as error:
@@ -208,7 +208,7 @@ class EndpointModel:
             raise
         return True
 
-    def _part(self, layout: Layout, frame: pd.DataFrame, tries: int = 0) -> dict[str, np.ndarray]:
+    def _part(self, layout: Layout, frame: Rows, tries: int = 0) -> dict[str, np.ndarray]:
         """Return the outputs that matter for rows that one call carries."""
         question = layouts.question(layout, frame)
         tensors = {item.name: item for item in self._asked(question, len(frame), tries)}
@@ -236,7 +236,8 @@ def _joined(parts: list[np.ndarray]) -> np.ndarray:
 
 
 def _told(layout: Layout, about: About) -> str:
-    how = "one tensor for each column" if layout.form == "columns" else "one tensor for all columns"
+    forms = {"columns": "one tensor for each column", "matrix": "one tensor for all columns", "array": "one tensor"}
+    how = forms[layout.form]
     packed = "bytes" if layout.binary else "JSON"
     return (
         f"{how}, as {packed}{', compressed' if layout.zipped else ''}; server {wire.clean(about.server) or 'unnamed'}"

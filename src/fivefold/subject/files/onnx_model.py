@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _FLOATS = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16}
 _WHOLE = {f"tensor({sign}int{bits})": np.dtype(f"{sign}int{bits}") for sign in ("", "u") for bits in (8, 16, 32, 64)}
+_ARRAYS = {**_FLOATS, "tensor(uint8)": np.uint8}
 _LABELS = frozenset({"tensor(string)", "tensor(int64)", "tensor(int32)", "tensor(bool)"})
 _EXTRA = "Install it: pip install 'fivefold[onnx]'."
 _MOST_FILE = 2 << 30
@@ -88,10 +89,23 @@ class OnnxModel:
         return np.column_stack(columns)
 
     def _array(self, rows: np.ndarray) -> dict[str, np.ndarray]:
-        only = self._inputs[0]
-        if len(self._inputs) > 1 or only.type not in _FLOATS:
-            raise SubjectError("model.inputs", "the ONNX file takes no single array of numbers.")
-        return {only.name: np.ascontiguousarray(rows, dtype=_FLOATS[only.type])}
+        """Return one array: flattened where the file takes a matrix, in its own shape else."""
+        only, wide = self._inputs[0], len(self._inputs[0].shape)
+        fits = only.type == "tensor(string)" if rows.dtype == object else only.type in _ARRAYS
+        if len(self._inputs) > 1 or not fits:
+            what = "array of numbers" if rows.dtype != object else "column of texts"
+            raise SubjectError("model.inputs", f"the ONNX file takes no single {what}.")
+        if wide == 2 and rows.ndim != 2:
+            rows = rows.reshape(len(rows), -1)
+        sizes = [size if isinstance(size, int) and size > 0 else None for size in only.shape[1:]]
+        if wide != rows.ndim or any(size not in (None, own) for size, own in zip(sizes, rows.shape[1:], strict=True)):
+            takes = " x ".join(_plain(str(size)[:20]) for size in only.shape)
+            raise SubjectError(
+                "model.inputs",
+                f"the ONNX file takes {takes}, and each row is {' x '.join(map(str, rows.shape[1:])) or 'one text'}.",
+                remedy="Images are given as (n, channels, height, width), series as (n, steps, channels).",
+            )
+        return {only.name: rows if rows.dtype == object else _in_type(rows, np.dtype(_ARRAYS[only.type]))}
 
     def _feed(self, rows: pd.DataFrame) -> dict[str, np.ndarray]:
         only = self._inputs[0]
@@ -99,6 +113,16 @@ class OnnxModel:
             return {only.name: _matrix(only, rows)}
         named = _matched([item.name for item in self._inputs], list(rows.columns))
         return {item.name: _shaped(item, _column(item, rows[named[item.name]])) for item in self._inputs}
+
+
+def _in_type(rows: np.ndarray, kind: np.dtype[Any]) -> np.ndarray:
+    if kind == np.uint8 and rows.dtype != np.uint8:
+        raise SubjectError(
+            "model.inputs",
+            f"the ONNX file takes uint8, and the data hold {rows.dtype}.",
+            remedy="Store the images as uint8, or export the input as float.",
+        )
+    return np.ascontiguousarray(rows, dtype=kind)
 
 
 def _open(path: Path) -> tuple[Any, Inventory]:

@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fivefold.contract.subject import Loss
+    from fivefold.subject.rows import Rows
 
 _EXTRA = "Install it: pip install 'fivefold[torch]'."
 _STEP = 4096
+_CELLS = 1 << 22
 _NAMED = 3
 
 
@@ -37,7 +39,7 @@ class TorchModel:
         """Load weights, and set the module to answer.
 
         Args:
-            module: A ``torch.nn.Module`` that takes (n, d) float32.
+            module: A ``torch.nn.Module`` that takes n rows of float32.
             weights: A safetensors file; None: the factory has loaded them.
             seed: Of torch's own generator.
 
@@ -54,22 +56,23 @@ class TorchModel:
         self._module = module.eval().to("cpu")
         self._kind = next((one.dtype for one in module.parameters() if one.dtype.is_floating_point), torch.float32)
 
-    def __call__(self, rows: pd.DataFrame | np.ndarray) -> np.ndarray:
+    def __call__(self, rows: Rows) -> np.ndarray:
         """Return raw outputs, (n,) or (n, K)."""
         values = _matrix(rows)
         with self._torch.no_grad():
+            step = max(1, min(_STEP, _CELLS * len(values) // max(1, values.size)))
             parts = [
-                self._out(self._tensor(values[at : at + _STEP])).numpy() for at in range(0, max(len(values), 1), _STEP)
+                self._out(self._tensor(values[at : at + step])).numpy() for at in range(0, max(len(values), 1), step)
             ]
         return np.concatenate(parts)
 
     def gradient(
-        self, rows: pd.DataFrame, target: np.ndarray, loss: Loss, *, order: Sequence[int], linked: bool
+        self, rows: Rows, target: np.ndarray, loss: Loss, *, order: Sequence[int], linked: bool
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the loss of each row and its gradient; see :meth:`fivefold.contract.subject.Subject.gradient`.
 
         Args:
-            rows: (n, d) numbers.
+            rows: (n, d) numbers, or an array of images, series or recordings.
             target: (n,) class indices, or values.
             loss: Which.
             order: Class index of each output; empty: a regression, or one output for the second class.
@@ -117,8 +120,14 @@ def _by_class(torch: Any, out: Any, order: Sequence[int], *, linked: bool) -> An
     return made.index_copy(1, torch.as_tensor(list(order), dtype=torch.int64), scores)
 
 
-def _matrix(rows: pd.DataFrame | np.ndarray) -> np.ndarray:
+def _matrix(rows: Rows) -> np.ndarray:
     if isinstance(rows, np.ndarray):
+        if rows.dtype == object:
+            raise SubjectError(
+                "model.inputs",
+                "a torch module takes numbers, and is given texts.",
+                remedy="Return a function of a list of texts from the factory, which makes tokens of them.",
+            )
         return rows
     texts = [str(name) for name, kind in rows.dtypes.items() if not pd.api.types.is_numeric_dtype(kind)]
     if texts:

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+import pandas as pd
 
 from fivefold.contract.codec import MAX_FRAME
 from fivefold.errors import FivefoldError, SubjectError
-from fivefold.subject.batch import Batch, array, decode
+from fivefold.subject.batch import Batch, array, unpack
 from fivefold.subject.calls import Ledger
 from fivefold.subject.command.model import CommandModel
 from fivefold.subject.model import Description
@@ -62,6 +63,20 @@ def main(job: CommandJob, descriptor: int, server: int) -> int:
                 return 0  # what did not end in time ends with this process
     except frames.ClosedError:
         return 0
+
+
+def _frame(batch: Batch) -> pd.DataFrame:
+    """Return rows as columns; texts are one column named ``text``.
+
+    Raises:
+        SubjectError: ``command.inputs`` for rows that CSV cannot carry.
+    """
+    rows = unpack(batch)
+    if isinstance(rows, pd.DataFrame):
+        return rows
+    if rows.dtype != object:
+        raise SubjectError("command.inputs", "a command is given rows as CSV, which carries no arrays.")
+    return pd.DataFrame({"text": rows})
 
 
 class _Serving:
@@ -111,7 +126,7 @@ class _Serving:
             raise SubjectError("model.no-gradients", "a command gives no gradients.")
         if isinstance(message, Describe):
             return Described(body=msgspec.msgpack.encode(Description(methods=("predict",))))
-        frame = decode(frames.parse(message.batch, Batch))
+        frame = _frame(frames.parse(message.batch, Batch))
         if isinstance(message, Learn):
             return Learnt(body=msgspec.msgpack.encode(self._model.learn(frame)))
         key = hashlib.sha256(message.batch).digest()

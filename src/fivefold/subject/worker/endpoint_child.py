@@ -20,7 +20,7 @@ import msgspec
 
 from fivefold.contract.codec import MAX_FRAME
 from fivefold.errors import FivefoldError, SubjectError
-from fivefold.subject.batch import Batch, array, decode
+from fivefold.subject.batch import Batch, array, unpack
 from fivefold.subject.calls import Ledger
 from fivefold.subject.endpoint import dial
 from fivefold.subject.endpoint.grpc import Grpc
@@ -115,7 +115,7 @@ class _Serving:
             raise SubjectError("model.no-gradients", "an endpoint gives no gradients.")
         if isinstance(message, Describe):
             return Described(body=msgspec.msgpack.encode(Description(methods=("predict",))))
-        frame = decode(frames.parse(message.batch, Batch))
+        frame = unpack(frames.parse(message.batch, Batch))
         if isinstance(message, Learn):
             return Learnt(body=msgspec.msgpack.encode(self._opened().learn(frame)))
         key = hashlib.sha256(message.batch).digest()

@@ -17,9 +17,9 @@ import numpy as np
 
 from fivefold.contract.codec import MAX_FRAME
 from fivefold.errors import FivefoldError, SubjectError
-from fivefold.subject.batch import Batch, Tensor, array, decode, from_array
+from fivefold.subject.batch import Batch, Tensor, array, decode, from_array, series, unpack
 from fivefold.subject.model import LocalModel, failure
-from fivefold.subject.training import make
+from fivefold.subject.training import TrainingInputs, make
 from fivefold.subject.worker import frames
 from fivefold.subject.worker.confine import confine
 from fivefold.subject.worker.messages import (
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from fivefold.subject.files.onnx_model import OnnxModel
     from fivefold.subject.files.torch_model import TorchModel
     from fivefold.subject.model import Description
+    from fivefold.subject.training import TrainingTable
 
 
 def main(job: ModelJob, descriptor: int, server: int) -> int:
@@ -111,7 +112,7 @@ class _Serving:
                 return Fitted()
             return Described(body=msgspec.msgpack.encode(self._described()))
         batch = frames.parse(message.batch, Batch)
-        answers = self._loaded().ask(message.method, message.form, decode(batch))
+        answers = self._loaded().ask(message.method, message.form, unpack(batch))
         return Answered(body=msgspec.msgpack.encode(array(answers)))
 
     def _loaded(self) -> LocalModel:
@@ -137,7 +138,7 @@ class _Serving:
         if self._torch is None:
             raise SubjectError("model.no-gradients", "the model gives no gradients.")
         model, target = self._torch, from_array(frames.parse(message.target, Tensor))
-        frame = decode(frames.parse(message.batch, Batch))
+        frame = unpack(frames.parse(message.batch, Batch))
         losses, slopes = _foreign(
             lambda: model.gradient(frame, target, message.loss, order=message.order, linked=message.linked),
             "following gradients",
@@ -163,9 +164,7 @@ class _Serving:
 
     def _fit(self, message: Fit) -> None:
         function = self._named()
-        frame = decode(frames.parse(message.batch, Batch))
-        target = frame.columns[-1]
-        table = make(frame.iloc[:, :-1], frame[target].rename(message.target))
+        table = _training(frames.parse(message.batch, Batch), message.target)
         rng = np.random.Generator(np.random.PCG64(message.seed))
         self._model = LocalModel(self._taken(_foreign(lambda: function(table, rng), "training")))
 
@@ -179,6 +178,13 @@ class _Serving:
                 raise SubjectError("model.factory", f"{self._job.target} is no function.", remedy="Name a function.")
             self._function = found
         return self._function
+
+
+def _training(batch: Batch, target: str) -> TrainingTable | TrainingInputs:
+    if batch.inputs is not None:
+        return TrainingInputs(from_array(batch.inputs), series(batch.columns[-1]).rename(target))
+    frame = decode(batch)
+    return make(frame.iloc[:, :-1], frame.iloc[:, -1].rename(target))
 
 
 def _foreign(function: Callable[[], Any], doing: str) -> Any:

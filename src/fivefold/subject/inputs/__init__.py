@@ -1,0 +1,1 @@
+"""Inputs: images, series, texts and recordings, read once from the very bytes whose digest was planned."""
