@@ -1,4 +1,4 @@
-"""Images, series, texts and recordings: from a manifest to findings, in the model's natural form, hostile files refused."""
+"""Images, series, texts and recordings: from a manifest to findings; hostile files are refused."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _codes(error: ProblemsError) -> set[str]:
 @pytest.mark.parametrize("kind", input_apps.KINDS)
 def test_the_manifest_of_the_page_assesses_each_kind(tmp_path: Path, kind: str) -> None:
     """The model asserts the form that it is given; checks run, and those that cannot say why."""
-    done = assess(read(input_apps.build(tmp_path / "app", kind)), Options(effort="quick", only=("P3.accuracy", "F1")))
+    done = assess(read(input_apps.build(tmp_path / "app", kind)), Options(effort="quick"))
     fact = done.plan.facts.model
     assert fact is not None
     assert (fact.error, fact.inputs, fact.task, fact.scores, fact.perturbable) == ("", kind, "binary", True, True)
@@ -48,6 +48,7 @@ def test_the_manifest_of_the_page_assesses_each_kind(tmp_path: Path, kind: str) 
     assert plans["D2.integrity"].status == "not-run"
     assert f"`train` is {kind}" in plans["D2.integrity"].reason
     assert (plans["P1.blackbox"].status == "run") == (kind == "image")
+    assert not [item.check for item in done.findings if str(item.result.outcome) == "error"]
 
 
 @pytest.mark.parametrize("kind", input_apps.KINDS)
@@ -57,7 +58,7 @@ def test_a_changed_byte_changes_the_digest_of_the_data(tmp_path: Path, kind: str
     manifest = read(root)
     before = data_digests(manifest)
     place = root / manifest.data["test"].path
-    for file in sorted(place.iterdir())[:1] + [place / "index.csv"] if place.is_dir() else [place]:
+    for file in [place / "r0003.wav", place / "index.csv"] if place.is_dir() else [place]:
         raw = bytearray(file.read_bytes())
         raw[-2] ^= 1
         file.write_bytes(bytes(raw))
