@@ -131,7 +131,7 @@ FAULTS = [
     ("path: data/test.csv", "path: data", "not-a-file", "data.test.path", 6, "file"),
     ("path: data/test.csv", "path: scorer.py", "data-format", "data.test.path", 6, ".csv"),
     ("path: data/test.csv", "path: data/train.csv", "same-file", "data.test.path", 6, "--split"),
-    ("path: data/test.csv", "kind: image, path: data/test.csv", "unsupported", "data.test.kind", 6, "table"),
+    ("path: data/test.csv", "kind: image, path: data/test.csv", "kind-differs", "data.test.kind", 6, "same kind"),
     ("target: bought", "target: baught", "target-absent", "data.train.target", 5, '"bought"'),
     ("path: data/test.csv", "path: data/test.csv, target: y", "target-absent", "data.test.target", 6, "age"),
     ("[sex]", "[sex, raze]", "unknown-column", "data.train.protected", 5, "age"),

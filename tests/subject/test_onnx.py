@@ -75,9 +75,9 @@ def subject(place: Path, known: Known, frame: pd.DataFrame = X) -> AskedSubject:
 
 def proba(made: AskedSubject, frame: pd.DataFrame = X) -> np.ndarray:
     """Return probabilities of a frame."""
-    from fivefold.subject.probe import _bare
+    from fivefold.subject.rows import bare
 
-    return made.predict_proba(_bare(frame, made.access))
+    return made.predict_proba(bare(frame, made.access.classes))
 
 
 def softmax(z: np.ndarray) -> np.ndarray:
