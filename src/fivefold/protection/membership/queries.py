@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from fivefold.contract.subject import Table
+from fivefold.errors import UnsupportedError
 from fivefold.protection.membership.answers import Answers, confidence
 from fivefold.stats.repeats import numbers
 
@@ -107,6 +108,29 @@ def _typed(frame: pd.DataFrame, like: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(**back) if back else frame
 
 
+def _inputs(pool: Pool) -> np.ndarray | None:
+    """Return the images, series or recordings of both sets; what is shorter ends as its kind does.
+
+    Raises:
+        UnsupportedError: ``membership.inputs`` if they differ in more than length.
+    """
+    one, other = pool.members.inputs, pool.others.inputs
+    if one is None or other is None:
+        return None
+    longest = max(one.shape[-1], other.shape[-1])
+    if one.shape[1:-1] != other.shape[1:-1] or (pool.members.kind == "image" and one.shape[1:] != other.shape[1:]):
+        raise UnsupportedError("membership.inputs", "training and test rows differ in shape.")
+    rest = np.nan if pool.members.kind == "series" else 0
+    return np.concatenate(
+        [
+            np.pad(part, [*[(0, 0)] * (part.ndim - 1), (0, longest - part.shape[-1])], constant_values=rest)
+            if part.shape[-1] < longest
+            else part
+            for part in (one, other)
+        ]
+    )
+
+
 def with_shadows(
     subject: Subject, pool: Pool, answers: Answers, rng: np.random.Generator, progress: Callable[[int], None]
 ) -> Answers:
@@ -124,6 +148,8 @@ def with_shadows(
         features=pool.features,
         target=answers.target,
         others=pd.concat([pool.members.others, pool.others.others], ignore_index=True),
+        inputs=_inputs(pool),
+        kind=pool.members.kind,
     )
     seen, inside, only = [], [], single(answers)
     for pair in range(SHADOWS // 2):
