@@ -14,6 +14,7 @@ from fivefold.assess.run import Options, assess
 from fivefold.manifest.reader import read
 
 from . import input_apps
+from .oip_server import Running, Served
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,12 +78,10 @@ def test_a_torch_module_is_given_images_and_gives_gradients(tmp_path: Path) -> N
     assert {str(item.result.outcome) for item in done.findings} <= {"pass", "fail", "inconclusive"}, done.findings
 
 
-@pytest.mark.parametrize("flat", [False, True])
-def test_an_onnx_file_is_given_images_whole_or_flattened(tmp_path: Path, flat: bool) -> None:
-    """An input of four dimensions, or one matrix."""
-    onnx = pytest.importorskip("onnx", reason="onnx is not installed; scripts/test installs it")
-    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed; scripts/test installs it")
-    root = input_apps.build(tmp_path / "app", "image", rows=60)
+def _halves(shape: list[str | int]) -> bytes:
+    """Return an ONNX file that compares the halves of images of 6 x 6."""
+    import onnx
+
     weights = np.concatenate([np.full(18, 0.003), np.full(18, -0.003)]).astype(np.float32)
     make, number = onnx.helper, onnx.TensorProto.FLOAT
     nodes = [
@@ -90,7 +89,6 @@ def test_an_onnx_file_is_given_images_whole_or_flattened(tmp_path: Path, flat: b
         make.make_node("MatMul", ["f", "w"], ["z"]),
         make.make_node("Softmax", ["z"], ["p"], axis=1),
     ]
-    shape = ["n", 36] if flat else ["n", 1, 6, 6]
     graph = make.make_graph(
         nodes, "halves",
         [make.make_tensor_value_info("x", number, shape)],
@@ -98,7 +96,16 @@ def test_an_onnx_file_is_given_images_whole_or_flattened(tmp_path: Path, flat: b
         [onnx.numpy_helper.from_array(np.column_stack([-weights, weights]), "w")],
     )  # fmt: skip
     made = make.make_model(graph, opset_imports=[make.make_opsetid("", 18)], ir_version=9)
-    (root / "model.onnx").write_bytes(made.SerializeToString())
+    return bytes(made.SerializeToString())
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_an_onnx_file_is_given_images_whole_or_flattened(tmp_path: Path, flat: bool) -> None:
+    """An input of four dimensions, or one matrix."""
+    pytest.importorskip("onnx", reason="onnx is not installed; scripts/test installs it")
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed; scripts/test installs it")
+    root = input_apps.build(tmp_path / "app", "image", rows=60)
+    (root / "model.onnx").write_bytes(_halves(["n", 36] if flat else ["n", 1, 6, 6]))
     _model(root, {"path": "model.onnx", "classes": ["down", "up"]})
     done = assess(read(root), Options(effort="quick", only=("P3.accuracy",)))
     assert done.plan.facts.model is not None
@@ -137,3 +144,17 @@ def test_a_command_is_given_texts_in_one_column(tmp_path: Path) -> None:
     fact = probe(read(root)).model
     assert fact is not None
     assert (fact.error, fact.inputs, fact.task) == ("", "text", "binary")
+
+
+@pytest.mark.parametrize("kind", ["rest", "grpc"])
+def test_an_endpoint_is_given_images_as_one_tensor(tmp_path: Path, kind: str) -> None:
+    """One tensor of four dimensions, in the datatype that the model declares."""
+    for engine in ("onnx", "onnxruntime", "h2"):
+        pytest.importorskip(engine, reason=f"{engine} is not installed; scripts/test installs it")
+    root = input_apps.build(tmp_path / "app", "image", rows=60)
+    (tmp_path / "m.onnx").write_bytes(_halves(["n", 1, 6, 6]))
+    with Running(Served(tmp_path / "m.onnx"), kind) as served:
+        _model(root, {"endpoint": served.url, "classes": ["down", "up"]})
+        fact = probe(read(root)).model
+    assert fact is not None
+    assert (fact.error, fact.kind, fact.inputs, fact.scores) == ("", kind, "image", True)
