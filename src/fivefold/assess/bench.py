@@ -21,6 +21,7 @@ from fivefold.assess.elsewhere import elsewhere, looked_up, share_of
 from fivefold.contract import registry
 from fivefold.contract.plan import Facts
 from fivefold.errors import InputError, InternalError
+from fivefold.evidence import data_label
 from fivefold.keys import store
 from fivefold.manifest import inputs, site
 from fivefold.plan import calls
@@ -174,6 +175,7 @@ class Bench:
             model_root=str(self.snapshot.signed) if has_files else "",
             signature=self.snapshot.signature,
             trust=circumstances.trust,
+            labels=data_label.stored(self.manifest),
             now=circumstances.now,
             row_key=circumstances.row_key,
             known=facts_of(self.manifest, plan.facts),

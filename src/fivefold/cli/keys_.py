@@ -22,6 +22,7 @@ class KeyRole(StrEnum):
 
     ASSESSOR = "assessor"
     SIGNER = "signer"
+    STEWARD = "steward"
     PRIVACY_OFFICER = "privacy-officer"
     LEGAL_OFFICER = "legal-officer"
     LOG = "log"

@@ -53,6 +53,8 @@ COMMANDS: dict[str, Command] = {
     "trust revoke": Command("keys_:trust_revoke", "Stop trusting a key from now on.", _TRUST),
     "trust list": Command("keys_:trust_list", "Show whom you trust, in which role, until when.", _TRUST),
     "waive": Command("waive:waive", "Let a claim pass for a while: two officers, two keys.", _TRUST),
+    "data label": Command("data_:label", "Sign each data set's label over its bytes.", _TRUST),
+    "data check": Command("data_:check", "Verify the labels of an application's data.", _TRUST),
     "model sign": Command("model_:sign", "Sign the model's files (OpenSSF model signing).", _TRUST),
     "model convert": Command("convert:convert", "Say why a model file is refused and how to export it.", _TRUST),
     "model verify": Command("model_:verify", "Verify the model's signature.", _TRUST),
@@ -72,6 +74,7 @@ COMMANDS: dict[str, Command] = {
 GROUPS = {
     "key": "Signing keys.",
     "trust": "Whom you trust, in which role.",
+    "data": "Data sets and their labels.",
     "model": "The model and its signature.",
     "record": "The record of what happened.",
 }

@@ -36,6 +36,8 @@ class Context:
         model_root: Folder of the snapshot that was loaded; None if there is no model file.
         signature: Bytes of the model's signature file; None if absent.
         trust: Bytes of the verifier's trust file.
+        labels: Data set to the bytes of its signed label; empty bytes where there is none.
+        digests: Data set to the SHA-256 of its stored bytes; empty for data in memory.
         now: ISO time in UTC, fixed by the plan's start; trust decisions use it.
         row_id: Turns (n,) row positions into keyed ids, so that no raw position or value is written.
         progress: Call with a share in [0, 1] and a few words.
@@ -54,6 +56,8 @@ class Context:
     model_root: Path | None = None
     signature: bytes | None = None
     trust: bytes | None = None
+    labels: Mapping[str, bytes] = field(default_factory=dict)
+    digests: Mapping[str, str] = field(default_factory=dict)
     now: str = ""
     row_id: Callable[[np.ndarray], list[str]] | None = None
     progress: Callable[[float, str], None] = _silent

@@ -238,6 +238,18 @@ def locked(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def write_public(path: Path, data: bytes) -> None:
+    """Replace a file that others may read, in one step.
+
+    Raises:
+        InputError: ``keys.unwritable``.
+    """
+    try:
+        _write(path, data, mode=0o644, replace=True)
+    except OSError as error:
+        raise InputError("keys.unwritable", f"{path} cannot be written ({error.strerror}).") from None
+
+
 def _make(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 

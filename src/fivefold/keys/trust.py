@@ -24,7 +24,7 @@ import msgspec
 from fivefold.errors import InputError, TrustError, UnknownSignerError
 from fivefold.keys.signing import PublicKey, load_public
 
-Role = Literal["assessor", "signer", "privacy-officer", "legal-officer", "log", "witness"]
+Role = Literal["assessor", "signer", "steward", "privacy-officer", "legal-officer", "log", "witness"]
 ROLES: tuple[Role, ...] = get_args(Role)
 OFFICERS: tuple[Role, ...] = ("privacy-officer", "legal-officer")
 

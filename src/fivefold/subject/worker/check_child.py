@@ -195,6 +195,8 @@ def _context(
         model_root=Path(job.model_root) if job.model_root else None,
         signature=job.signature,
         trust=job.trust,
+        labels=job.labels,
+        digests=job.digests,
         now=job.now,
         row_id=row_ids(job.row_key),
         progress=session.progress,

@@ -141,6 +141,7 @@ class CheckJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         training: ``module:function`` that trains; empty: none.
         model_root: Folder with the signed files alone; empty: there are none.
         row_key: Key of row ids.
+        labels: Data set to the bytes of its signed label.
         level: Declared level.
         use: How the output is used, as declared.
         scenario: Name of the scenario's profile.
@@ -172,6 +173,7 @@ class CheckJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     model_root: str = ""
     signature: bytes | None = None
     trust: bytes | None = None
+    labels: dict[str, bytes] = {}
     now: str = ""
     row_key: bytes = b""
     level: int = 0

@@ -1,0 +1,1 @@
+"""T1: data labels bound to the bytes of the data."""
