@@ -38,6 +38,8 @@ def header(path: Path) -> tuple[str, ...]:
         return _once(path, stored_columns(path))
     if not name.endswith(CSV):
         remedy = "Use .csv, .csv.gz, .parquet, .arrow or .feather."
+        if path.suffix == ".npz" or path.is_dir():
+            remedy = "Images, series, recordings: write the manifest by hand, as in docs/how-to/inputs.md."
         raise InputError("manifest.data-format", f"{path.name} is of no known kind.", remedy=remedy)
     row = next(_rows(path), [])
     if not row or row == [""]:
