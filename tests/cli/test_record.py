@@ -7,10 +7,14 @@ import json
 import os
 import subprocess
 import sys
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from tests.log import verifying
 from tests.subject.apps import build
 
 from fivefold.cli.main import run
@@ -19,6 +23,9 @@ from fivefold.traceability.recorder import open_recorder
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+VKEY = (verifying.SUMDB / "log300.vkey").read_text().strip()
 
 
 @pytest.fixture
@@ -43,6 +50,21 @@ def _process(command: list[str], environment: dict[str, str]) -> Iterator[subpro
             yield process
         finally:
             process.terminate()
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextlib.contextmanager
+def _web_server(folder: Path) -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/"
+        finally:
+            server.shutdown()
 
 
 def _run(words: list[str], capsys: pytest.CaptureFixture[str], code: int = 0) -> str:
@@ -166,6 +188,16 @@ def test_a_witness_vouches_through_the_commands(
         assert _json(["verify", str(proof)], capsys)["witnessed"][0]["name"] == "Auditor"
         fsck = ["record", "fsck", "--in", str(app), "--witness", url]
         assert [one["from"] for one in _json(fsck, capsys)["witnessed"]] == ["the record", "the witness"]
+        published = ["record", "fsck", str(tmp_path / "www"), "--vkey", vkey]
+        with open_recorder(app / "kept", "app") as recorder, recorder.open("later") as case:
+            case.status(mode="normal")
+        assert _json(["record", "tiles", str(tmp_path / "www"), "--cosigned", "--in", str(app)], capsys)["size"] == 10
+        assert [one["size"] for one in _json(published, capsys)["witnessed"]] == [10]
+        assert len(_json([*published, "--witness", url], capsys)["witnessed"]) == 2
+        spoiled = (tmp_path / "www/checkpoint").read_text().split("\n")
+        spoiled[-2] = spoiled[-2][:-3] + ("AA=" if spoiled[-2][-3:] != "AA=" else "BA=")
+        (tmp_path / "www/checkpoint").write_text("\n".join(spoiled))
+        assert "log.bad-cosignature" in _run(published, capsys, 1)
         for path in (app / "kept").iterdir():
             path.unlink()
         for path, data in old.items():
@@ -173,3 +205,40 @@ def test_a_witness_vouches_through_the_commands(
         assert "log.truncated" in _run(fsck, capsys, 1)
         assert "witness.conflict" in _run(asked, capsys, 1)
     assert "witness.unreachable" in _run(asked, capsys, 2)
+
+
+def test_a_published_record_is_verified_by_others(
+    app: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Written as static files, read with the key alone, by us and by the program in Go; a spoiled one is refused."""
+    www, vkey = tmp_path / "www", tmp_path / "app.vkey"
+    vkey.write_text(_run(["record", "vkey", "--in", str(app)], capsys))
+    assert _json(["record", "tiles", str(www), "--in", str(app)], capsys)["size"] == 9
+    assert "0 of them new" in _run(["record", "tiles", str(www), "--in", str(app)], capsys)
+    for key in (str(vkey), vkey.read_text().strip()):
+        found = _json(["record", "fsck", str(www), "--vkey", key, "--kept", str(www / "checkpoint")], capsys)
+        assert (found["size"], found["covered"], found["faults"]) == (9, 9, [])
+    if verifying.toolchain():
+        program = verifying.build(tmp_path)
+        assert verifying.run(program, "verify", www, vkey.read_text().strip(), 9, 9, 1)[0] == 0
+    with _web_server(www) as url:
+        found = _json(["record", "fsck", url, "--vkey", str(vkey)], capsys)
+    assert (found["size"], found["faults"]) == (9, [])
+    assert "tiles.unreachable" in _run(["record", "fsck", url, "--vkey", str(vkey)], capsys, 2)
+    bundle = www / "tile/entries/000.p/9"
+    assert b"Jane" not in bundle.read_bytes()
+    bundle.write_bytes(bundle.read_bytes()[:-1] + b"!")
+    assert "tiles.entry" in _run(["record", "fsck", str(www), "--vkey", str(vkey)], capsys, 1)
+    assert "All of it holds" in _run(["record", "fsck", str(www), "--vkey", str(vkey), "--hashes"], capsys)
+    assert "tiles.foreign" in _run(["record", "tiles", str(app), "--in", str(app)], capsys, 2)
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [([".", "--vkey", "nowhere"], "log.vkey"), ([".", "--vkey", "a+b+c"], "log.vkey"), (["."], "tiles.options"),
+     (["--vkey", "a+b+c"], "tiles.options"), (["nowhere", "--vkey", VKEY], "tiles.folder"),
+     (["http://log.example", "--vkey", VKEY], "tiles.url")],
+)  # fmt: skip
+def test_a_published_record_needs_a_key(words: list[str], code: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit 2 and what is missing."""
+    assert code in _run(["record", "fsck", *words], capsys, 2)

@@ -14,7 +14,8 @@ from tests.truth import labels as subjects
 
 from fivefold.cli.main import run
 from fivefold.contract.registry import resolve
-from fivefold.errors import UnsupportedError
+from fivefold.errors import TrustError, UnsupportedError
+from fivefold.evidence import data_label
 
 LABEL = {
     "class": "internal", "personal": [], "basis": "contract", "purpose": ["credit"], "region": "EU",
@@ -53,7 +54,11 @@ def test_labels_are_signed_verified_and_every_fault_is_named(app: Path, capsys: 
     """Unlabelled, labelled, data changed, swapped, manifest weakened, stripped: each named for its own data set."""
     assert set(_codes(app, capsys, 1)) == {"label.missing"}
     assert "no steward key" in _run(["data", "label", str(app)], capsys, 2)
-    _run(["key", "new", "--role", "steward", "--trust"], capsys)
+    _run(["key", "new", "--role", "steward"], capsys)
+    _run(["data", "label", str(app)], capsys)
+    assert set(_codes(app, capsys, 3)) == {"trust.unknown-key"}
+    public = next((app.parent / "config" / "fivefold" / "keys").glob("steward-*.pub"))
+    _run(["trust", "add", str(public), "--role", "steward", "--name", "Steward"], capsys)
     made = json.loads(_run(["data", "label", str(app), "--json"], capsys))["labels"]
     assert len(made) == len(_codes(app, capsys, 0)) >= 2
     (row,) = [row for row in _assessed(app, capsys)["findings"] if row["check"] == "T1.labels"]
@@ -115,3 +120,36 @@ def test_data_in_memory_have_no_label() -> None:
     """There are no bytes to bind one to: said, not passed."""
     with pytest.raises(UnsupportedError):
         resolve("T1.labels")(replace(subjects.build(1), digests={}))
+
+
+@pytest.mark.parametrize("answer", [None, TrustError("label.missing", "never")])
+def test_the_canary_can_fail(answer: TrustError | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A verification that believes everything, or nothing, concludes nothing."""
+
+    def verify(*_: object, **__: object) -> None:
+        if answer is not None:
+            raise answer
+
+    monkeypatch.setattr(data_label, "verify", verify)
+    result = resolve("T1.labels")(subjects.build(5))
+    assert str(result.outcome) == "inconclusive"
+    assert result.canary is not None
+    assert not result.canary.noticed
+
+
+def test_a_data_set_that_declares_nothing_is_not_passed_over() -> None:
+    """Data that were read and of which the manifest's view says nothing fail."""
+    whole = subjects.build(8)
+    assert str(resolve("T1.labels")(whole).outcome) == "pass"
+    result = resolve("T1.labels")(replace(whole, settings=replace(whole.settings, labels=None)))
+    assert str(result.outcome) == "fail"
+    result = resolve("T1.labels")(replace(whole, digests={**whole.digests, "more": "00" * 32}))
+    assert [measure.where for measure in result.measures if not measure.value] == ["data.more"]
+
+
+def test_a_label_too_large_to_be_one_is_refused(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is called malformed, and not read whole."""
+    manifest = yaml.safe_load((app / "fivefold.yaml").read_text())
+    first = app / next(iter(manifest["data"].values()))["path"]
+    first.with_name(first.name + data_label.ENDING).write_bytes(b" " * (data_label.MAX_BYTES + 10))
+    assert "label.malformed" in _codes(app, capsys, 1)

@@ -103,6 +103,7 @@ class Bench:
         """
         _sweep()
         self.manifest, self.digests, self._seconds = manifest, digests, seconds
+        self._labels = data_label.stored(manifest)
         self._folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
         self._hidden = [store.config_folder(), *([evidence.resolve()] if evidence else [])]
         try:
@@ -175,7 +176,7 @@ class Bench:
             model_root=str(self.snapshot.signed) if has_files else "",
             signature=self.snapshot.signature,
             trust=circumstances.trust,
-            labels=data_label.stored(self.manifest),
+            labels=self._labels,
             now=circumstances.now,
             row_key=circumstances.row_key,
             known=facts_of(self.manifest, plan.facts),

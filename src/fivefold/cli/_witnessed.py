@@ -47,21 +47,32 @@ class Words:
             InputError: ``witness.url``, ``witness.unreachable``, ``witness.refused``.
         """
         from fivefold.contract.registry import provided
+        from fivefold.log.book import MAX_CHECKPOINT
+        from fivefold.log.cosigning import COSIGNED
+        from fivefold.log.disk import Folder
+
+        own = Folder(place).read(COSIGNED, 0, MAX_CHECKPOINT)
+        return cls.gathered(own, provided("record.origin")(application), url, trust)
+
+    @classmethod
+    def gathered(cls, own: bytes, origin: str, url: str, trust: Trust) -> Words:
+        """Read a cosigned checkpoint of the log ``origin``, unless it is empty, and ask the witness at ``url``.
+
+        Raises:
+            InputError: As :meth:`of`.
+        """
+        from fivefold.contract.registry import provided
         from fivefold.errors import TrustError
         from fivefold.keys import store
         from fivefold.keys import trust as trust_file
         from fivefold.log import checkpoint, cosignature
         from fivefold.log.audit import Fault
-        from fivefold.log.book import MAX_CHECKPOINT
-        from fivefold.log.cosigning import COSIGNED
-        from fivefold.log.disk import Folder
 
         keys = trust_file.holders(trust, "witness", store.utc_now())
         points: list[bytes] = []
         faults: list[Fault] = []
         said: list[dict[str, Any]] = []
-        own = Folder(place).read(COSIGNED, 0, MAX_CHECKPOINT)
-        asked = provided("record.witness.newest")(url, provided("record.origin")(application)) if url else None
+        asked = provided("record.witness.newest")(url, origin) if url else None
         for data, who in ((own, "the record"), (asked, "the witness")):
             if not data:
                 continue

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from fivefold.cli._io import EXIT_DONE, EXIT_FAILED, EXIT_INCONCLUSIVE, Json
+from fivefold.cli._own import own_key
 from fivefold.cli._text import say
-
-if TYPE_CHECKING:
-    from fivefold.keys.store import StoredKey
 
 _Where = Annotated[Path, typer.Argument(help="The application's folder, or its manifest.")]
 
@@ -51,7 +49,7 @@ def label(
     )
     if problems:
         raise ProblemsError(problems)
-    chosen = _key(key)
+    chosen = own_key("steward", key)
     digests, now, made = data_digests(manifest), store.utc_now(), []
     for name, digest in digests.items():
         place = data_label.place_of(manifest, name)
@@ -86,7 +84,9 @@ def check(
         data = manifest.data[name]
         row: dict[str, Any] = {"data": name, "holds": True, "code": "", "why": ""}
         try:
-            data_label.verify(labels[name], name, digest, {**data.label, "source": data.source}, known, now)
+            data_label.verify(
+                labels[name], name, digest, declared={**data.label, "source": data.source}, trust=known, now=now
+            )
         except TrustError as error:
             row |= {"holds": False, "code": error.code, "why": error.message}
         found.append(row)
@@ -94,17 +94,3 @@ def check(
     say(json=json, value=found, lines=lines)
     codes = {row["code"] for row in found if not row["holds"]}
     sys.exit(EXIT_DONE if not codes else EXIT_INCONCLUSIVE if codes == {"trust.unknown-key"} else EXIT_FAILED)
-
-
-def _key(reference: str) -> StoredKey:
-    from fivefold.errors import InputError
-    from fivefold.keys import store
-
-    mine = [store.find(reference)] if reference else [key for key in store.own_keys() if key.note.role == "steward"]
-    if not mine or mine[0].note.role != "steward":
-        remedy = "Make one: fivefold key new --role steward, and have those who verify trust it: fivefold trust add."
-        raise InputError("keys.missing", "you have no steward key.", remedy=remedy)
-    if len(mine) > 1:
-        shown = ", ".join(f"{item.note.name} {item.note.id[:12]}" for item in mine)
-        raise InputError("keys.ambiguous", f"you have {len(mine)} steward keys: {shown}.", remedy="Choose with --key.")
-    return mine[0]

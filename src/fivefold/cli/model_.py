@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fivefold.cli._io import Json, out
+from fivefold.cli._own import own_key
 
 if TYPE_CHECKING:
-    from fivefold.keys.store import StoredKey
     from fivefold.manifest.nouns import Manifest
 
 _DEFAULT = "model.sig"
@@ -40,7 +40,7 @@ def sign(
     manifest = read(application, may_lack=frozenset({"model.signature"}))
     _require_model(manifest)
     scan(signed_set.files(manifest).items())
-    chosen = _key(key)
+    chosen = own_key("signer", key)
     manifest, added = _named(manifest)
     place, files = _signature(manifest), signed_set.files(manifest)
     bundle = oms.sign_files(files, chosen.signer, name=manifest.application.id, ignored=(place.name,))
@@ -107,29 +107,6 @@ def _signature(manifest: Manifest) -> Path:
             where=str(manifest.file),
         )
     return manifest.root / model.signature
-
-
-def _key(reference: str) -> StoredKey:
-    from fivefold.errors import InputError
-    from fivefold.keys import store
-
-    if reference:
-        found = store.find(reference)
-        if found.note.role != "signer" and found.note.created:
-            raise InputError(
-                "keys.role",
-                f"the key is for the role {found.note.role}.",
-                remedy="Make one: fivefold key new --role signer.",
-            )
-        return found
-    mine = [item for item in store.own_keys() if item.note.role == "signer"]
-    if len(mine) == 1:
-        return mine[0]
-    if not mine:
-        remedy = "Make one: fivefold key new --role signer, and trust it: fivefold trust add."
-        raise InputError("keys.missing", "you have no signer key.", remedy=remedy)
-    shown = ", ".join(f"{item.note.name} {item.note.id[:12]}" for item in mine)
-    raise InputError("keys.ambiguous", f"you have {len(mine)} signer keys: {shown}.", remedy="Choose one with --key.")
 
 
 def _write(place: Path, data: bytes) -> None:

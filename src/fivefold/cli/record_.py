@@ -68,7 +68,11 @@ def prove(which: _Which, where: _Where = Path()) -> None:
     sys.stdout.write(_reading(where).prove(which).decode())
 
 
-def fsck(
+def fsck(  # noqa: PLR0917  the options of a command
+    place: Annotated[
+        str,
+        typer.Argument(help="Folder or address of a published log, of anybody; needs --vkey.", metavar="PLACE"),
+    ] = "",
     where: _Where = Path(),
     kept: Annotated[
         list[Path] | None,
@@ -76,10 +80,15 @@ def fsck(
     ] = None,
     witness: Annotated[str, typer.Option(help="Ask this witness what it cosigned.", metavar="URL")] = "",
     trust: Annotated[Path | None, typer.Option(help="Trust file (default: your own).", metavar="FILE")] = None,
+    vkey: Annotated[str, typer.Option(help="The published log's key: a line, or its file.", metavar="VKEY")] = "",
+    origin: Annotated[str, typer.Option(help="The published log's name (default: the key's name).")] = "",
     *,
+    hashes: Annotated[bool, typer.Option("--hashes", help="Read a published log's hashes, not its entries.")] = False,
     json: Json = False,
 ) -> None:
     """Read the whole record again: every entry, hash, checkpoint and blob. Exit code 1 if anything does not hold.
+
+    With PLACE, read a log that was published as static files (C2SP tlog-tiles) instead, by whatever program.
 
     Example: [bold]fivefold record fsck --in my-app --kept checkpoint-of-last-week[/bold]
     """
@@ -88,11 +97,16 @@ def fsck(
     from fivefold.keys import trust as trust_file
 
     known = trust_file.read(store.read_trust(trust))
+    kept_files = tuple(_file(path) for path in kept or ())
+    if place or vkey:
+        from fivefold.cli.tiles_ import audit
+
+        sys.exit(audit(place, vkey, origin, kept_files, witness, known, entries=not hashes, json=json))
     keys = trust_file.holders(known, "log", store.utc_now())
-    place, application, options = place_of(where)
+    folder, application, options = place_of(where)
     asked = witness or str(options.get("witness", ""))
-    words = Words.of(place, application, asked, known)
-    found = _reading(where).audit(keys, (*(_file(path) for path in kept or ()), *words.checkpoints))
+    words = Words.of(folder, application, asked, known)
+    found = _reading(where).audit(keys, (*kept_files, *words.checkpoints))
     found = replace(found, faults=(*found.faults, *words.faults))
     lines = [f"{found.size:,} records, {found.covered:,} of them under the checkpoint.", *words.lines]
     lines += [f"  {fault.text} [{fault.code}]" for fault in found.faults]
@@ -214,17 +228,17 @@ def _value(found: Any) -> dict[str, Any]:
     if found.body is None:
         return value | {"erased": True}
     body = found.body
-    value |= {"case": body.case, "person": body.person, "fields": _plain(body.fields), "model": body.model}
+    value |= {"case": body.case, "person": body.person, "fields": plain(body.fields), "model": body.model}
     value["tensors"] = [{"name": item.name, "dtype": item.dtype, "shape": list(item.shape)} for item in body.tensors]
     return value | {"links": list(body.links), "trace": body.trace}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Return a value that JSON can hold: numbers beyond it as text, bytes in hexadecimal."""
     if isinstance(value, dict):
-        return {str(name): _plain(item) for name, item in value.items()}
+        return {str(name): plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, bytes):
         return value.hex()
     beyond = isinstance(value, int) and abs(value) > 2**53

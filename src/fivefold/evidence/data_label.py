@@ -54,15 +54,14 @@ def place_of(manifest: Manifest, name: str) -> Path:
 
 
 def stored(manifest: Manifest) -> dict[str, bytes]:
-    """Return the label of each data set as stored; empty bytes where there is none, or one that is too large."""
+    """Return the label of each data set as stored; empty bytes where there is none, cut where it is too large."""
     found = {}
     for name in manifest.data:
         try:
             with place_of(manifest, name).open("rb") as file:
-                data = file.read(MAX_BYTES + 1)
+                found[name] = file.read(MAX_BYTES + 1)
         except OSError:
-            data = b""
-        found[name] = data if len(data) <= MAX_BYTES else b""
+            found[name] = b""
     return found
 
 
@@ -85,9 +84,7 @@ def sign(name: str, digest: str, fields: Mapping[str, Any], signer: Signer, issu
     return data
 
 
-def verify(  # noqa: PLR0917  what it is, then what it is held against
-    data: bytes, name: str, digest: str, declared: Mapping[str, Any], trust: Trust, now: str
-) -> DataLabel:
+def verify(data: bytes, name: str, digest: str, *, declared: Mapping[str, Any], trust: Trust, now: str) -> DataLabel:
     """Check that a label is bound to these bytes, says what is declared, is complete, trusted and not outlived.
 
     Args:
@@ -105,6 +102,8 @@ def verify(  # noqa: PLR0917  what it is, then what it is held against
     """
     if not data:
         raise TrustError("label.missing", "there is no label beside it.")
+    if len(data) > MAX_BYTES:
+        raise TrustError("label.malformed", "the label is larger than 1 MiB.")
     keyid = envelope.parse(data, where=name).signatures[0].keyid
     key = trust_file.standing(trust, keyid, "steward", now, now)
     opened = envelope.unseal(data, {keyid: load_public(key.public.encode())}, where=name)

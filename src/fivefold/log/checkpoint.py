@@ -71,6 +71,22 @@ def verify(data: bytes, keys: tuple[PublicKey, ...]) -> tuple[Checkpoint, Public
     return _read(text), signers[0].key
 
 
+def verify_foreign(data: bytes, key: note.NoteKey) -> tuple[Checkpoint, tuple[str, ...]]:
+    """Check a checkpoint that any program wrote; return it and its extension lines, which nobody vouches for.
+
+    Looser than :func:`verify`, as C2SP tlog-checkpoint allows: extension lines, a key under another name than the
+    log's, lines by keys and algorithms that are not known here.
+
+    Raises:
+        TrustError: As :func:`fivefold.log.note.verify`; ``log.malformed-checkpoint``.
+    """
+    text, _ = note.verify(data, (key,))
+    lines = text.split("\n")
+    if len(lines) < 4 or not all(lines[:-1]):
+        raise _malformed()
+    return _read("\n".join((*lines[:3], ""))), tuple(lines[3:-1])
+
+
 def _read(text: str) -> Checkpoint:
     lines = text.split("\n")
     try:
@@ -83,4 +99,8 @@ def _read(text: str) -> Checkpoint:
             return checkpoint
     except (binascii.Error, ValueError):
         pass
-    raise TrustError("log.malformed-checkpoint", "this is not a checkpoint of a log.")
+    raise _malformed()
+
+
+def _malformed() -> TrustError:
+    return TrustError("log.malformed-checkpoint", "this is not a checkpoint of a log.")

@@ -52,14 +52,16 @@ def entries(disk: Disk, segment: Segment) -> tuple[list[bytes], int]:
     return frames.scan(disk.read(segment.name, 0, disk.size(segment.name)), segment.first)
 
 
-def walk(disk: Disk) -> Iterator[tuple[Segment, list[bytes]]]:
-    """Yield each segment with its entries, one segment in memory at a time.
+def walk(disk: Disk, start: int = 0) -> Iterator[tuple[Segment, list[bytes]]]:
+    """Yield each segment with its entries, one segment in memory at a time; from the one that holds entry ``start``.
 
     Raises:
         TrustError: ``log.broken-segment`` where the entries of a sealed segment do not reach up to the next one.
     """
     every = listed(disk)
     for number, segment in enumerate(every):
+        if number + 1 < len(every) and every[number + 1].first <= start:
+            continue
         found, _ = entries(disk, segment)
         if number + 1 < len(every) and segment.first + len(found) != every[number + 1].first:
             raise TrustError(

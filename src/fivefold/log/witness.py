@@ -132,14 +132,11 @@ def _refusal(request: Request, point: Checkpoint, known: tuple[int, bytes, bytes
         return Reply(409, f"{size}\n".encode(), SIZE_TYPE)
     if known is not None and size == point.size and root != point.root:
         return Reply(409, f"{size}\n".encode(), SIZE_TYPE)
+    if size == 0:
+        sound = not request.hashes and (point.size > 0 or point.root == tree.root([]))
+        return None if sound else _said(422, "a first checkpoint needs no proof, and an empty log has one root.")
     try:
-        if size == 0:
-            if request.hashes:
-                raise TrustError("log.bad-proof", "a proof from an empty log says nothing.")  # noqa: TRY301
-            if point.size == 0 and point.root != tree.root([]):
-                raise TrustError("log.bad-proof", "this is not the root of an empty log.")  # noqa: TRY301
-        else:
-            tree.verify_consistency(size, point.size, request.hashes, root, point.root)
+        tree.verify_consistency(size, point.size, request.hashes, root, point.root)
     except TrustError as error:
         return _said(422, error.message)
     return None

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 import threading
 from typing import TYPE_CHECKING
 
-from fivefold.errors import StorageError
+from fivefold.store import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+_REMEDY = "Free space or mend the file; a copy of it brings erased people back, so take none."
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS person_keys (
     key_id BLOB PRIMARY KEY, application_id TEXT NOT NULL, tag BLOB NOT NULL, wrapped BLOB
@@ -41,14 +41,7 @@ class People:
         """
         self._application, self._lock, self._path = application, threading.Lock(), path
         with self._told():
-            if path is not None:
-                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                path.touch(mode=0o600)
-            self._base = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False, timeout=10)
-            self._base.execute("PRAGMA secure_delete = ON")
-            self._base.execute("PRAGMA journal_mode = WAL")
-            self._base.execute("PRAGMA synchronous = FULL")
-            self._base.executescript(_SCHEMA)
+            self._base = files.opened(path, _SCHEMA, secure_delete=True)
 
     def current(self, tag: bytes) -> tuple[bytes, bytes] | None:
         """Return (key id, wrapped key) of a person; None if there is none or it was destroyed."""
@@ -89,11 +82,5 @@ class People:
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
-        try:
-            with self._lock:
-                yield
-        except (sqlite3.Error, OSError) as error:
-            remedy = "Free space or mend the file; a copy of it brings erased people back, so take none."
-            raise StorageError(
-                "store.disk", f"the store of keys refused ({error}).", where=str(self._path or ""), remedy=remedy
-            ) from None
+        with files.told("the store of keys", self._path, _REMEDY), self._lock:
+            yield

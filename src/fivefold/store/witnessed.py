@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 import threading
 from typing import TYPE_CHECKING
 
-from fivefold.errors import StorageError
+from fivefold.store import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+_REMEDY = "Free space or mend the file; a lost memory lets a log go back once."
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS witnessed (
     origin TEXT PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL, checkpoint BLOB NOT NULL
@@ -34,13 +34,7 @@ class Witnessed:
         """
         self._lock, self._path = threading.Lock(), path
         with self._told():
-            if path is not None:
-                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                path.touch(mode=0o600)
-            self._base = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False, timeout=10)
-            self._base.execute("PRAGMA journal_mode = WAL")
-            self._base.execute("PRAGMA synchronous = FULL")
-            self._base.executescript(_SCHEMA)
+            self._base = files.opened(path, _SCHEMA)
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
@@ -76,12 +70,5 @@ class Witnessed:
         with self._told():
             self._base.close()
 
-    @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            remedy = "Free space or mend the file; a lost memory lets a log go back once."
-            raise StorageError(
-                "store.disk", f"the witness's store refused ({error}).", where=str(self._path or ""), remedy=remedy
-            ) from None
+    def _told(self) -> contextlib.AbstractContextManager[None]:
+        return files.told("the witness's store", self._path, _REMEDY)

@@ -179,7 +179,9 @@ def accident(cause: str, rng: np.random.Generator) -> Drive:
             glitch=0.01 if rng.random() < 0.5 else 0.0, seed=int(rng.integers(1 << 62)),
         )  # fmt: skip
         made = _spoilt(plain, cause, rng)
-        if drive(made).crashed and not drive(plain).crashed:
+        trip, sound_trip = drive(made), drive(plain)
+        # the car behind keeps its distance: one crash, with one cause
+        if trip.crashed and not sound_trip.crashed and min(trip.behind.min(), sound_trip.behind.min()) > 0:
             return made
 
 

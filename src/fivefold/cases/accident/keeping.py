@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fivefold.errors import InternalError
 from fivefold.keys import signing
-from fivefold.log import checkpoint as notes
 from fivefold.log import witness
 from fivefold.log.book import CHECKPOINT, MAX_CHECKPOINT
 from fivefold.log.simulated import SimulatedDisk
@@ -21,6 +21,7 @@ from fivefold.traceability.recorder.secrets_ import Secrets
 
 if TYPE_CHECKING:
     from fivefold.cases.accident.driving import Drive, Trip
+    from fivefold.traceability.recorder.nouns import Kind
 
 ORIGIN, CASE = "fivefold/accident/record", "drive"
 _CHUNK = 50
@@ -30,7 +31,7 @@ _CHUNK = 50
 class Chunk:
     """What one record says: its kind, its words, its arrays, and the digest of the planner that ran."""
 
-    kind: str
+    kind: Kind
     fields: dict[str, object]
     arrays: dict[str, np.ndarray]
     model: str = ""
@@ -58,7 +59,13 @@ def chunks(what: Drive, trip: Trip) -> list[Chunk]:
     made = [Chunk("approval", {"planner": what.approved, "who": "type approval"}, {})]
     for at in range(0, len(trip.radar), _CHUNK):
         cut = slice(at, at + _CHUNK)
-        sensed = {"radar": trip.radar, "closing": trip.closing, "camera": trip.camera, "speed": trip.speed}
+        sensed = {
+            "radar": trip.radar,
+            "closing": trip.closing,
+            "camera": trip.camera,
+            "speed": trip.speed,
+            "behind": trip.behind,
+        }
         made.append(Chunk("sensor", {"step": at}, {name: values[cut] for name, values in sensed.items()}))
         made.append(Chunk("output", {"step": at}, {"planned": trip.planned[cut]}, what.planner.digest))
         made.append(Chunk("status", {"step": at, "wanted": trip.wanted}, {"pedal": trip.pedal[cut]}))
@@ -73,11 +80,11 @@ def keep(given: list[Chunk], signer: signing.Signer, secret: bytes) -> Kept:
     with Recorder(disk, ORIGIN, signer, secrets, queued=True, segment_bytes=1 << 18) as recorder:
         for chunk in given:
             with recorder.open(CASE, model=chunk.model) as case:
-                case.add(chunk.kind, chunk.fields, batch=chunk.arrays)  # type: ignore[arg-type]
+                case.add(chunk.kind, chunk.fields, batch=chunk.arrays)
     asked = witness.write(witness.Request(0, (), disk.read(CHECKPOINT, 0, MAX_CHECKPOINT)))
     vouching = witness.Witness("registry", signing.generate(), {ORIGIN: (signer.public,)}, Witnessed(None))
     if vouching.add(asked, 0).status != 200:
-        raise AssertionError("the witness refused a sound record")
+        raise InternalError("case.witness", "the witness refused a sound record.")
     return Kept(disk, signer, secrets, vouching.latest(ORIGIN) or b"")
 
 
@@ -87,7 +94,6 @@ def read(kept: Kept) -> tuple[list[Chunk], tuple[str, ...]]:
     faults = tuple(fault.code for fault in reading.audit((kept.signer.public,), (kept.word,)).faults)
     if faults:
         return [], faults
-    notes.verify(kept.word, (kept.signer.public,))
     made = []
     for found in reading.search(case=CASE):
         if found.body is not None:

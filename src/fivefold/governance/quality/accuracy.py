@@ -46,7 +46,6 @@ def run(context: Context) -> Result:
     rules = {name: rule for name, rule in (context.settings.features or {}).items() if _says(rule)}
     parts: list[Part] = []
     shown: list[Measure] = []
-    proofs: list[Canary] = []
 
     def look(table: Table) -> int:
         """Return how many columns have a rule."""
@@ -57,12 +56,10 @@ def run(context: Context) -> Result:
             parts.extend([_against(where, column, rule)] if rule else [])
             parts.extend([found] if (found := _placeholders(where, column, rule)) else [])
         shown.extend([one] if (one := _contradictions(table)) is not None else [])
-        if not proofs:
-            proofs.append(_prove(reading.few(table, context), context))
         return ruled
 
-    ruled = sum(reading.each(context, look))
-    proof = proofs[0]
+    counts, proof = reading.proven(context, look, _prove)
+    ruled = sum(counts)
     measures = of_shares("cells that cannot be", parts, floor) if parts else ()
     outcome = worst(measures)
     if not proof.noticed or (outcome is not Outcome.FAIL and not ruled):

@@ -44,7 +44,6 @@ def run(context: Context) -> Result:
     flat: list[Part] = []
     dumb: list[Part] = []
     gaps: list[Measure] = []
-    proofs: list[Canary] = []
 
     def look(table: Table) -> None:
         cells = [_missing(f"{name} ({table.name})", column) for name, column in reading.columns(table)]
@@ -56,11 +55,8 @@ def run(context: Context) -> Result:
             )
         dumb.append(Part(f"answers ({table.name})", int((~reading.known_target(table)).sum()), len(table)))
         gaps.extend(gap for name, column in reading.columns(table) if (gap := _gap(f"{name} ({table.name})", column)))
-        if not proofs:
-            proofs.append(_prove(reading.few(table, context), context))
 
-    reading.each(context, look)
-    proof = proofs[0]
+    _, proof = reading.proven(context, look, _prove)
     if all(part.bad == part.n for part in dumb):  # no target is declared
         dumb = []
     measures = (

@@ -86,7 +86,6 @@ def run(context: Context) -> Result:
     floor, declared = context.thresholds[FLOOR], set(context.settings.personal)
     parts: list[Part] = []
     hinted: list[str] = []
-    proofs: list[Canary] = []
 
     def look(table: Table) -> None:
         names = [name for name, _ in reading.columns(table)]
@@ -97,11 +96,8 @@ def run(context: Context) -> Result:
             if words.reaches_a_person(name) or name in context.settings.protected:
                 hinted.append(f"{name} ({table.name})")
             context.progress(0.8 * at / len(names), "looking for identifiers")
-        if not proofs:
-            proofs.append(_prove(reading.few(table, context), context))
 
-    reading.each(context, look)
-    proof = proofs[0]
+    _, proof = reading.proven(context, look, _prove)
     measures = of_shares("cells with an identifier of a person, undeclared", parts, floor) if parts else ()
     outcome = worst(measures) if measures else Outcome.PASS
     outcome = outcome if proof.noticed else Outcome.INCONCLUSIVE

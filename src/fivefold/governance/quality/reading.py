@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from fivefold.contract.check import Context
+    from fivefold.contract.finding import Canary
     from fivefold.contract.subject import Table
 
 T = TypeVar("T")
@@ -48,6 +49,21 @@ def each(context: Context, work: Callable[[Table], T]) -> list[T]:
     if not made:
         raise UnsupportedError("quality.data", "neither data.train nor data.test has rows.")
     return made
+
+
+def proven(
+    context: Context, look: Callable[[Table], T], prove: Callable[[Table, Context], Canary]
+) -> tuple[list[T], Canary]:
+    """Look at each data set as :func:`each` does, and plant canaries in drawn rows of the first."""
+    proofs: list[Canary] = []
+
+    def both(table: Table) -> T:
+        made = look(table)
+        if not proofs:
+            proofs.append(prove(few(table, context), context))
+        return made
+
+    return each(context, both), proofs[0]
 
 
 def _table(context: Context, name: str) -> Table | None:

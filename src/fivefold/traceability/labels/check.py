@@ -44,12 +44,17 @@ def run(context: Context) -> Result:
     if not context.digests:
         raise UnsupportedError("label.memory", "the data are in memory: there are no stored bytes to bind a label to.")
     trust = trust_file.read(context.trust or b"")
-    names = [name for name in declared if name in context.digests]
+    names = sorted({*declared, *context.digests})
     faults: dict[str, TrustError] = {}
     for name in names:
         try:
             data_label.verify(
-                context.labels.get(name, b""), name, context.digests[name], declared[name], trust, context.now
+                context.labels.get(name, b""),
+                name,
+                context.digests.get(name, ""),
+                declared=declared.get(name, {}),
+                trust=trust,
+                now=context.now,
             )
         except TrustError as error:
             faults[name] = error
@@ -103,9 +108,9 @@ def prove(context: Context) -> Canary:
         }  # fmt: skip
         trust = trust_file.add(trust_file.Trust(), steward.public, name="canary", roles=("steward",))
         sound = data_label.sign(name, digest, fields, steward, context.now)
-        alarms += not _holds(sound, name, digest, fields, trust, context.now)
+        alarms += not _holds(sound, name, digest, declared=fields, trust=trust, now=context.now)
         spoilt, digest, trust = _spoilt(kind, (name, digest, fields), sound, (steward, trust), context.now)
-        found += not _holds(spoilt, name, digest, fields, trust, context.now)
+        found += not _holds(spoilt, name, digest, declared=fields, trust=trust, now=context.now)
     return Canary(
         kind="spoilt labels",
         planted=len(KINDS),
@@ -142,11 +147,9 @@ def _spoilt(
     return data_label.sign(made[0], digest, made[1], made[2], now), digest, trust
 
 
-def _holds(  # noqa: PLR0917  as data_label.verify
-    data: bytes, name: str, digest: str, fields: dict[str, Any], trust: trust_file.Trust, now: str
-) -> bool:
+def _holds(data: bytes, name: str, digest: str, **held: Any) -> bool:
     try:
-        data_label.verify(data, name, digest, fields, trust, now)
+        data_label.verify(data, name, digest, **held)
     except TrustError:
         return False
     return True

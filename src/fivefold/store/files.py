@@ -1,0 +1,49 @@
+"""Files of SQLite: opened the same way everywhere, their errors told in our own words."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from typing import TYPE_CHECKING
+
+from fivefold.errors import StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def opened(path: Path | None, schema: str, *, secure_delete: bool = False) -> sqlite3.Connection:
+    """Open or make a file that only its owner reads; every change is durable when it returns (synchronous FULL).
+
+    Args:
+        path: The file; None: in memory.
+        schema: What makes its tables where they are not there.
+        secure_delete: Deleted bytes are overwritten.
+
+    Raises:
+        sqlite3.Error, OSError: To be told by :func:`told`.
+    """
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.touch(mode=0o600)
+    base = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False, timeout=10)
+    if secure_delete:
+        base.execute("PRAGMA secure_delete = ON")
+    base.execute("PRAGMA journal_mode = WAL")
+    base.execute("PRAGMA synchronous = FULL")
+    base.executescript(schema)
+    return base
+
+
+@contextlib.contextmanager
+def told(what: str, path: Path | None, remedy: str) -> Iterator[None]:
+    """Turn an error of the file into ours.
+
+    Raises:
+        StorageError: ``store.disk``.
+    """
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise StorageError("store.disk", f"{what} refused ({error}).", where=str(path or ""), remedy=remedy) from None
