@@ -263,6 +263,9 @@ def _parse(builder: _Builder, text: str) -> None:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
         what = error.problem or error.context or "the text is not YAML"
+        if "nesting depth" in what:  # newer parsers have a limit of their own and read ahead of the events
+            builder.report("depth", line, f"more than {MAX_DEPTH} levels are nested here.", "Flatten the value.")
+            raise _Stop from None
         builder.report("syntax", line, f"this is not valid YAML: {what}.", "Mend indentation, quotes or brackets here.")
         raise _Stop from None
     except yaml.YAMLError:
