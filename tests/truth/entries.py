@@ -24,6 +24,7 @@ MODULES = {
     "P2.extraction": "extraction",
     "P3.accuracy": "accuracy",
     "P3.membership": "membership",
+    "S5.label-noise": "label_noise",
     "T1.labels": "labels",
     "T2.signature": "signature",
     "T4.record": "record",

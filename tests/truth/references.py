@@ -13,6 +13,7 @@ from . import (
     explanation_planted,
     extraction,
     gaps,
+    label_noise,
     membership,
     quality,
 )
@@ -27,6 +28,7 @@ REFERENCES: Mapping[str, Make] = {
         f"broken-{name}": partial(quality.wrecked, f"D2.{name}")
         for name in ("integrity", "accuracy", "availability", "confidentiality")
     },
+    "mislabelled-table": partial(label_noise.build, rate=0.25),
     "leaking-table": quality.leaking,
     "drifted-table": quality.drifted,
     "thinned-table": quality.thinned,

@@ -1,0 +1,1 @@
+"""S5: bad rows found before anything is learned from them."""

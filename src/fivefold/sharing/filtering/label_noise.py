@@ -1,0 +1,266 @@
+"""Check S5.label-noise: the share of wrong labels, told where the features leave no doubt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fivefold.contract.finding import Bar, Canary, Curve, Measure, Plot, Result
+from fivefold.contract.outcome import Outcome
+from fivefold.errors import UnsupportedError
+from fivefold.sharing.filtering.columns import encoded
+from fivefold.sharing.filtering.suspects import Opinion, opinion
+from fivefold.stats.judge import judge
+from fivefold.stats.proportion import clopper_pearson
+from fivefold.stats.repeats import hashes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fivefold.contract.check import Context
+    from fivefold.contract.subject import Table
+
+FLOOR = "max_mislabelled"
+PRECISION = 0.8
+_FEWEST = 200
+_FEW = 60
+_RARE = 30
+_SURE = 0.5
+_GUESS = 0.4
+_FLAT = 1.5
+_SHOWN = 12
+_REMEDY = (
+    "Look at the rows whose label the others contradict most, correct or drop them, and find out how wrong labels got "
+    "in: who labels, which step joins labels to rows."
+)
+
+
+@dataclass(frozen=True)
+class Region:
+    """Rows of one expected class (or of all) whose class the features tell surely.
+
+    Attributes:
+        where: Which class; ``all classes``.
+        bad: Sure rows with another label.
+        n: Sure rows.
+        surest_bad: Those of ``bad`` among the surer half of the sure rows.
+        surest_n: Rows of that surer half.
+        contradicted: Share of all rows of that expected class with another label, sure or not.
+        failing: Confidence of a failure, corrected for the number of classes.
+    """
+
+    where: str
+    bad: int
+    n: int
+    surest_bad: int
+    surest_n: int
+    contradicted: float
+    failing: float
+
+    @property
+    def share(self) -> float:
+        """Contradicted labels of the sure rows."""
+        return self.bad / self.n if self.n else 0.0
+
+    @property
+    def low(self) -> float:
+        """Corrected lower bound of :attr:`share`."""
+        return float(clopper_pearson(self.bad, self.n, self.failing)[0])
+
+    def flat(self, floor: float) -> bool:
+        """Return whether contradiction is as frequent where the models are surest as it is everywhere.
+
+        Wrong labels stand everywhere alike; honest doubt thins out where the models are surest.
+        """
+        surest = self.surest_bad / max(self.surest_n, 1)
+        low = float(clopper_pearson(self.surest_bad, self.surest_n)[0])
+        return self.share <= _GUESS and low > floor and self.contradicted <= _FLAT * surest
+
+    def measure(self, floor: float) -> Measure:
+        """Judge: a failure needs the corrected bound and :meth:`flat`, a pass the plain upper bound."""
+        low, high = self.low, float(clopper_pearson(self.bad, self.n)[1])
+        outcome = judge(low, high, floor, "max")
+        note = "Counted on rows whose class the others leave no doubt of."
+        if outcome is Outcome.FAIL and not self.flat(floor):
+            outcome = Outcome.INCONCLUSIVE
+            note = "The features do not tell the classes apart well enough to call these labels wrong."
+        return Measure(
+            name="labels that the other rows contradict", value=self.share, low=low, high=high, threshold=floor,
+            direction="max", outcome=outcome, unit="share", n=self.n, where=self.where, note=note,
+        )  # fmt: skip
+
+
+def run(context: Context) -> Result:
+    """Estimate the share of wrong labels in the training data and prove that planted ones would be found.
+
+    Threat: wrong labels, by carelessness or on purpose, are learned as if they were true.
+    Limit: labels that are wrong by a rule which the features show (a whole group, a trigger) are learned by every
+    model, this one too; and rows between the classes say nothing.
+
+    Args:
+        context: Data set ``train``; threshold ``max_mislabelled``.
+
+    Raises:
+        UnsupportedError: ``filter.task`` for a regression, ``filter.rows`` with fewer than 200 labelled rows,
+            ``filter.columns`` where no column varies.
+    """
+    table = _labelled(context)
+    inputs, same = encoded(table), hashes(_unanswered(table))
+    if not inputs.shape[1]:
+        raise UnsupportedError("filter.columns", "no column of the training data varies.")
+    names, label = np.unique(table.target, return_inverse=True)
+    if len(names) < 2:
+        raise UnsupportedError("filter.task", "all training rows have one label.")
+    floor, classes = context.thresholds[FLOOR], len(names)
+
+    def ask(given: np.ndarray) -> Opinion:
+        return opinion(inputs, given, same, classes, context.rng)
+
+    context.progress(0.1, "asking the other rows")
+    found = ask(label)
+    parts = _measures(found, names, floor)
+    context.progress(0.4, "planting wrong labels")
+    proof, planted, wrong = _prove(found, names, ask, floor, context.rng)
+    recall, curve = _recall(planted, wrong)
+    outcome = _overall(parts) if proof.noticed else Outcome.INCONCLUSIVE
+    bars = tuple(
+        Bar(label=one.where, value=one.value or 0.0, low=one.low, high=one.high, n=one.n) for one in parts[:_SHOWN]
+    )
+    return Result(
+        outcome=outcome,
+        reason=_reason(outcome, proof, parts, recall),
+        measures=(*parts[:_SHOWN], recall, _flagged(found)),
+        canary=proof,
+        plots=(
+            Plot(kind="intervals", title="Labels that the other rows contradict", x_label="share of the sure rows",
+                 bars=bars, threshold=floor),
+            Plot(kind="curves", title="Planted wrong labels found", x_label="share found", y_label="precision",
+                 curves=(curve,), threshold=PRECISION),
+        ),
+        limits=("Labels that are wrong by a rule which the features show are not found.",),
+        remedy="" if outcome is Outcome.PASS else _REMEDY,
+    )  # fmt: skip
+
+
+def _labelled(context: Context) -> Table:
+    table = context.tables("train")
+    if table.target.dtype.kind != "i":
+        raise UnsupportedError("filter.task", "the target is a value, not a class.")
+    known = np.flatnonzero(table.target >= 0)
+    if len(known) < _FEWEST:
+        raise UnsupportedError("filter.rows", f"fewer than {_FEWEST} training rows have a label.")
+    if len(known) > context.rows:
+        known = np.sort(context.rng.choice(known, context.rows, replace=False))
+    return table.take(known)
+
+
+def _unanswered(table: Table) -> Table:
+    from dataclasses import replace
+
+    return replace(table, target=np.zeros(len(table), dtype=np.int64))
+
+
+def _regions(found: Opinion, names: np.ndarray) -> list[Region]:
+    """Return all classes together, then each class that has enough sure rows."""
+    expected, sure, surest = found.expected, found.surest(_SURE), found.surest(_SURE / 2)
+    odd = expected != found.label
+    counts = np.bincount(expected[sure], minlength=len(names))
+    judged = [code for code in range(len(names)) if counts[code] >= _FEW]
+    corrected = 1 - 0.05 / (len(judged) + 1)
+
+    def region(where: str, rows: np.ndarray) -> Region:
+        near, nearest = rows & sure, rows & surest
+        return Region(where, int(odd[near].sum()), int(near.sum()), int(odd[nearest].sum()), int(nearest.sum()),
+                      float(odd[rows].mean()), corrected)  # fmt: skip
+
+    every = region("all classes", np.ones(len(odd), dtype=bool))
+    return [every, *(region(f"class {int(names[code])}", expected == code) for code in judged)]
+
+
+def _measures(found: Opinion, names: np.ndarray, floor: float) -> list[Measure]:
+    made = [region.measure(floor) for region in _regions(found, names)]
+    order = (Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.PASS)
+    made = [made[0], *sorted(made[1:], key=lambda one: (order.index(one.outcome or Outcome.PASS), -(one.value or 0)))]
+    return [*made, *_unseen(found, names, floor)]
+
+
+def _unseen(found: Opinion, names: np.ndarray, floor: float) -> list[Measure]:
+    """Return classes with rows enough that are hardly ever expected: whether their labels are right is unknown."""
+    given = np.bincount(found.label, minlength=len(names))
+    expected = np.bincount(found.expected, minlength=len(names))
+    return [
+        Measure(name="labels that the other rows contradict", threshold=floor, direction="max", unit="share",
+                outcome=Outcome.INCONCLUSIVE, n=int(expected[code]), where=f"class {int(names[code])}",
+                note="The features do not tell this class from the others.")
+        for code in range(len(names)) if given[code] >= _RARE and 4 * expected[code] < given[code]
+    ]  # fmt: skip
+
+
+def _overall(parts: list[Measure]) -> Outcome:
+    said = {one.outcome for one in parts}
+    return next(one for one in (Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.PASS) if one in said)
+
+
+def _prove(
+    found: Opinion, names: np.ndarray, ask: Callable[[np.ndarray], Opinion], floor: float, rng: np.random.Generator
+) -> tuple[Canary, Opinion, np.ndarray]:
+    """Plant wrong labels at a drawn rate, anywhere and in the commonest class; labels by a rule must not fail."""
+    rate = min(float(rng.uniform(3.0, 5.0)) * floor, 0.3)
+    noticed, made = 0, []
+    for place in (np.arange(len(found.label)), np.flatnonzero(found.label == np.bincount(found.label).argmax())):
+        wrong = np.zeros(len(found.label), dtype=bool)
+        wrong[rng.choice(place, int(np.ceil(rate * len(place))), replace=False)] = True
+        shifted = (found.label + rng.integers(1, len(names), len(wrong))) % len(names)
+        said = ask(np.where(wrong, shifted, found.label))
+        noticed += max(region.low for region in _regions(said, names)) > floor
+        made.append((said, wrong))
+    ruled = found.expected
+    alarms = int(len(np.unique(ruled)) > 1 and _overall(_measures(ask(ruled), names, floor)) is Outcome.FAIL)
+    proof = Canary(
+        kind="wrong labels", planted=2, found=noticed, clean=1, false_alarms=alarms,
+        noticed=noticed == 2 and not alarms,
+        detail=f"{rate:.1%} of the labels of drawn rows changed, once anywhere and once in the commonest class; the "
+        "clean case is labels by a rule.",
+    )  # fmt: skip
+    return proof, *made[0]
+
+
+def _recall(planted: Opinion, wrong: np.ndarray) -> tuple[Measure, Curve]:
+    """Return the largest share of planted labels that is found at the stated precision, and the whole curve."""
+    order = np.argsort(-planted.suspicion, kind="stable")
+    hits = np.cumsum(wrong[order])
+    precision = hits / np.arange(1, len(order) + 1)
+    good = np.flatnonzero(precision >= PRECISION)
+    found, n = int(hits[good[-1]]) if len(good) else 0, int(wrong.sum())
+    low, high = clopper_pearson(found, n)
+    measure = Measure(
+        name=f"planted wrong labels found at {PRECISION:.0%} precision", value=found / n, low=float(low),
+        high=float(high), unit="share", n=n,
+        note="Labels that were wrong before count as false here, so the figure is cautious.",
+    )  # fmt: skip
+    at = np.unique(np.linspace(0, len(order) - 1, 100).astype(int))
+    curve = Curve(name="all rows by suspicion", x=tuple((hits[at] / n).tolist()), y=tuple(precision[at].tolist()))
+    return measure, curve
+
+
+def _flagged(found: Opinion) -> Measure:
+    bad = int((found.suspicion > 0.5).sum())
+    return Measure(
+        name="rows to look at", value=bad / len(found.label), unit="share", n=len(found.label),
+        note=f"{bad} rows whose label the other rows contradict by more than half of the probability.",
+    )  # fmt: skip
+
+
+def _reason(outcome: Outcome, proof: Canary, parts: list[Measure], recall: Measure) -> str:
+    if not proof.noticed:
+        return "Planted wrong labels were not noticed, or labels by a rule were called wrong, so nothing is concluded."
+    found = f"of labels planted wrong, {recall.value or 0.0:.0%} are found at {PRECISION:.0%} precision"
+    worst = max(parts, key=lambda one: (one.outcome is Outcome.FAIL, one.value or 0.0))
+    where = f"{worst.value or 0.0:.1%} (at least {worst.low or 0.0:.1%}) of the sure rows of {worst.where}"
+    if outcome is Outcome.FAIL:
+        return f"Labels are wrong: the other rows contradict {where}; {found}."
+    if outcome is Outcome.PASS:
+        return f"Where the features leave no doubt, labels are right but for {parts[0].value or 0.0:.1%}; {found}."
+    return f"It stays open how many labels are wrong: the other rows contradict {where}; {found}."
