@@ -28,8 +28,9 @@ _FEWEST = 200
 _FEW = 60
 _RARE = 30
 _SURE = 0.5
-_GUESS = 0.4
-_FLAT = 1.5
+_GUESS = 0.27
+_OF_SUREST = 1.4
+_OF_SURE = 1.3
 _SHOWN = 12
 _REMEDY = (
     "Look at the rows whose label the others contradict most, correct or drop them, and find out how wrong labels got "
@@ -76,7 +77,8 @@ class Region:
         """
         surest = self.surest_bad / max(self.surest_n, 1)
         low = float(clopper_pearson(self.surest_bad, self.surest_n)[0])
-        return self.share <= _GUESS and low > floor and self.contradicted <= _FLAT * surest
+        alike = self.contradicted <= min(_OF_SUREST * surest, _OF_SURE * self.share)
+        return self.share <= _GUESS and low > floor and alike
 
     def measure(self, floor: float) -> Measure:
         """Judge: a failure needs the corrected bound and :meth:`flat`, a pass the plain upper bound."""
