@@ -28,7 +28,7 @@ REFERENCES: Mapping[str, Make] = {
         f"broken-{name}": partial(quality.wrecked, f"D2.{name}")
         for name in ("integrity", "accuracy", "availability", "confidentiality")
     },
-    "mislabelled-table": partial(label_noise.build, rate=0.25),
+    "mislabelled-table": partial(label_noise.build, rate=0.15),
     "leaking-table": quality.leaking,
     "drifted-table": quality.drifted,
     "thinned-table": quality.thinned,
