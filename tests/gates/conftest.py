@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 import pytest
 from tests.subject.apps import build, table
@@ -39,6 +40,11 @@ def bad(tmp_path: Path) -> Path:
 def sealed(root: Path, *, right: bool) -> Path:
     """Build, assess, return the folder."""
     build(root, rows=ROWS, manifest=DECLARED)
+    train = table(ROWS, 1)  # with little doubt in its labels, so that none is left open
+    doubt = np.random.default_rng(3).normal(scale=4.0, size=ROWS)
+    train.assign(answer=np.where(train["weight"] + doubt > 50, "yes", "no")).to_csv(
+        root / "data/train.csv", index=False
+    )
     heavy = table(ROWS, 2)["weight"] > 50
     said = pd.Series(heavy == right).map({True: "yes", False: "no"})
     said.to_frame("prediction").to_csv(root / "answers.csv", index=False)
