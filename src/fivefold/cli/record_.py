@@ -68,12 +68,13 @@ def prove(which: _Which, where: _Where = Path()) -> None:
     sys.stdout.write(_reading(where).prove(which).decode())
 
 
-def fsck(  # noqa: PLR0917  the options of a command
+def fsck(
     place: Annotated[
         str,
         typer.Argument(help="Folder or address of a published log, of anybody; needs --vkey.", metavar="PLACE"),
     ] = "",
     where: _Where = Path(),
+    *,
     kept: Annotated[
         list[Path] | None,
         typer.Option(help="A checkpoint kept elsewhere (repeatable): finds rewriting by the owner.", metavar="FILE"),
@@ -82,7 +83,6 @@ def fsck(  # noqa: PLR0917  the options of a command
     trust: Annotated[Path | None, typer.Option(help="Trust file (default: your own).", metavar="FILE")] = None,
     vkey: Annotated[str, typer.Option(help="The published log's key: a line, or its file.", metavar="VKEY")] = "",
     origin: Annotated[str, typer.Option(help="The published log's name (default: the key's name).")] = "",
-    *,
     hashes: Annotated[bool, typer.Option("--hashes", help="Read a published log's hashes, not its entries.")] = False,
     json: Json = False,
 ) -> None:
@@ -101,7 +101,11 @@ def fsck(  # noqa: PLR0917  the options of a command
     if place or vkey:
         from fivefold.cli.tiles_ import audit
 
-        sys.exit(audit(place, vkey, origin, kept_files, witness, known, entries=not hashes, json=json))
+        sys.exit(
+            audit(
+                place, vkey, origin=origin, kept=kept_files, witness=witness, trust=known, entries=not hashes, json=json
+            )
+        )
     keys = trust_file.holders(known, "log", store.utc_now())
     folder, application, options = place_of(where)
     asked = witness or str(options.get("witness", ""))

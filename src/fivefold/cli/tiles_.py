@@ -58,14 +58,14 @@ def tiles(
     say(json=json, value=asdict(done), lines=lines)
 
 
-def audit(  # noqa: PLR0917  the options of a command
+def audit(
     place: str,
     vkey: str,
+    *,
     origin: str,
     kept: tuple[bytes, ...],
     witness: str,
     trust: Trust,
-    *,
     entries: bool,
     json: bool,
 ) -> int:

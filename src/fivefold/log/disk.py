@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
 
+_AGAIN = "Free space or mend the disk, then open the log again: what was acknowledged is kept."
+
 
 class Disk(Protocol):
     """A flat folder of files; every method raises StorageError ``log.disk`` where the device fails."""
@@ -65,7 +67,7 @@ class Folder:
 
     def names(self) -> list[str]:
         """Return the names of all files, sorted; a folder that does not exist has none."""
-        with _told(self.root):
+        with told(self.root):
             return sorted(entry.name for entry in self.root.iterdir() if entry.is_file()) if self.root.is_dir() else []
 
     def size(self, name: str) -> int:
@@ -77,7 +79,7 @@ class Folder:
 
     def read(self, name: str, offset: int, length: int) -> bytes:
         """Return up to ``length`` bytes from ``offset``."""
-        with _told(self.root / name):
+        with told(self.root / name):
             mine = self._open.get(name)
             try:
                 # Not kept open: another process may replace the file.
@@ -92,7 +94,7 @@ class Folder:
 
     def write(self, name: str, offset: int, data: bytes) -> None:
         """Write ``data`` at ``offset``; a short write is continued."""
-        with _told(self.root / name):
+        with told(self.root / name):
             descriptor = self._descriptor(name)
             view = memoryview(data)
             while view:
@@ -101,12 +103,12 @@ class Folder:
 
     def sync(self, name: str) -> None:
         """Flush a file's bytes (fdatasync)."""
-        with _told(self.root / name):
+        with told(self.root / name):
             getattr(os, "fdatasync", os.fsync)(self._descriptor(name))
 
     def allocate(self, name: str, size: int) -> None:
         """Make a new file of ``size`` zero bytes, its blocks reserved so that later writes find room."""
-        with _told(self.root / name):
+        with told(self.root / name):
             self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
             descriptor = self._descriptor(name)
             try:
@@ -123,12 +125,12 @@ class Folder:
 
     def truncate(self, name: str, size: int) -> None:
         """Cut a file to ``size`` bytes."""
-        with _told(self.root / name):
+        with told(self.root / name):
             os.ftruncate(self._descriptor(name), size)
 
     def replace(self, name: str, data: bytes) -> None:
         """Write beside, sync, rename, sync the folder."""
-        with _told(self.root / name):
+        with told(self.root / name):
             beside = self.root / f".{name}.{secrets.token_hex(4)}"
             try:
                 descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -175,14 +177,18 @@ def _pread(descriptor: int, offset: int, length: int) -> bytes:
 
 
 @contextlib.contextmanager
-def _told(place: Path) -> Iterator[None]:
-    """Turn a device's error into ours."""
+def told(place: Path, remedy: str = _AGAIN) -> Iterator[None]:
+    """Turn a device's error into ours.
+
+    Raises:
+        StorageError: ``log.disk``, at the file that the device names, else at ``place``.
+    """
     try:
         yield
     except OSError as error:
         raise StorageError(
             "log.disk",
             f"the disk refused ({error.strerror or type(error).__name__}).",
-            where=str(place),
-            remedy="Free space or mend the disk, then open the log again: what was acknowledged is kept.",
+            where=str(error.filename or place),
+            remedy=remedy,
         ) from None

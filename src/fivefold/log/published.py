@@ -93,14 +93,18 @@ def _checkpoint(
     data: bytes, key: NoteKey, origin: str, what: str, faults: list[Fault]
 ) -> tuple[Checkpoint, tuple[str, ...]] | None:
     try:
-        if not data:
-            raise TrustError("log.no-checkpoint", "there is none.")  # noqa: TRY301  one way out
-        found, extensions = notes.verify_foreign(data, key)
-        if found.origin != origin:
-            raise TrustError("log.origin", f"it is of the log {found.origin}, not {origin}.")  # noqa: TRY301
+        return _of_log(data, key, origin)
     except TrustError as error:
         faults.append(Fault(error.code, f"{what}: {error.message}"))
         return None
+
+
+def _of_log(data: bytes, key: NoteKey, origin: str) -> tuple[Checkpoint, tuple[str, ...]]:
+    if not data:
+        raise TrustError("log.no-checkpoint", "there is none.")
+    found, extensions = notes.verify_foreign(data, key)
+    if found.origin != origin:
+        raise TrustError("log.origin", f"it is of the log {found.origin}, not {origin}.")
     return found, extensions
 
 

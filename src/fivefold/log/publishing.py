@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from fivefold.errors import InputError, StorageError, TrustError
 from fivefold.log import book, cosignature, cosigning, segments, static, tiles, tree
 from fivefold.log import checkpoint as notes
+from fivefold.log.disk import told
 from fivefold.log.note import MAX_NOTE
 from fivefold.log.static import ENTRIES, Edge
 from fivefold.log.tiles import WIDTH
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from fivefold.log.checkpoint import Checkpoint
     from fivefold.log.disk import Disk
 
+_AGAIN = "Free space or mend the disk, and run it again: it goes on where it stopped."
 BEGUN = ".publishing"
 """Stands in the folder, holding the log's name, until the first checkpoint does."""
 
@@ -77,7 +79,7 @@ def publish(disk: Disk, folder: Path, keys: tuple[PublicKey, ...], *, cosigned: 
     point, _ = notes.verify(data, keys)
     if not cosigned:
         data = _with_cosignatures(disk, data, point, keys)
-    with _told(folder), _claimed(folder):
+    with told(folder, _AGAIN), _claimed(folder):
         before = _published(folder, point.origin, keys)
         old = notes.parse(before) if before else None
         if old is not None:
@@ -309,16 +311,3 @@ def _tidy(folder: Path, old: int, new: int) -> None:
             for beside in (folder / static.path_of(kind, new // WIDTH, 1)).parent.glob(_beside("*")):
                 beside.unlink()
         old, new, level = old // WIDTH, new // WIDTH, level + 1
-
-
-@contextlib.contextmanager
-def _told(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StorageError(
-            "log.disk",
-            f"the disk refused ({error.strerror or type(error).__name__}).",
-            where=str(error.filename or folder),
-            remedy="Free space or mend the disk, and run it again: it goes on where it stopped.",
-        ) from None

@@ -33,9 +33,10 @@ def encoded(table: Table) -> np.ndarray:
     for position in range(table.features.shape[1]):
         column = table.features.iloc[:, position]
         values = _numeric(column)
-        parts.extend(_of_texts(column) if values is None else _of_numbers(values))
+        made = _of_texts(column) if values is None else _of_numbers(values)
+        parts.extend(part.astype(np.float32) for part in made)
     kept = [part for part in parts if len(part) and part.min() < part.max()]
-    return np.column_stack(kept).astype(np.float32) if kept else np.zeros((len(table), 0), dtype=np.float32)
+    return np.column_stack(kept) if kept else np.zeros((len(table), 0), dtype=np.float32)
 
 
 def _numeric(column: pd.Series) -> np.ndarray | None:

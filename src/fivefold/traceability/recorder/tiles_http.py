@@ -7,15 +7,14 @@ import http.client
 import ssl
 import time
 import zlib
-from urllib.parse import urlsplit
 
 from fivefold.errors import InputError, TrustError
+from fivefold.traceability.recorder.address import split
 
 _SECONDS = 15
 """Longest silence of the server."""
 _MOST_SECONDS = 120
 """Longest time for one file."""
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _CHUNK = 1 << 16
 
 
@@ -32,7 +31,7 @@ class Source:
     """Files of a published log, by path; one connection, made again once where the server has closed it."""
 
     def __init__(self, url: str) -> None:
-        self._secure, self._host, self._port, self._prefix = _split(url)
+        self._secure, self._host, self._port, self._prefix = split(url, "tiles.url", "a published log")
         self._url = url
         self._made: http.client.HTTPConnection | None = None
 
@@ -113,21 +112,3 @@ def _body(answer: http.client.HTTPResponse, most: int) -> bytes | None:
     if answer.length:  # of what the server promised
         raise http.client.IncompleteRead(bytes(found), answer.length)
     return None if unpack and not unpack.eof else bytes(found)
-
-
-def _split(url: str) -> tuple[bool, str, int, str]:
-    """Return whether it is TLS, host, port and path; plain HTTP only to this machine."""
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        host, parts, port = "", urlsplit(""), None
-    secure = parts.scheme == "https"
-    plain = parts.scheme == "http" and host in _LOOPBACK
-    if not host or parts.username or parts.query or parts.fragment or not (secure or plain):
-        raise InputError(
-            "tiles.url",
-            "this is no address of a published log; plain http is for this machine only.",
-            remedy="Write https://host[:port][/path].",
-        )
-    return secure, host, port or (443 if secure else 80), parts.path.rstrip("/")

@@ -11,10 +11,11 @@ import http.client
 import ssl
 import time
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from fivefold.errors import InputError, StorageError
 from fivefold.log.witness import MAX_REQUEST, Reply
+from fivefold.traceability.recorder.address import split
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 _SECONDS = 15
 _MOST_AT_ONCE = 64
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def app(witness: Witness) -> Any:
@@ -107,7 +107,7 @@ def sender(url: str) -> Callable[[bytes], Reply]:
     Raises:
         InputError: ``witness.url``; when called, ``witness.unreachable``.
     """
-    _split(url)
+    split(url, "witness.url", "a witness")
     return lambda data: _call(url, "POST", "/add-checkpoint", data)
 
 
@@ -123,24 +123,9 @@ def newest(url: str, origin: str) -> bytes | None:
     return reply.body if reply.status == 200 else None
 
 
-def _split(url: str) -> tuple[bool, str, int, str]:
-    """Return whether it is TLS, host, port and path; plain HTTP only to this machine."""
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        host, parts, port = "", urlsplit(""), None
-    secure = parts.scheme == "https"
-    if not host or parts.username or parts.query or parts.fragment or not (secure or parts.scheme == "http"):
-        raise InputError("witness.url", "this is no address of a witness.", remedy="Write https://host[:port][/path].")
-    if not secure and host not in _LOOPBACK:
-        raise InputError("witness.url", "plain http is for this machine only.", where=host, remedy="Write https://.")
-    return secure, host, port or (443 if secure else 80), parts.path.rstrip("/")
-
-
 def _call(url: str, method: str, path: str, data: bytes | None) -> Reply:
     """Ask once; redirects are not followed."""
-    secure, host, port, prefix = _split(url)
+    secure, host, port, prefix = split(url, "witness.url", "a witness")
     made = (
         http.client.HTTPSConnection(host, port, timeout=_SECONDS, context=ssl.create_default_context())
         if secure
