@@ -25,6 +25,7 @@ MODULES = {
     "P3.accuracy": "accuracy",
     "P3.membership": "membership",
     "S5.label-noise": "label_noise",
+    "S5.outliers": "outliers",
     "T1.labels": "labels",
     "T2.signature": "signature",
     "T4.record": "record",

@@ -15,6 +15,7 @@ from . import (
     gaps,
     label_noise,
     membership,
+    outliers,
     quality,
 )
 
@@ -29,6 +30,7 @@ REFERENCES: Mapping[str, Make] = {
         for name in ("integrity", "accuracy", "availability", "confidentiality")
     },
     "mislabelled-table": partial(label_noise.build, rate=0.15),
+    "foreign-rows": partial(outliers.build, rate=0.15),
     "leaking-table": quality.leaking,
     "drifted-table": quality.drifted,
     "thinned-table": quality.thinned,

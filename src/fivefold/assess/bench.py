@@ -26,6 +26,7 @@ from fivefold.keys import store
 from fivefold.manifest import inputs, site
 from fivefold.plan import calls
 from fivefold.plan.facts import read as facts_of
+from fivefold.plan.needs import unmet
 from fivefold.plan.profile import in_force
 from fivefold.subject import snapshot
 from fivefold.subject.worker import roots
@@ -181,7 +182,7 @@ class Bench:
             row_key=circumstances.row_key,
             known=facts_of(self.manifest, plan.facts),
             planned=in_force(self.manifest),
-            asks=calls.asks(spec.needs),
+            asks=calls.asks(spec.needs) or self._helps(spec.asks_if, plan.facts),
             found=self.elsewhere.found if self.elsewhere else b"",
             calls=plan.facts.model.calls if plan.facts.model else 0,
             share=share_of(plan) if self.elsewhere else 0,
@@ -191,6 +192,11 @@ class Bench:
             seconds = _REMOTE * seconds + self.elsewhere.site.waiting
         size = table_bytes(plan.facts) + _array_bytes(self.manifest)
         return self._task(job, Limits(seconds, spec.memory_mb * _MB + 4 * size))
+
+    def _helps(self, wanted: tuple[str, ...], facts: Facts) -> bool:
+        """Return whether a check that can do without the model is given it."""
+        works = facts.model is not None and not facts.model.error
+        return bool(wanted) and works and unmet(wanted, self.manifest, facts)[0] == "yes"
 
     def _job(self, check: str, **more: object) -> CheckJob:
         manifest = self.manifest

@@ -53,6 +53,7 @@ class CheckSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
         limits: What it does not show.
         source: Papers and standards.
         needs: Facts that must hold; the tokens that exist are those of :mod:`fivefold.plan.needs`.
+        asks_if: Needs that, where all hold, have the model opened for a check that can do without it.
         uses: Ids whose implementations the driver hands in.
         extra: Extra of the product that it imports.
         rows: Most rows at effort quick, standard, thorough.
@@ -74,6 +75,7 @@ class CheckSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     implementation: str
     rows: tuple[int, int, int]
     cost: str
+    asks_if: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()
     extra: str = "assess"
     seconds: int = 600

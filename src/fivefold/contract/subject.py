@@ -179,6 +179,7 @@ class SettingsView:
         scenario: Name of the scenario's profile; empty: none.
         facts: What predicates of the catalogue may ask: fact name to what was read, None where nobody could.
         thresholds: Check id to floor key to the threshold in force, of the checks that the scenario tightens.
+        classes: Class labels as text, in the order of the target's indices; empty for regression.
         labels: Data set to its label as declared, its ``source`` among the fields.
     """
 
@@ -195,3 +196,4 @@ class SettingsView:
     facts: Mapping[str, str | float | bool | None] | None = None
     thresholds: Mapping[str, Mapping[str, float]] | None = None
     labels: Mapping[str, Mapping[str, object]] | None = None
+    classes: tuple[str, ...] = ()

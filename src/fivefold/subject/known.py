@@ -108,6 +108,7 @@ def settings(
         alarm=_index("alarm", classes, sets, order),
         protected=protected,
         personal=_personal(sets),
+        classes=classes,
         labels={name: {**data.label, "source": data.source} for name, data in sets.items()},
         scenarios=dict(scenarios),
         features={name: msgspec.to_builtins(feature) for name, feature in features.items()},

@@ -1,4 +1,4 @@
-"""Columns: a table as numbers that trees and linear models take."""
+"""Columns: rows as numbers that trees and linear models take."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from fivefold.sharing.filtering.embedded import embedded
 from fivefold.stats.repeats import numbers
 
 if TYPE_CHECKING:
@@ -18,17 +19,20 @@ _MOSTLY = 0.8
 
 
 def encoded(table: Table) -> np.ndarray:
-    """Return the features as standardised numbers.
+    """Return what the model sees as standardised numbers.
 
     Numbers and dates are centred on the median and divided by their spread, texts become indicators of their most
-    common levels and a rank by frequency; what is missing is 0 and has an indicator of its own.
+    common levels and a rank by frequency; what is missing is 0 and has an indicator of its own. Images, series,
+    recordings and texts: see :func:`~fivefold.sharing.filtering.embedded.embedded`.
 
     Args:
-        table: n rows with columns.
+        table: n rows.
 
     Returns:
         (n, w) float32, finite; constant columns left out, so w may be 0.
     """
+    if table.kind != "table":
+        return embedded(table)
     parts: list[np.ndarray] = []
     for position in range(table.features.shape[1]):
         column = table.features.iloc[:, position]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fivefold.contract.finding import Bar, Canary, Curve, Measure, Plot, Result
+from fivefold.contract.finding import Bar, Canary, Measure, Plot, Result
 from fivefold.contract.outcome import Outcome
 from fivefold.errors import UnsupportedError
 from fivefold.sharing.filtering.columns import encoded
+from fivefold.sharing.filtering.harm import harm
+from fivefold.sharing.filtering.recall import PRECISION, recall
 from fivefold.sharing.filtering.suspects import Opinion, opinion
 from fivefold.stats.judge import judge
 from fivefold.stats.proportion import clopper_pearson
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from fivefold.contract.subject import Table
 
 FLOOR = "max_mislabelled"
-PRECISION = 0.8
 _FEWEST = 200
 _FEW = 60
 _RARE = 30
@@ -32,6 +33,7 @@ _GUESS = 0.27
 _OF_SUREST = 1.4
 _OF_SURE = 1.3
 _SHOWN = 12
+_FLAGGED = 0.5
 _REMEDY = (
     "Look at the rows whose label the others contradict most, correct or drop them, and find out how wrong labels got "
     "in: who labels, which step joins labels to rows."
@@ -112,7 +114,8 @@ def run(context: Context) -> Result:
     inputs, same = encoded(table), hashes(_unanswered(table))
     if not inputs.shape[1]:
         raise UnsupportedError("filter.columns", "no column of the training data varies.")
-    names, label = np.unique(table.target, return_inverse=True)
+    codes, label = np.unique(table.target, return_inverse=True)
+    names = _names(context, codes)
     if len(names) < 2:
         raise UnsupportedError("filter.task", "all training rows have one label.")
     floor, classes = context.thresholds[FLOOR], len(names)
@@ -125,23 +128,27 @@ def run(context: Context) -> Result:
     parts = _measures(found, names, floor)
     context.progress(0.4, "planting wrong labels")
     proof, planted, wrong = _prove(found, names, ask, floor, context.rng)
-    recall, curve = _recall(planted, wrong)
+    power, curve = recall("wrong labels", planted.suspicion, wrong)
+    spoilt = replace(table, target=codes[planted.label])
+    cost = harm(context, table, spoilt, planted.suspicion <= _FLAGGED, "wrong labels")
     outcome = _overall(parts) if proof.noticed else Outcome.INCONCLUSIVE
     bars = tuple(
         Bar(label=one.where, value=one.value or 0.0, low=one.low, high=one.high, n=one.n) for one in parts[:_SHOWN]
     )
     return Result(
         outcome=outcome,
-        reason=_reason(outcome, proof, parts, recall),
-        measures=(*parts[:_SHOWN], recall, _flagged(found)),
+        reason=_reason(outcome, proof, parts, power),
+        measures=(*parts[:_SHOWN], power, _flagged(found), *cost.measures),
         canary=proof,
         plots=(
             Plot(kind="intervals", title="Labels that the other rows contradict", x_label="share of the sure rows",
                  bars=bars, threshold=floor),
             Plot(kind="curves", title="Planted wrong labels found", x_label="share found", y_label="precision",
                  curves=(curve,), threshold=PRECISION),
+            *cost.plots,
         ),
-        limits=("Labels that are wrong by a rule which the features show are not found.", *_rare(parts, classes)),
+        limits=("Labels that are wrong by a rule which the features show are not found.", *_rare(parts, classes),
+                *cost.limits),
         remedy="" if outcome is Outcome.PASS else _REMEDY,
     )  # fmt: skip
 
@@ -158,13 +165,17 @@ def _labelled(context: Context) -> Table:
     return table.take(known)
 
 
-def _unanswered(table: Table) -> Table:
-    from dataclasses import replace
+def _names(context: Context, codes: np.ndarray) -> list[str]:
+    """Return the labels as the data write them, where the model or the data have told them."""
+    told = context.settings.classes
+    return [told[code] if code < len(told) else str(code) for code in codes.tolist()]
 
+
+def _unanswered(table: Table) -> Table:
     return replace(table, target=np.zeros(len(table), dtype=np.int64))
 
 
-def _regions(found: Opinion, names: np.ndarray) -> list[Region]:
+def _regions(found: Opinion, names: list[str]) -> list[Region]:
     """Return all classes together, then each class that has enough sure rows."""
     expected, sure, surest = found.expected, found.surest(_SURE), found.surest(_SURE / 2)
     odd = expected != found.label
@@ -178,23 +189,23 @@ def _regions(found: Opinion, names: np.ndarray) -> list[Region]:
                       float(odd[rows].mean()), corrected)  # fmt: skip
 
     every = region("all classes", np.ones(len(odd), dtype=bool))
-    return [every, *(region(f"class {int(names[code])}", expected == code) for code in judged)]
+    return [every, *(region(f"class {names[code]}", expected == code) for code in judged)]
 
 
-def _measures(found: Opinion, names: np.ndarray, floor: float) -> list[Measure]:
+def _measures(found: Opinion, names: list[str], floor: float) -> list[Measure]:
     every, *each = (region.measure(floor) for region in _regions(found, names))
     order = (Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.PASS)
     each += _unseen(found, names, floor)
     return [every, *sorted(each, key=lambda one: (order.index(one.outcome or Outcome.PASS), -(one.value or 0.0)))]
 
 
-def _unseen(found: Opinion, names: np.ndarray, floor: float) -> list[Measure]:
+def _unseen(found: Opinion, names: list[str], floor: float) -> list[Measure]:
     """Return classes with rows enough that are hardly ever expected: whether their labels are right is unknown."""
     given = np.bincount(found.label, minlength=len(names))
     expected = np.bincount(found.expected, minlength=len(names))
     return [
         Measure(name="labels that the other rows contradict", threshold=floor, direction="max", unit="share",
-                outcome=Outcome.INCONCLUSIVE, n=int(expected[code]), where=f"class {int(names[code])}",
+                outcome=Outcome.INCONCLUSIVE, n=int(expected[code]), where=f"class {names[code]}",
                 note="The features do not tell this class from the others.")
         for code in range(len(names)) if given[code] >= _RARE and 4 * expected[code] < given[code]
     ]  # fmt: skip
@@ -214,7 +225,7 @@ def _overall(parts: list[Measure]) -> Outcome:
 
 
 def _prove(
-    found: Opinion, names: np.ndarray, ask: Callable[[np.ndarray], Opinion], floor: float, rng: np.random.Generator
+    found: Opinion, names: list[str], ask: Callable[[np.ndarray], Opinion], floor: float, rng: np.random.Generator
 ) -> tuple[Canary, Opinion, np.ndarray]:
     """Plant wrong labels at a drawn rate, anywhere and in the commonest class; labels by a rule must not fail.
 
@@ -227,7 +238,7 @@ def _prove(
     before = {region.where: region.share for region in _regions(found, names)}
     places = {
         "all classes": np.arange(len(found.label)),
-        f"class {int(names[common])}": np.flatnonzero(found.label == common),
+        f"class {names[common]}": np.flatnonzero(found.label == common),
     }
     for where, place in places.items():
         wrong = np.zeros(len(found.label), dtype=bool)
@@ -249,36 +260,18 @@ def _prove(
     return proof, *made[0]
 
 
-def _recall(planted: Opinion, wrong: np.ndarray) -> tuple[Measure, Curve]:
-    """Return the largest share of planted labels that is found at the stated precision, and the whole curve."""
-    order = np.argsort(-planted.suspicion, kind="stable")
-    hits = np.cumsum(wrong[order])
-    precision = hits / np.arange(1, len(order) + 1)
-    good = np.flatnonzero(precision >= PRECISION)
-    found, n = int(hits[good[-1]]) if len(good) else 0, int(wrong.sum())
-    low, high = clopper_pearson(found, n)
-    measure = Measure(
-        name=f"planted wrong labels found at {PRECISION:.0%} precision", value=found / n, low=float(low),
-        high=float(high), unit="share", n=n,
-        note="Labels that were wrong before count as false here, so the figure is cautious.",
-    )  # fmt: skip
-    at = np.unique(np.linspace(0, len(order) - 1, 100).astype(int))
-    curve = Curve(name="all rows by suspicion", x=tuple((hits[at] / n).tolist()), y=tuple(precision[at].tolist()))
-    return measure, curve
-
-
 def _flagged(found: Opinion) -> Measure:
-    bad = int((found.suspicion > 0.5).sum())
+    bad = int((found.suspicion > _FLAGGED).sum())
     return Measure(
         name="rows to look at", value=bad / len(found.label), unit="share", n=len(found.label),
         note=f"{bad} rows whose label the other rows contradict by more than half of the probability.",
     )  # fmt: skip
 
 
-def _reason(outcome: Outcome, proof: Canary, parts: list[Measure], recall: Measure) -> str:
+def _reason(outcome: Outcome, proof: Canary, parts: list[Measure], power: Measure) -> str:
     if not proof.noticed:
         return "Planted wrong labels were not noticed, or labels by a rule were called wrong, so nothing is concluded."
-    found = f"of labels planted wrong, {recall.value or 0.0:.0%} are found at {PRECISION:.0%} precision"
+    found = f"of labels planted wrong, {power.value or 0.0:.0%} are found at {PRECISION:.0%} precision"
     worst = max(parts, key=lambda one: (one.outcome is outcome, one.value or 0.0))
     if worst.value is None:
         return (
