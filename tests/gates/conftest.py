@@ -37,15 +37,25 @@ def bad(tmp_path: Path) -> Path:
     return sealed(tmp_path / "bad", right=False)
 
 
+def tied(seed: int) -> pd.DataFrame:
+    """Return rows of which columns hang together, so that a foreign one would be seen."""
+    rows = table(ROWS, seed)
+    rng = np.random.default_rng(seed)
+    days = (20 * (rows["weight"] - 20) + 4 * rng.normal(size=ROWS)).clip(0).round()
+    since = pd.Timestamp("2020-01-01") + pd.to_timedelta(days, unit="D")
+    count = (rows["weight"] / 10 + 0.05 * rng.normal(size=ROWS)).round(2)
+    return rows.assign(count=count.where(rows["count"].notna()), since=since.dt.strftime("%Y-%m-%d"))
+
+
 def sealed(root: Path, *, right: bool) -> Path:
     """Build, assess, return the folder."""
     build(root, rows=ROWS, manifest=DECLARED)
-    train = table(ROWS, 1)  # with little doubt in its labels, so that none is left open
-    doubt = np.random.default_rng(3).normal(scale=4.0, size=ROWS)
-    train.assign(answer=np.where(train["weight"] + doubt > 50, "yes", "no")).to_csv(
-        root / "data/train.csv", index=False
-    )
-    heavy = table(ROWS, 2)["weight"] > 50
+    train, test = tied(1), tied(2)
+    doubt = np.random.default_rng(3).normal(scale=3.0, size=ROWS)  # little, so that no label is left open
+    train = train.assign(answer=np.where(train["weight"] + doubt > 50, "yes", "no"))
+    for name, rows in (("train", train), ("test", test)):
+        rows.to_csv(root / f"data/{name}.csv", index=False)
+    heavy = test["weight"] > 50
     said = pd.Series(heavy == right).map({True: "yes", False: "no"})
     said.to_frame("prediction").to_csv(root / "answers.csv", index=False)
     text = (root / "fivefold.yaml").read_text(encoding="utf-8")

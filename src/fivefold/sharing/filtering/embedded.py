@@ -27,8 +27,7 @@ def embedded(table: Table) -> np.ndarray:
         (n, w) float32, the widest column of unit spread, w at most 32.
     """
     raw = plain(table)
-    found: np.ndarray = components(raw, len(raw))[:, :-1]
-    return found
+    return np.asarray(components(raw, len(raw))[:, :-1], dtype=np.float32)
 
 
 def plain(table: Table) -> np.ndarray:
@@ -37,7 +36,7 @@ def plain(table: Table) -> np.ndarray:
         return _words(table)
     assert table.inputs is not None
     made = {"image": _pixels, "series": _steps, "audio": _spectrum}[table.kind](table.inputs)
-    return np.nan_to_num(made.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+    return np.asarray(np.nan_to_num(made.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0))
 
 
 def components(raw: np.ndarray, of: int) -> np.ndarray:

@@ -232,8 +232,8 @@ def _prove(
         wrong = np.isin(np.arange(len(ordinary.rows)), chosen)
         spoilt = ordinary.plant(foreign, wrong)
         for kind in told_apart(spoilt, rng, (name,)):
-            stood = before[name].kind.share(_NEAR) if name in before else 0.0
-            noticed += replace(one, kind=kind).low > max(floor, stood)
+            stood = before[name].kind.share(_WIDE) if name in before else 0.0
+            noticed += kind.bounds(_WIDE, 0.95)[0] > max(floor, stood)
             made.append(Planted(spoilt.rows, wrong, kind))
     tried, seen = _one_column(ordinary, int(1.4 * size), floor, rng)
     noticed, every = noticed + seen, len(able) + tried

@@ -11,10 +11,11 @@ from fivefold.stats.proportion import clopper_pearson
 
 _FACTORS = (-1.0, 10.0, 100.0, 1000.0, 0.1, 0.01, 0.001)
 _MANY = 20
-_MOSTLY = 0.6
+_MOSTLY = 0.75
 _GAP = 0.25
 _STEPS = 4
 _ALIKE = 0.003
+_FAR = 1.5
 
 
 @dataclass(frozen=True)
@@ -85,12 +86,12 @@ class Slip:
 
     @property
     def tail(self) -> bool:
-        """Whether what stands there is no more than a tail has, or differs and is no heap of a size in itself.
+        """Whether what stands there is no more than a tail has, or has another shape and is not far off.
 
-        Values on both sides of zero, in another shape on each, are common.
+        Several heaps in one column, and values on both sides of zero in another shape on each, are common.
         """
         heap = self.there > self.wide * self.between
-        return self.there > 0 and not (heap and (self.alike or self.factor > 0))
+        return self.there > 0 and not (heap and (self.alike or (self.factor > 0 and self.wide <= _FAR)))
 
     @property
     def clear(self) -> bool:
