@@ -44,7 +44,8 @@ def tied(seed: int) -> pd.DataFrame:
     days = (20 * (rows["weight"] - 20) + 4 * rng.normal(size=ROWS)).clip(0).round()
     since = pd.Timestamp("2020-01-01") + pd.to_timedelta(days, unit="D")
     count = (rows["weight"] / 10 + 0.05 * rng.normal(size=ROWS)).round(2)
-    return rows.assign(count=count.where(rows["count"].notna()), since=since.dt.strftime("%Y-%m-%d"))
+    colour = pd.cut(rows["weight"], [-np.inf, 45, 55, np.inf], labels=["red", "green", "blue é"]).astype("str")
+    return rows.assign(colour=colour, count=count, since=since.dt.strftime("%Y-%m-%d"))
 
 
 def sealed(root: Path, *, right: bool) -> Path:
