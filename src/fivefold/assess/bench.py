@@ -193,6 +193,16 @@ class Bench:
         size = table_bytes(plan.facts) + _array_bytes(self.manifest)
         return self._task(job, Limits(seconds, spec.memory_mb * _MB + 4 * size))
 
+    def asking(self, asked: bytes, facts: Facts) -> Task:
+        """Return the task of asking the model batches (message pack of a list)."""
+        job = self._job(
+            "", fact=facts.model, seen=_seen(facts, self.manifest), seed=self.snapshot.digest, asked=asked,
+            found=self.elsewhere.found if self.elsewhere else b"", calls=facts.model.calls if facts.model else 0,
+            share=self.elsewhere.site.calls if self.elsewhere else 0,
+        )  # fmt: skip
+        limits = self._probe_limits()
+        return self._task(job, Limits(limits.seconds, limits.memory + 12 * len(asked)))
+
     def _helps(self, wanted: tuple[str, ...], facts: Facts) -> bool:
         """Return whether a check that can do without the model is given it."""
         works = facts.model is not None and not facts.model.error

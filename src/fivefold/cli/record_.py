@@ -42,7 +42,7 @@ def search(  # noqa: PLR0917  the options of a command
 
     Example: [bold]fivefold record search --case loan-17 --in my-app[/bold]
     """
-    bounds = {"since": _time(since, 0), "until": _time(until, 1 << 63)}
+    bounds = {"since": moment(since, 0), "until": moment(until, 1 << 63)}
     found: list[Any] = []
     for item in _reading(where).search(case=case, person=person, kind=kind, **bounds):
         found.append(item)
@@ -211,7 +211,12 @@ def _file(path: Path) -> bytes:
         raise InputError("recorder.file", f"it cannot be read ({error.strerror}).", where=str(path)) from None
 
 
-def _time(text: str, default: int) -> int:
+def moment(text: str, default: int) -> int:
+    """Return nanoseconds since 1970 of a time in UTC; the default for an empty text.
+
+    Raises:
+        InputError: ``recorder.time``.
+    """
     from fivefold.errors import InputError
 
     if not text:

@@ -25,6 +25,7 @@ from fivefold.subject.known import settings
 from fivefold.subject.model import failure
 from fivefold.subject.opened import open_subject
 from fivefold.subject.remote import RemoteModel
+from fivefold.subject.replies import asked_again
 from fivefold.subject.results import encode_result
 from fivefold.subject.tables import Coding, Store
 from fivefold.subject.worker import frames
@@ -91,7 +92,10 @@ def main(job: CheckJob, descriptor: int, server: int) -> int:
 
 def _run(job: CheckJob, session: Session) -> Done | Failed:
     try:
-        body, found = _probe(job, session) if not job.check else (encode_result(_check(job, session)), b"")
+        if job.asked:
+            body, found = asked_again(job, _store(job), session.open, session.progress), b""
+        else:
+            body, found = _probe(job, session) if not job.check else (encode_result(_check(job, session)), b"")
         return Done(body=body, notes=tuple(session.notes[:5]), found=found)
     except FivefoldError as error:
         notes = [*session.notes[:5], *getattr(error, "__notes__", ())]

@@ -151,6 +151,7 @@ class CheckJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         found: Of a model that lives elsewhere: what the probe found (message pack).
         calls: Budget of calls of the run; 0: none.
         share: This check's part of it.
+        asked: Message pack of batches that the model is asked, instead of a check; empty: there are none.
     """
 
     check: str
@@ -185,6 +186,7 @@ class CheckJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     found: bytes = b""
     calls: int = 0
     share: int = 0
+    asked: bytes = b""
 
 
 # parent -> fork server

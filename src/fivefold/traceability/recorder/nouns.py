@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from typing import Any, Literal, get_args
 
 import msgspec
@@ -15,6 +16,11 @@ Kind = Literal[
 ]  # fmt: skip
 KINDS: tuple[Kind, ...] = get_args(Kind)
 LEAF_VERSION = 1
+ID_BYTES = 16
+MASKED = frozenset(
+    {"boolean", "Float32", "Float64", *(f"{sign}Int{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64))}
+)
+"""Columns of pandas that keep what is missing in a mask of its own."""
 MAX_TEXT = 4096
 """Longest text of a case or a person."""
 
@@ -27,12 +33,16 @@ class Tensor(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like
         dtype: As numpy writes it (``<f8``), or ``text``: then ``data`` is the message-pack list of the values.
         shape: Its lengths.
         data: Raw bytes in C order.
+        column: Type of the column that it was, where ``dtype`` does not say so: of pandas, or ``object``.
+        levels: Message-pack list of a categorical column's levels.
     """
 
     name: str
     dtype: str
     shape: tuple[int, ...]
     data: bytes
+    column: str = ""
+    levels: bytes = b""
 
 
 class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -83,13 +93,26 @@ class Leaf(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=T
     blob: bytes = b""
 
 
-def new_id(now: int) -> bytes:
-    """Return a UUIDv7 (RFC 9562, section 5.7) for ``now`` in nanoseconds since 1970."""
+def new_id(now: int | None = None) -> bytes:
+    """Return a UUIDv7 (RFC 9562, section 5.7) for ``now`` in nanoseconds since 1970; None: by the clock."""
+    now = time.time_ns() if now is None else now
     head = (now // 1_000_000).to_bytes(6, "big")
     rest = bytearray(secrets.token_bytes(10))
     rest[0] = 0x70 | rest[0] & 0x0F
     rest[2] = 0x80 | rest[2] & 0x3F
     return head + bytes(rest)
+
+
+def encoded(body: Body) -> bytes:
+    """Return the message pack of a body.
+
+    Raises:
+        InputError: ``recorder.fields`` for values that it does not know.
+    """
+    try:
+        return msgspec.msgpack.encode(body)
+    except (TypeError, NotImplementedError, OverflowError, RecursionError):
+        raise InputError("recorder.fields", "a field holds a value that cannot be kept.") from None
 
 
 def bound(leaf: Leaf) -> bytes:
@@ -110,13 +133,22 @@ def tensors(batch: Any) -> tuple[Tensor, ...]:
 
 
 def _tensor(name: str, value: Any) -> Tensor:
+    column = str(value.dtype) if hasattr(value, "to_numpy") and hasattr(value, "dtype") else ""
+    if column.startswith("datetime64[") and column != str(value.to_numpy().dtype):
+        return msgspec.structs.replace(_tensor(name, value.dt.tz_convert("UTC").dt.tz_localize(None)), column=column)
     array = value.to_numpy() if hasattr(value, "to_numpy") else value
+    if column == "category" or column in MASKED:
+        array = value.astype(object).to_numpy()
     if hasattr(array, "dtype") and array.dtype.kind in "biufcMm":
         return Tensor(name, array.dtype.str, tuple(array.shape), array.tobytes())
     values = array.tolist() if hasattr(array, "tolist") else list(array) if isinstance(array, list | tuple) else array
     shape = tuple(array.shape) if hasattr(array, "shape") else (len(values),) if isinstance(values, list) else ()
+    levels = b""
     try:
-        return Tensor(name, "text", shape, msgspec.msgpack.encode(values, enc_hook=_plain))
+        if column == "category":
+            column += ", ordered" if value.dtype.ordered else ""
+            levels = msgspec.msgpack.encode(value.dtype.categories.tolist(), enc_hook=_plain)
+        return Tensor(name, "text", shape, msgspec.msgpack.encode(values, enc_hook=_plain), column, levels)
     except (TypeError, NotImplementedError, OverflowError, RecursionError):
         raise InputError(
             "recorder.batch", f"{name[:80]} holds values that cannot be kept.", remedy="Give numbers or text."

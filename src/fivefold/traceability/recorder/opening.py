@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from typing import TYPE_CHECKING
 
-from fivefold.errors import InputError
+from fivefold.errors import InputError, StorageError
 from fivefold.keys import store as keys
 from fivefold.keys import trust as trust_file
 from fivefold.log.checkpoint import origin_of
@@ -15,6 +16,7 @@ from fivefold.store.people import People
 from fivefold.traceability.recorder.reading import Reading
 from fivefold.traceability.recorder.recorder import Recorder
 from fivefold.traceability.recorder.secrets_ import Secrets
+from fivefold.traceability.recorder.service import Remote, Service
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,35 +24,66 @@ if TYPE_CHECKING:
     from fivefold.keys.signing import Signer
 
 
+_PATIENCE = 2.0
+"""Seconds that a process waits for another one to open its socket, or to end."""
+_PAUSE = 0.02
+
+
 def origin(application: str) -> str:
     """Return the name of an application's record log."""
     return f"{origin_of(application)}/record"
 
 
-def open_recorder(folder: Path, application: str, *, queued: bool = False) -> Recorder:
+def open_recorder(folder: Path, application: str, *, queued: bool = False) -> Recorder | Remote:
     """Open a record for writing; makes keys on first use (log signer, the application's secret, people's keys).
 
-    Keys of people are kept beside the user's keys, apart from the record: a copy of the record alone can be read by
-    nobody, and a restored copy brings no erased person back.
+    The first process writes it and takes what others hand over through a socket in the same folder; to the others the
+    way there is returned. Keys of people are kept beside the user's keys, apart from the record: a copy of the record
+    alone can be read by nobody, and a restored copy brings no erased person back.
 
     Raises:
-        StorageError: ``log.in-use`` if another process writes it; ``log.disk``.
+        StorageError: ``log.in-use`` if another process writes it and takes nothing; ``record.other``; ``log.disk``.
         TrustError: The log is not as its checkpoint says.
     """
-    lock = WriterLock(folder)
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            lock = WriterLock(folder)
+            break
+        except StorageError as error:
+            if error.code != "log.in-use":
+                raise
+            try:
+                return Remote(folder, application, queued=queued)
+            except StorageError as unreachable:
+                if unreachable.code != "record.unreachable":
+                    raise
+                if time.monotonic() >= until:
+                    raise error from None
+                time.sleep(_PAUSE)  # it may be opening, or closing
     try:
-        disk, people = Folder(folder), _people(application)
-
-        def closing() -> None:
-            disk.close()
-            people.close()
-            lock.close()
-
-        secrets = Secrets(keys.application_secret(application), people)
-        return Recorder(disk, origin(application), log_signer(), secrets, queued=queued, closing=closing)
+        return _writer(folder, application, lock, queued=queued)
     except BaseException:
         lock.close()
         raise
+
+
+def _writer(folder: Path, application: str, lock: WriterLock, *, queued: bool) -> Recorder:
+    disk, people = Folder(folder), _people(application)
+
+    def closing() -> None:
+        disk.close()
+        people.close()
+        lock.close()
+
+    secrets = Secrets(keys.application_secret(application), people)
+    recorder = Recorder(disk, origin(application), log_signer(), secrets, queued=queued, closing=closing)
+    try:
+        service = Service(recorder, folder, application)
+    except StorageError:
+        return recorder  # a folder that can hold no socket: other processes hear that it is in use
+    recorder.before_close = service.close
+    return recorder
 
 
 def open_reading(folder: Path, application: str) -> Reading:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import time
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import msgspec
 
-from fivefold.errors import InputError
+from fivefold.errors import InputError, StorageError
 from fivefold.keys import ciphers
 from fivefold.log import frames
 from fivefold.log.book import Book
 from fivefold.log.segments import SEGMENT_BYTES
 from fivefold.log.writer import CHECKPOINT_SECONDS, Ticket, Writer
 from fivefold.traceability.recorder.nouns import (
+    ID_BYTES,
     LEAF_VERSION,
     MAX_TEXT,
     Body,
@@ -22,6 +23,7 @@ from fivefold.traceability.recorder.nouns import (
     Leaf,
     Tensor,
     bound,
+    encoded,
     new_id,
     tensors,
 )
@@ -43,6 +45,20 @@ def blob_name(digest: bytes) -> str:
     return f"blob-{digest.hex()}"
 
 
+def _nothing() -> None:
+    """Do nothing."""
+
+
+class Sink(Protocol):
+    """What takes records: the writer, or the way to it."""
+
+    queued: bool
+
+    def submit(self, kind: Kind, body: Body) -> tuple[str, Ticket]:
+        """Take a record; return its id and the ticket to wait on."""
+        ...
+
+
 class Case:
     """One case being recorded; ``with recorder.open(...) as case``.
 
@@ -50,8 +66,8 @@ class Case:
     before them are durable; leaving the block waits for everything.
     """
 
-    def __init__(self, recorder: Recorder, case: str, person: str, model: str, trace: str) -> None:
-        self._recorder, self._case, self._person, self._model, self._trace = recorder, case, person, model, trace
+    def __init__(self, sink: Sink, case: str, person: str, model: str, trace: str) -> None:
+        self._sink, self._case, self._person, self._model, self._trace = sink, case, person, model, trace
         self._tickets: list[Ticket] = []
         self._last = ""
 
@@ -66,7 +82,7 @@ class Case:
         Raises:
             StorageError: Something could not be kept.
         """
-        if kind is not None:
+        if kind is not None and not issubclass(kind, StorageError):
             self.add("alarm", {"broke off": kind.__name__})
         for ticket in self._tickets:
             ticket.wait()
@@ -107,11 +123,22 @@ class Case:
             links=(self._last,) if self._last else (),
             trace=self._trace,
         )
-        self._last, ticket = self._recorder.submit(kind, body)
+        self._last, ticket = self._sink.submit(kind, body)
         self._tickets.append(ticket)
-        if wait and not self._recorder.queued:
+        if wait and not self._sink.queued:
             ticket.wait()
         return self._last
+
+
+def case_of(sink: Sink, case: str, *, subject: str, model: str, trace: str) -> Case:
+    """Return a case that goes into a sink.
+
+    Raises:
+        InputError: ``recorder.case`` for an empty or very long name.
+    """
+    if not case or len(case) > MAX_TEXT or len(subject) > MAX_TEXT:
+        raise InputError("recorder.case", f"a case has a name of 1 to {MAX_TEXT} characters.")
+    return Case(sink, case, subject, model, trace)
 
 
 class Recorder:
@@ -119,6 +146,7 @@ class Recorder:
 
     Attributes:
         queued: Whether outputs and actions return before they are durable.
+        before_close: Called first by :meth:`close`.
 
     Threat: what happened is rewritten, lost in a crash, or read by who takes the disk.
     Limit: whoever is recorded wrongly from the start is wrong for ever; a record is as true as its caller.
@@ -135,7 +163,7 @@ class Recorder:
         checkpoint_seconds: float = CHECKPOINT_SECONDS,
         queued: bool = False,
         segment_bytes: int = SEGMENT_BYTES,
-        closing: Callable[[], None] = lambda: None,
+        closing: Callable[[], None] = _nothing,
     ) -> None:
         """Open or begin the record.
 
@@ -157,6 +185,7 @@ class Recorder:
         """
         self._disk, self._secrets, self._clock, self._closing = disk, secrets, clock, closing
         self.queued = queued
+        self.before_close: Callable[[], None] = _nothing
         self._writer = Writer(
             Book(disk, origin, signer, segment_bytes=segment_bytes), checkpoint_seconds=checkpoint_seconds
         )
@@ -179,21 +208,29 @@ class Recorder:
         Raises:
             InputError: ``recorder.case`` for an empty or very long name.
         """
-        if not case or len(case) > MAX_TEXT or len(subject) > MAX_TEXT:
-            raise InputError("recorder.case", f"a case has a name of 1 to {MAX_TEXT} characters.")
-        return Case(self, case, subject, model, trace)
+        return case_of(self, case, subject=subject, model=model, trace=trace)
 
-    def submit(self, kind: Kind, body: Body) -> tuple[str, Ticket]:
-        """Seal a body and queue it; return the record's id and the ticket to wait on."""
+    def submit(self, kind: Kind, body: Body, *, id_: bytes = b"") -> tuple[str, Ticket]:
+        """Seal a body and queue it; return the record's id and the ticket to wait on.
+
+        Args:
+            kind: What it is.
+            body: What it says.
+            id_: UUIDv7 of 16 bytes; empty: a new one.
+
+        Raises:
+            InputError: ``recorder.fields`` for what cannot be kept, ``recorder.id`` for an id that is none.
+            StorageError: The log stopped.
+        """
+        if len(id_) not in (0, ID_BYTES):
+            raise InputError("recorder.id", f"an id has {ID_BYTES} bytes, not {len(id_)}.")
         now = self._clock()
         key_id, key = self._secrets.key_of(body.person)
         person = self._secrets.tag("person", body.person) if body.person else b""
-        leaf = Leaf(LEAF_VERSION, new_id(now), kind, now, self._secrets.tag("case", body.case), person, key_id, b"")
-        try:
-            plain = msgspec.msgpack.encode(body)
-        except (TypeError, NotImplementedError, OverflowError, RecursionError):
-            raise InputError("recorder.fields", "a field holds a value that cannot be kept.") from None
-        sealed = ciphers.seal(key, plain, bound(leaf))
+        leaf = Leaf(
+            LEAF_VERSION, id_ or new_id(now), kind, now, self._secrets.tag("case", body.case), person, key_id, b""
+        )
+        sealed = ciphers.seal(key, encoded(body), bound(leaf))
         if len(sealed) > frames.MAX_ENTRY - _ROOM:
             digest = hashlib.sha256(sealed).digest()
             self._disk.replace(blob_name(digest), sealed)
@@ -221,6 +258,7 @@ class Recorder:
 
     def close(self) -> None:
         """Commit what waits and publish a checkpoint over all."""
+        self.before_close()
         self._writer.close()
         self._closing()
 
