@@ -1,4 +1,4 @@
-"""Long: four processes append through one writer for a minute; a thousand decisions of the credit example replay.
+"""Long: power lost at 5,000 points, writers killed, four processes through one, a thousand decisions replayed.
 
 ``python -m tests.traceability.long`` writes ``docs/figures/recorder.md``.
 """
@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
+from tests.traceability.crashing import WORKLOADS, Tally, kills
 from tests.traceability.test_record_service import started, told
 from tests.traceability.test_replay import CREDIT, replayed, shifted
 
@@ -48,6 +49,30 @@ def service(root: Path, seconds: float) -> tuple[bool, list[str]]:
     return lost == 0 and ordered and not extra, lines
 
 
+def crashes(points: int) -> tuple[bool, list[str]]:
+    """Lose power at every operation of each workload, seed after seed, until there are points enough."""
+    good, lines = True, ["| workload | points | acknowledged | lost | faults |", "|---|---|---|---|---|"]
+    for name, work in WORKLOADS.items():
+        total, seed = Tally(), 100
+        while total.points < -(-points // len(WORKLOADS)):
+            one = work(seed)
+            total.points, total.acknowledged = total.points + one.points, total.acknowledged + one.acknowledged
+            total.lost, total.faults, seed = total.lost + one.lost, total.faults + one.faults, seed + 1
+        lines.append(_row(f"{name}: power lost at every operation", total))
+        good = good and not total.lost and not total.faults
+    return good, lines
+
+
+def killed(root: Path, times: int) -> tuple[bool, list[str]]:
+    """Kill a recording process again and again."""
+    found = kills(root / "killed", times)
+    return not found.lost and not found.faults, [_row("a process that records, kill -9, on one log", found), ""]
+
+
+def _row(name: str, found: Tally) -> str:
+    return f"| {name} | {found.points:,} | {found.acknowledged:,} | {found.lost} | {found.faults} |"
+
+
 def replay(root: Path, count: int) -> tuple[bool, list[str]]:
     """Record decisions of the credit example, one row each, and replay them; then with another model."""
     home = root / "credit"
@@ -70,7 +95,7 @@ def replay(root: Path, count: int) -> tuple[bool, list[str]]:
     named = sum(item["model"] == "other" for item in other["replayed"])
     lines = [
         f"- {count:,} decisions of `examples/credit`, a row each: {same['same']:,} replay bit for bit ({took:.1f} s).",
-        f"- With every weight of the model 1 % larger: {other['same']:,} are the same, {named:,} are said to be another",
+        f"- With every weight of the model 1 % larger: {other['same']:,} are the same, {named:,} said to be another",
         "  model's.",
     ]
     return same["same"] == count and other["same"] == 0 and named == count, lines
@@ -81,17 +106,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.traceability.long", description=__doc__)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--decisions", type=int, default=1_000)
+    parser.add_argument("--points", type=int, default=5_000)
+    parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--out", type=Path, default=FIGURE)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        good, lines = zip(service(Path(name), asked.seconds), replay(Path(name), asked.decisions), strict=True)
+        root = Path(name)
+        steps = (crashes(asked.points), killed(root, asked.kills), service(root, asked.seconds))
+        good, parts = zip(*steps, replay(root, asked.decisions), strict=True)
     day = datetime.now(UTC).strftime("%-d %B %Y")
     head = [
-        "# The recorder's service and replay", "",
+        "# The recorder: crashes, service, replay", "",
         f"Made by `python -m tests.traceability.long` on {day}, Python {platform.python_version()}.", "",
     ]  # fmt: skip
     tail = ["", "Format: [the writer's socket](../formats/record-service.md)."]
-    asked.out.write_text("\n".join([*head, *lines[0], *lines[1], *tail]) + "\n", encoding="utf-8")
+    asked.out.write_text("\n".join([*head, *(line for part in parts for line in part), *tail]) + "\n", encoding="utf-8")
     sys.stderr.write(asked.out.read_text(encoding="utf-8"))
     return 0 if all(good) else 1
 
