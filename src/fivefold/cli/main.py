@@ -69,6 +69,7 @@ COMMANDS: dict[str, Command] = {
     "record cosign": Command("witness_:cosign", "Have a witness vouch for the newest checkpoint.", _RECORD),
     "record witness": Command("witness_:witness", "Be a witness: cosign checkpoints of others' records.", _RECORD),
     "record tiles": Command("tiles_:tiles", "Write the log as static files that anybody can verify.", _RECORD),
+    "record serve": Command("serve_:serve", "Take records over HTTP, from programs in other languages.", _RECORD),
     "record erase": Command("record_:erase", "Destroy a person's keys; proofs go on to hold.", _RECORD),
     "record export": Command("record_:export", "Write records as CloudEvents, one a line.", _RECORD),
 }

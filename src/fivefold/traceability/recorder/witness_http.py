@@ -6,7 +6,6 @@ cosigned, so that whoever audits a log hears it from the witness and not from th
 
 from __future__ import annotations
 
-import asyncio
 import http.client
 import ssl
 import time
@@ -16,14 +15,12 @@ from urllib.parse import quote
 from fivefold.errors import InputError, StorageError
 from fivefold.log.witness import MAX_REQUEST, Reply
 from fivefold.traceability.recorder.address import split
+from fivefold.traceability.recorder.serving import SECONDS, body_of, framework, listen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fivefold.log.witness import Witness
-
-_SECONDS = 15
-_MOST_AT_ONCE = 64
 
 
 def app(witness: Witness) -> Any:
@@ -32,33 +29,23 @@ def app(witness: Witness) -> Any:
     Raises:
         InputError: ``witness.extra`` if the extra is not installed.
     """
-    try:
-        from fastapi import FastAPI, Request, Response
-        from starlette.concurrency import run_in_threadpool
-    except ImportError:
-        raise InputError(
-            "witness.extra", "the packages for services are not installed.", remedy="pip install 'fivefold[serve]'"
-        ) from None
-    service = FastAPI(title="Fivefold witness", docs_url=None, redoc_url=None, openapi_url=None)
+    fastapi, concurrency = framework("witness.extra")
+    Request, Response = fastapi.Request, fastapi.Response
+    service = fastapi.FastAPI(title="Fivefold witness", docs_url=None, redoc_url=None, openapi_url=None)
+    refused = {413: "the request is too large.\n", 408: "the request came too slowly.\n"}
 
-    async def add(request: Request) -> Response:
-        body = b""
+    async def add(request: Any) -> Any:
+        body = await body_of(request, MAX_REQUEST)
+        if isinstance(body, int):
+            return Response(refused[body], body)
         try:
-            async with asyncio.timeout(_SECONDS):
-                async for part in request.stream():
-                    body += part
-                    if len(body) > MAX_REQUEST:
-                        return Response("the request is too large.\n", 413)
-        except TimeoutError:
-            return Response("the request came too slowly.\n", 408)
-        try:
-            reply = await run_in_threadpool(witness.add, body, int(time.time()))
+            reply = await concurrency.run_in_threadpool(witness.add, body, int(time.time()))
         except StorageError:
             return Response("the witness cannot remember now; nothing was cosigned.\n", 503)
         return Response(reply.body, reply.status, media_type=reply.type)
 
-    async def newest(origin: str = "") -> Response:
-        found = await run_in_threadpool(witness.latest, origin)
+    async def newest(origin: str = "") -> Any:
+        found = await concurrency.run_in_threadpool(witness.latest, origin)
         return Response(found, media_type="text/plain; charset=utf-8") if found else Response("nothing yet.\n", 404)
 
     # annotations are texts here, and the names in them are local
@@ -81,24 +68,7 @@ def serve(witness: Witness, host: str, port: int, ready: Callable[[int], None]) 
     Raises:
         InputError: ``witness.extra``; ``witness.port`` if the address cannot be listened on.
     """
-    service = app(witness)
-    import socket
-
-    import uvicorn
-
-    try:
-        listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-    except OSError as error:
-        raise InputError(
-            "witness.port", f"{host}:{port} cannot be listened on ({error.strerror}).", remedy="Name another port."
-        ) from None
-    config = uvicorn.Config(
-        service, log_level="warning", access_log=False, server_header=False, limit_concurrency=_MOST_AT_ONCE,
-        timeout_keep_alive=5, h11_max_incomplete_event_size=1 << 14, lifespan="off",
-    )  # fmt: skip
-    with listener:
-        ready(listener.getsockname()[1])
-        uvicorn.Server(config).run(sockets=[listener])
+    listen(app(witness), host, port, ready, "witness.port")
 
 
 def sender(url: str) -> Callable[[bytes], Reply]:
@@ -127,9 +97,9 @@ def _call(url: str, method: str, path: str, data: bytes | None) -> Reply:
     """Ask once; redirects are not followed."""
     secure, host, port, prefix = split(url, "witness.url", "a witness")
     made = (
-        http.client.HTTPSConnection(host, port, timeout=_SECONDS, context=ssl.create_default_context())
+        http.client.HTTPSConnection(host, port, timeout=SECONDS, context=ssl.create_default_context())
         if secure
-        else http.client.HTTPConnection(host, port, timeout=_SECONDS)
+        else http.client.HTTPConnection(host, port, timeout=SECONDS)
     )
     try:
         made.request(method, prefix + path, body=data, headers={"Content-Type": "text/plain; charset=utf-8"})
