@@ -254,7 +254,9 @@ def test_no_request_makes_a_server_error(served: Running) -> None:
     ]  # fmt: skip
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
-    assert "No issues found" in done.stdout
+    tried = re.search(r"(\d+) generated, (\d+) passed", done.stdout)
+    assert tried, done.stdout[-2000:]
+    assert int(tried[2]) > 200
 
 
 @pytest.mark.parametrize("spoil", ["open", "short"])

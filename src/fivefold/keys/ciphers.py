@@ -20,6 +20,23 @@ NONCE_BYTES = 12
 _TAG_BYTES = 16
 
 
+class Sealer:
+    """One key, ready to seal many messages; see :func:`seal`.
+
+    Raises:
+        InputError: ``keys.length`` for a key that has not 32 bytes.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        _need_key(key)
+        self._cipher = AESGCM(key)
+
+    def seal(self, plaintext: bytes, associated: bytes = b"") -> bytes:
+        """Return nonce, ciphertext and tag."""
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        return nonce + self._cipher.encrypt(nonce, plaintext, associated)
+
+
 def seal(key: bytes, plaintext: bytes, associated: bytes = b"") -> bytes:
     """Encrypt with AES-256-GCM under a fresh random nonce.
 
@@ -36,9 +53,7 @@ def seal(key: bytes, plaintext: bytes, associated: bytes = b"") -> bytes:
     Raises:
         InputError: ``keys.length`` for a key of another length.
     """
-    _need_key(key)
-    nonce = secrets.token_bytes(NONCE_BYTES)
-    return nonce + AESGCM(key).encrypt(nonce, plaintext, associated)
+    return Sealer(key).seal(plaintext, associated)
 
 
 def unseal(key: bytes, sealed: bytes, associated: bytes = b"") -> bytes:

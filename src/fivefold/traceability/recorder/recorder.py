@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 import msgspec
 
 from fivefold.errors import InputError, StorageError
-from fivefold.keys import ciphers
 from fivefold.log import frames
 from fivefold.log.book import Book
 from fivefold.log.segments import SEGMENT_BYTES
@@ -29,7 +28,7 @@ from fivefold.traceability.recorder.nouns import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
     from fivefold.keys.signing import Signer
@@ -224,20 +223,32 @@ class Recorder:
         """
         if len(id_) not in (0, ID_BYTES):
             raise InputError("recorder.id", f"an id has {ID_BYTES} bytes, not {len(id_)}.")
-        now = self._clock()
-        key_id, key = self._secrets.key_of(body.person)
-        person = self._secrets.tag("person", body.person) if body.person else b""
-        leaf = Leaf(
-            LEAF_VERSION, id_ or new_id(now), kind, now, self._secrets.tag("case", body.case), person, key_id, b""
-        )
-        sealed = ciphers.seal(key, encoded(body), bound(leaf))
+        name, entry = self._entry(kind, body, id_)
+        return name, self._writer.submit([entry])
+
+    def submit_all(self, made: Sequence[tuple[Kind, Body]]) -> tuple[list[str], Ticket]:
+        """Seal many bodies and queue them together, in order; return their ids and the ticket of all.
+
+        Raises:
+            InputError: ``recorder.fields`` for what cannot be kept: none of them is.
+            StorageError: The log stopped.
+        """
+        entries = [self._entry(kind, body, b"") for kind, body in made]
+        return [name for name, _ in entries], self._writer.submit([entry for _, entry in entries])
+
+    def _entry(self, kind: Kind, body: Body, id_: bytes) -> tuple[str, bytes]:
+        now, secrets = self._clock(), self._secrets
+        key_id, key = secrets.key_of(body.person)
+        person = secrets.tag("person", body.person) if body.person else b""
+        leaf = Leaf(LEAF_VERSION, id_ or new_id(now), kind, now, secrets.tag("case", body.case), person, key_id, b"")
+        sealed = key.seal(encoded(body), bound(leaf))
         if len(sealed) > frames.MAX_ENTRY - _ROOM:
             digest = hashlib.sha256(sealed).digest()
             self._disk.replace(blob_name(digest), sealed)
             leaf = msgspec.structs.replace(leaf, blob=digest)
         else:
             leaf = msgspec.structs.replace(leaf, sealed=sealed)
-        return leaf.id.hex(), self._writer.submit([msgspec.msgpack.encode(leaf)])
+        return leaf.id.hex(), msgspec.msgpack.encode(leaf)
 
     def erase(self, person: str) -> int:
         """Destroy a person's keys and record that it was done; return how many keys there were.

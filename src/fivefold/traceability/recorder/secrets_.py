@@ -35,16 +35,23 @@ class Secrets:
         """
         self._people = people
         self._lock = threading.Lock()
-        self._known: dict[str, tuple[bytes, bytes]] = {}
+        self._known: dict[str, tuple[bytes, ciphers.Sealer]] = {}
+        self._tags: dict[tuple[str, str], bytes] = {}
         self._master = ciphers.derive(secret, info=b"fivefold/recorder/master/v1")
         self._index = ciphers.derive(secret, info=b"fivefold/recorder/index/v1")
 
     def tag(self, what: str, text: str) -> bytes:
         """Return the keyed hash under which a case or a person is found."""
-        return ciphers.keyed_hash(self._index, f"{what}\0{text}".encode())[:TAG_BYTES]
+        tag = self._tags.get((what, text))
+        if tag is None:
+            if len(self._tags) >= _MOST_KNOWN:
+                self._tags.clear()
+            tag = ciphers.keyed_hash(self._index, f"{what}\0{text}".encode())[:TAG_BYTES]
+            self._tags[what, text] = tag
+        return tag
 
-    def key_of(self, person: str) -> tuple[bytes, bytes]:
-        """Return (key id, key) of a person, made on first use; nobody (empty) has a key of the application.
+    def key_of(self, person: str) -> tuple[bytes, ciphers.Sealer]:
+        """Return key id and key of a person, made on first use; nobody (empty) has a key of the application.
 
         Keys in use are remembered: a record has one writer, and only that writer erases.
         """
@@ -55,19 +62,20 @@ class Secrets:
                 self._known[person] = self._find(person)
             return self._known[person]
 
-    def _find(self, person: str) -> tuple[bytes, bytes]:
+    def _find(self, person: str) -> tuple[bytes, ciphers.Sealer]:
         tag = self.tag("person", person)
         found = self._people.current(tag)
         if found is not None:
-            return found[0], ciphers.unseal(self._master, found[1], found[0])
+            return found[0], ciphers.Sealer(ciphers.unseal(self._master, found[1], found[0]))
         key_id, key = secrets.token_bytes(TAG_BYTES), secrets.token_bytes(ciphers.KEY_BYTES)
         self._people.add(tag, key_id, ciphers.seal(self._master, key, key_id))
-        return key_id, key
+        return key_id, ciphers.Sealer(key)
 
     def destroy(self, person: str) -> int:
         """Destroy all keys of a person; return how many there were."""
         with self._lock:
             self._known.pop(person, None)
+            self._tags.pop(("person", person), None)
             return self._people.erase(self.tag("person", person))
 
     def read(self, leaf: Leaf, sealed: bytes) -> Body | None:
