@@ -84,6 +84,17 @@ class Reading:
             ):
                 yield self.found(index, leaf)
 
+    def silent_since(self, moment: int) -> list[bytes]:
+        """Return the keyed hashes of people about whom the newest record is older than a moment, and can be read.
+
+        Memory holds one entry for each person.
+        """
+        newest: dict[bytes, tuple[int, bytes]] = {}
+        for _, leaf in self.leaves():
+            if leaf.person and leaf.at >= newest.get(leaf.person, (0, b""))[0]:
+                newest[leaf.person] = (leaf.at, leaf.key)
+        return [tag for tag, (at, key) in newest.items() if at < moment and self._secrets.has(key)]
+
     def get(self, reference: str) -> Found:
         """Return one record by its id (hyphens allowed) or its position.
 

@@ -262,10 +262,31 @@ class Recorder:
         if not person:
             raise InputError("recorder.person", "name the person to erase.")
         count = self._secrets.destroy(person)
-        tag = self._secrets.tag("person", person).hex()
-        _, ticket = self.submit("erasure", Body(case=f"erasure {tag}", fields={"person": tag, "keys": count}))
-        ticket.wait()
+        self._notice(self._secrets.tag("person", person), count, {}).wait()
         return count
+
+    def expire(self, people: Sequence[bytes], term: str) -> int:
+        """Destroy the keys of people whose term is over, and record that; return how many keys there were.
+
+        Args:
+            people: Keyed hashes of 16 bytes.
+            term: For example ``2y``; it stands in the notices.
+
+        Raises:
+            StorageError: The keys or a notice could not be written; those before it are.
+        """
+        total, ticket = 0, None
+        for tag in people:
+            count = self._secrets.destroy_tagged(tag)
+            if count:
+                ticket, total = self._notice(tag, count, {"term": term}), total + count
+        if ticket is not None:
+            ticket.wait()
+        return total
+
+    def _notice(self, tag: bytes, keys: int, more: dict[str, Any]) -> Ticket:
+        fields = {"person": tag.hex(), "keys": keys, **more}
+        return self.submit("erasure", Body(case=f"erasure {tag.hex()}", fields=fields))[1]
 
     def close(self) -> None:
         """Commit what waits and publish a checkpoint over all."""

@@ -78,6 +78,16 @@ class Secrets:
             self._tags.pop(("person", person), None)
             return self._people.erase(self.tag("person", person))
 
+    def has(self, key_id: bytes) -> bool:
+        """Return whether a key is there, not destroyed."""
+        return self._people.wrapped(key_id) is not None
+
+    def destroy_tagged(self, tag: bytes) -> int:
+        """Destroy all keys of the person with this keyed hash; return how many there were."""
+        with self._lock:
+            self._known = {name: key for name, key in self._known.items() if self.tag("person", name) != tag}
+            return self._people.erase(tag)
+
     def read(self, leaf: Leaf, sealed: bytes) -> Body | None:
         """Return a leaf's body; None if its key was destroyed.
 

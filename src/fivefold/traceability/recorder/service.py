@@ -19,7 +19,7 @@ from fivefold.traceability.recorder.nouns import Body, Kind, encoded, new_id
 from fivefold.traceability.recorder.recorder import Case, case_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -57,6 +57,13 @@ class Erase(msgspec.Struct, frozen=True, tag="erase", forbid_unknown_fields=True
     person: str
 
 
+class Expire(msgspec.Struct, frozen=True, tag="expire", forbid_unknown_fields=True):
+    """Destroy the keys of people, by keyed hash, whose term is over."""
+
+    people: list[bytes]
+    term: str
+
+
 class Reply(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Answer to each message, in order; sent once what was asked for is durable.
 
@@ -73,7 +80,7 @@ class Reply(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     remedy: str = ""
 
 
-_ASKED = msgspec.msgpack.Decoder(Hello | Append | Erase)
+_ASKED = msgspec.msgpack.Decoder(Hello | Append | Erase | Expire)
 _TOLD = msgspec.msgpack.Decoder(Reply)
 
 
@@ -175,12 +182,14 @@ class _Client:
         finally:
             self._answers.put(None)
 
-    def _do(self, asked: Hello | Append | Erase) -> Ticket | Reply:
+    def _do(self, asked: Hello | Append | Erase | Expire) -> Ticket | Reply:
         try:
             if isinstance(asked, Append):
                 return self._recorder.submit(asked.kind, asked.body, id_=asked.id)[1]
             if isinstance(asked, Erase):
                 return Reply(self._recorder.erase(asked.person))
+            if isinstance(asked, Expire):
+                return Reply(self._recorder.expire(asked.people, asked.term))
         except FivefoldError as error:
             return Reply(0, error.code, error.message, error.remedy)
         return Reply(0, "record.message", "this message has no place here.")
@@ -267,6 +276,12 @@ class Remote:
         """Destroy a person's keys; as :meth:`Recorder.erase`."""
         return self._ask(Erase(person)).wait()
 
+    def expire(self, people: Sequence[bytes], term: str) -> int:
+        """Destroy the keys of people whose term is over; as :meth:`Recorder.expire`."""
+        return sum(
+            self._ask(Expire(list(people[at : at + _AHEAD]), term)).wait() for at in range(0, len(people), _AHEAD)
+        )
+
     def close(self) -> None:
         """Wait for every answer and part."""
         with self._lock:
@@ -278,7 +293,7 @@ class Remote:
         self._thread.join()
         self._peer.close()
 
-    def _ask(self, message: Append | Erase) -> Ticket:
+    def _ask(self, message: Append | Erase | Expire) -> Ticket:
         ticket = Ticket([])
         data = msgspec.msgpack.encode(message)
         if len(data) > MAX_FRAME:
