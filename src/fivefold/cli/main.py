@@ -72,7 +72,7 @@ COMMANDS: dict[str, Command] = {
     "record serve": Command("serve_:serve", "Take records over HTTP, from programs in other languages.", _RECORD),
     "record erase": Command("record_:erase", "Destroy a person's keys; proofs go on to hold.", _RECORD),
     "record retention": Command("retention_:retention", "Forget people whose term is over.", _RECORD),
-    "record export": Command("record_:export", "Write records as CloudEvents, one a line.", _RECORD),
+    "record export": Command("record_:export", "Write records as CloudEvents or W3C PROV.", _RECORD),
 }
 
 GROUPS = {

@@ -156,24 +156,26 @@ def export(
     where: _Where = Path(),
     case: Annotated[str, typer.Option(help="Of this case.")] = "",
     kind: Annotated[str, typer.Option(help="Of this kind.")] = "",
+    format_: Annotated[
+        str, typer.Option("--format", help="cloudevents (1.0, one a line) or prov (W3C PROV in JSON).")
+    ] = "cloudevents",
 ) -> None:
-    """Write records as CloudEvents 1.0 in JSON, one a line; the words, not the arrays.
+    """Write records for another system: the words, not the arrays.
 
-    Example: [bold]fivefold record export --in my-app > events.jsonl[/bold]
+    Example: [bold]fivefold record export --format prov --case loan-17 --in my-app[/bold]
     """
+    from fivefold.cli import _handed
     from fivefold.contract.codec import canonical
+    from fivefold.errors import InputError
 
     _, application, _ = place_of(where)
-    for item in _reading(where).search(case=case, kind=kind):
-        event = {
-            "specversion": "1.0",
-            "id": item.id,
-            "source": f"fivefold/{application}/record",
-            "type": f"fivefold.record.{item.kind}",
-            "time": _stamp(item.at),
-            "datacontenttype": "application/json",
-            "data": _value(item),
-        }
+    if format_ not in ("cloudevents", "prov"):
+        raise InputError("record.format", f"{format_[:40]!r} is no format.", remedy="Write cloudevents or prov.")
+    found = _reading(where).search(case=case, kind=kind)
+    if format_ == "prov":
+        sys.stdout.write(canonical(_handed.prov(found, _stamp)).decode() + "\n")
+        return
+    for event in _handed.cloudevents(found, application, _value, _stamp):
         sys.stdout.write(canonical(event).decode() + "\n")
 
 
