@@ -204,8 +204,8 @@ class Bench:
         return self._task(job, Limits(limits.seconds, limits.memory + 12 * len(asked)))
 
     def _helps(self, wanted: tuple[str, ...], facts: Facts) -> bool:
-        """Return whether a check that can do without the model is given it."""
-        works = facts.model is not None and not facts.model.error
+        """Return whether a check that can do without the model is given it; an endpoint's calls are for the others."""
+        works = self.elsewhere is None and facts.model is not None and not facts.model.error
         return bool(wanted) and works and unmet(wanted, self.manifest, facts)[0] == "yes"
 
     def _job(self, check: str, **more: object) -> CheckJob:

@@ -34,8 +34,7 @@ def plain(table: Table) -> np.ndarray:
     """Return (n, w) float64 of what the model sees: pooled pixels, steps, a spectrogram, or weights of common words."""
     if table.kind == "text":
         return _words(table)
-    assert table.inputs is not None
-    made = {"image": _pixels, "series": _steps, "audio": _spectrum}[table.kind](table.inputs)
+    made = {"image": _pixels, "series": _steps, "audio": _spectrum}[table.kind](np.asarray(table.inputs))
     return np.asarray(np.nan_to_num(made.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0))
 
 

@@ -149,8 +149,7 @@ class CheckJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         planned: Check id to floor key to the threshold in force.
         asks: The check asks the model.
         found: Of a model that lives elsewhere: what the probe found (message pack).
-        calls: Budget of calls of the run; 0: none.
-        share: This check's part of it.
+        calls, share: Budget of calls of the run (0: none), and this check's part of it.
         asked: Message pack of batches that the model is asked, instead of a check; empty: there are none.
     """
 
