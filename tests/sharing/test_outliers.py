@@ -79,6 +79,13 @@ def test_columns_without_ties_are_said_to_have_none() -> None:
     assert not any("put together" in one.where for one in found.measures)
 
 
+def test_rows_of_which_most_are_foreign_are_left_open() -> None:
+    """So few look ordinary that nothing could be planted among them; that is said, and is no error."""
+    found = measured(subjects.build(2, 0.75, way="anywhere", rows=260))
+    assert found.outcome is not Outcome.PASS
+    assert found.canary is not None
+
+
 def test_another_population_is_not_called_foreign() -> None:
     """A tenth of the rows from elsewhere agree with each other: for people to say."""
     here, there = (subjects.build(seed, rows=1000, extra=0).tables("train").features for seed in (2, 2))

@@ -107,6 +107,16 @@ def test_answers_are_held_against_what_fits() -> None:
     assert held(np.zeros(7), predict_proba=chances).same is None
 
 
+def test_what_differs_outweighs_what_cannot_be_compared() -> None:
+    """One array that differs makes the decision differ, whatever the others are."""
+    from fivefold.cli.replay_ import _same
+
+    assert _same([True, True]) is True
+    assert _same([True, None, False]) is False
+    assert _same([True, None]) is None
+    assert _same([]) is None
+
+
 def test_a_question_goes_with_the_next_answers_of_its_case() -> None:
     """Cases interleave; an answer without a question is none; an erased one is passed over."""
     from fivefold.keys import signing

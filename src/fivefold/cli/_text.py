@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fivefold.cli._io import console, out
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def say(*, json: bool, value: Any, lines: list[str]) -> None:
@@ -15,6 +18,12 @@ def say(*, json: bool, value: Any, lines: list[str]) -> None:
     from rich.text import Text
 
     console().print(Text("\n".join(_printable(line) for line in lines)), soft_wrap=True)
+
+
+def announcing(host: str, lines: Callable[[str], list[str]]) -> Callable[[int], None]:
+    """Return what a service calls with its port once it listens: it prints the lines for its address."""
+    at = f"[{host}]" if ":" in host else host
+    return lambda port: say(json=False, value=None, lines=[*lines(f"http://{at}:{port}"), "Ctrl-C ends it."])
 
 
 def _printable(line: str) -> str:

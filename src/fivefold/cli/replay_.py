@@ -78,12 +78,11 @@ def _value(chosen: list[Any], again: Again) -> dict[str, Any]:
     compare, shown = provided("record.compare"), []
     for decision, reply in zip(chosen, again.replies, strict=True):
         parts = () if reply.error else compare(decision, reply.arrays())
-        said = {part.same for part in parts}
         shown.append(
             {
                 "asked": decision.asked.id,
                 "answered": decision.answered.id,
-                "same": None if reply.error or not said or None in said - {False} else said == {True},
+                "same": _same([part.same for part in parts]),
                 "model": "" if not decision.model else "same" if decision.model == again.model else "other",
                 "recorded_model": decision.model,
                 "error": reply.error,
@@ -92,6 +91,13 @@ def _value(chosen: list[Any], again: Again) -> dict[str, Any]:
         )
     same = sum(item["same"] is True for item in shown)
     return {"model": again.model, "decisions": len(shown), "same": same, "replayed": shown}
+
+
+def _same(parts: list[bool | None]) -> bool | None:
+    """Return False if anything differs; None if anything, or all, could not be held against anything."""
+    if False in parts:
+        return False
+    return None if None in parts or not parts else True
 
 
 def _lines(value: dict[str, Any]) -> list[str]:

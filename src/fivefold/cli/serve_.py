@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from fivefold.cli._text import say
+from fivefold.cli._text import announcing
 from fivefold.cli.record_ import place_of
 
 _SHORTEST = 32
@@ -41,19 +41,10 @@ def serve(
     stem = hashlib.sha256(application.encode()).hexdigest()[:32]
     file = tokens or store.keys_folder() / "applications" / f"{stem}.tokens"
     known = _tokens(file)
-    at = f"[{host}]" if ":" in host else host
-
-    def ready(chosen: int) -> None:
-        say(
-            json=False,
-            value=None,
-            lines=[
-                f"Recorder of {application} at http://{at}:{chosen} (its interface: /openapi.json).",
-                f"Tokens: {file}",
-                "Ctrl-C ends it.",
-            ],
-        )
-
+    ready = announcing(
+        host,
+        lambda at: [f"Recorder of {application} at {at} (its interface: /openapi.json).", f"Tokens: {file}"],
+    )
     with provided("record.write")(place, application) as recorder, contextlib.suppress(KeyboardInterrupt):
         service = provided("record.service")(recorder, Folder(place), known)
         provided("record.serve")(service, host, port, ready)

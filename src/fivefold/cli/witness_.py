@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fivefold.cli._io import Json  # noqa: TC001  typer reads it
-from fivefold.cli._text import say
+from fivefold.cli._text import announcing, say
 from fivefold.cli.record_ import place_of
 
 if TYPE_CHECKING:
@@ -106,21 +106,15 @@ def witness(
     called = name or f"fivefold-witness/{key.signer.public.short}"
     cosignature.vkey(called, key.signer.public)  # refuses keys that cannot cosign
     place = memory or store.config_folder() / "witness" / "witnessed.sqlite"
-    at = f"[{host}]" if ":" in host else host
-
-    def ready(chosen: int) -> None:
-        say(
-            json=False,
-            value=None,
-            lines=[
-                f"Witness {called} at http://{at}:{chosen}, following {', '.join(sorted(logs))}.",
-                f"Its public key: {key.path.with_suffix('.pub')}",
-                "Hand that file to those who shall trust it: fivefold trust add FILE --role witness.",
-                f"Its key for other programs: {cosignature.vkey(called, key.signer.public)}",
-                "Ctrl-C ends it.",
-            ],
-        )
-
+    ready = announcing(
+        host,
+        lambda at: [
+            f"Witness {called} at {at}, following {', '.join(sorted(logs))}.",
+            f"Its public key: {key.path.with_suffix('.pub')}",
+            "Hand that file to those who shall trust it: fivefold trust add FILE --role witness.",
+            f"Its key for other programs: {cosignature.vkey(called, key.signer.public)}",
+        ],
+    )
     kept = Witnessed(place)
     with contextlib.closing(kept), contextlib.suppress(KeyboardInterrupt):
         provided("record.witness.serve")(Witness(called, key.signer, logs, kept), host, port, ready)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from fivefold.sharing.filtering.embedded import embedded
-from fivefold.stats.repeats import numbers
+from fivefold.stats.repeats import hashes, numbers
 
 if TYPE_CHECKING:
     from fivefold.contract.subject import Table
@@ -41,6 +42,11 @@ def encoded(table: Table) -> np.ndarray:
         parts.extend(part.astype(np.float32) for part in made)
     kept = [part for part in parts if len(part) and part.min() < part.max()]
     return np.column_stack(kept) if kept else np.zeros((len(table), 0), dtype=np.float32)
+
+
+def alike(table: Table) -> np.ndarray:
+    """Return (n,) a number that rows share whose inputs are equal, whatever their targets."""
+    return hashes(replace(table, target=np.zeros(len(table), dtype=np.int64)))
 
 
 def _numeric(column: pd.Series) -> np.ndarray | None:

@@ -56,7 +56,7 @@ def harm(context: Context, as_is: Table, planted: Table, kept: np.ndarray, what:
         if len(test) > context.rows:
             test = test.take(np.sort(context.rng.choice(len(test), context.rows, replace=False)))
         seeds = [int(seed) for seed in context.rng.integers(2**31, size=_TIMES[context.effort])]
-        names = ("as they are", f"with {what} planted", f"with {what} planted, flagged rows left out")
+        names = ("as they are", f"with planted {what}", f"with planted {what}, flagged rows left out")
         tables = (as_is, planted, planted.take(kept))
         scores = {}
         for at, (name, table) in enumerate(zip(names, tables, strict=True)):

@@ -10,13 +10,12 @@ import numpy as np
 from fivefold.contract.finding import Bar, Canary, Measure, Plot, Result
 from fivefold.contract.outcome import Outcome
 from fivefold.errors import UnsupportedError
-from fivefold.sharing.filtering.columns import encoded
+from fivefold.sharing.filtering.columns import alike, encoded
 from fivefold.sharing.filtering.harm import harm
 from fivefold.sharing.filtering.recall import PRECISION, recall
 from fivefold.sharing.filtering.suspects import Opinion, opinion
 from fivefold.stats.judge import judge
 from fivefold.stats.proportion import clopper_pearson
-from fivefold.stats.repeats import hashes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +36,11 @@ _FLAGGED = 0.5
 _REMEDY = (
     "Look at the rows whose label the others contradict most, correct or drop them, and find out how wrong labels got "
     "in: who labels, which step joins labels to rows."
+)
+
+_OPEN = (
+    "No label is known to be wrong. Features that tell the classes better would settle it; until then look at some of "
+    "the rows whose label the others contradict most."
 )
 
 
@@ -111,7 +115,7 @@ def run(context: Context) -> Result:
             ``filter.columns`` where no column varies.
     """
     table = _labelled(context)
-    inputs, same = encoded(table), hashes(_unanswered(table))
+    inputs, same = encoded(table), alike(table)
     if not inputs.shape[1]:
         raise UnsupportedError("filter.columns", "no column of the training data varies.")
     codes, label = np.unique(table.target, return_inverse=True)
@@ -149,7 +153,7 @@ def run(context: Context) -> Result:
         ),
         limits=("Labels that are wrong by a rule which the features show are not found.", *_rare(parts, classes),
                 *cost.limits),
-        remedy="" if outcome is Outcome.PASS else _REMEDY,
+        remedy={Outcome.FAIL: _REMEDY, Outcome.INCONCLUSIVE: _OPEN}.get(outcome, ""),
     )  # fmt: skip
 
 
@@ -169,10 +173,6 @@ def _names(context: Context, codes: np.ndarray) -> list[str]:
     """Return the labels as the data write them, where the model or the data have told them."""
     told = context.settings.classes
     return [told[code] if code < len(told) else str(code) for code in codes.tolist()]
-
-
-def _unanswered(table: Table) -> Table:
-    return replace(table, target=np.zeros(len(table), dtype=np.int64))
 
 
 def _regions(found: Opinion, names: list[str]) -> list[Region]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from fivefold.contract.finding import Bar, Canary, Measure, Plot, Result
 from fivefold.contract.outcome import Outcome
 from fivefold.errors import UnsupportedError
+from fivefold.sharing.filtering.columns import alike
 from fivefold.sharing.filtering.foreign import (
     ANYWHERE,
     MAKERS,
@@ -24,7 +25,6 @@ from fivefold.sharing.filtering.harm import Harm, harm
 from fivefold.sharing.filtering.recall import PRECISION, recall
 from fivefold.sharing.filtering.units import Slip, slips
 from fivefold.stats.judge import judge
-from fivefold.stats.repeats import hashes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,6 +44,10 @@ _ORDER = (Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.PASS)
 _REMEDY = (
     "Look at the rows that look most foreign, drop them, and find out how they got in: joins that mix rows, units that "
     "differ between sources, files of another system."
+)
+_OPEN = (
+    "No row is known to be foreign. If you doubt them, look at some of the rows that look most foreign, and at how the "
+    "sources are joined."
 )
 _NAMES = {
     MIXED: "rows put together from several",
@@ -105,12 +109,12 @@ def run(context: Context) -> Result:
         UnsupportedError: ``filter.rows`` with fewer than 200 training rows, ``filter.columns`` where none varies.
     """
     table = _sampled(context)
-    sample, floor = Sample.of(table, hashes(_unanswered(table))), context.thresholds[FLOOR]
+    sample, floor = Sample.of(table, alike(table)), context.thresholds[FLOOR]
     context.progress(0.1, "telling rows from foreign ones")
     kinds = told_apart(sample, context.rng, sample.makers)
     if not kinds:
         raise UnsupportedError("filter.columns", "no column of the training data varies.")
-    judged, alike = _judged(kinds)
+    judged, tied = _judged(kinds)
     parts = [one.measure(floor) for one in judged] + _slipped(sample, floor)
     context.progress(0.35, "planting foreign rows")
     kept = _ordinary(sample, judged)
@@ -134,10 +138,10 @@ def run(context: Context) -> Result:
             "Another population whose rows agree with each other is not called foreign.",
             "Foreign rows that look like yours are not found.",
             *(f"Here {_NAMES[one]} do not differ from yours: nothing ties your columns together that way."
-              for one in alike),
+              for one in tied),
             *cost.limits,
         ),
-        remedy="" if outcome is Outcome.PASS else _REMEDY,
+        remedy={Outcome.FAIL: _REMEDY, Outcome.INCONCLUSIVE: _OPEN}.get(outcome, ""),
     )  # fmt: skip
 
 
@@ -148,10 +152,6 @@ def _sampled(context: Context) -> Table:
     if len(table) > context.rows:
         return table.take(np.sort(context.rng.choice(len(table), context.rows, replace=False)))
     return table
-
-
-def _unanswered(table: Table) -> Table:
-    return replace(table, target=np.zeros(len(table), dtype=np.int64))
 
 
 def _judged(kinds: list[Kind]) -> tuple[list[Judged], list[str]]:
@@ -188,9 +188,7 @@ def _worst(one: Measure) -> tuple[int, float]:
 
 def _overall(parts: list[Measure]) -> Outcome:
     said = {one.outcome for one in parts}
-    return next(
-        (one for one in (Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.PASS) if one in said), Outcome.INCONCLUSIVE
-    )
+    return next((one for one in _ORDER if one in said), Outcome.INCONCLUSIVE)
 
 
 @dataclass(frozen=True)
@@ -215,6 +213,11 @@ def _prove(
 
     A kind is noticed where its share rises clear of the floor *and* of what stood there before.
     """
+    if len(ordinary.rows) < _FEWEST // 2:
+        detail = "Too few of your rows look ordinary to plant any among them."
+        return Canary(
+            kind="foreign rows", planted=0, found=0, clean=0, false_alarms=0, noticed=False, detail=detail
+        ), []
     able = [one for one in judged if one.kind.auc >= _APART]
     rate = min(float(rng.uniform(2.5, 3.5)) * floor, 0.2)
     size = int(np.ceil(rate * len(ordinary.rows)))
@@ -295,7 +298,8 @@ def _reason(outcome: Outcome, proof: Canary, parts: list[Measure]) -> str:
     if not parts:
         return "Foreign rows made on purpose do not differ from yours, so nobody could tell whether some are there."
     if not proof.planted:
-        return "Foreign rows made on purpose differ too little from yours to tell whether some are there."
+        what = "differ too little from yours" if proof.clean else "resemble too many of yours"
+        return f"Foreign rows made on purpose {what} to tell whether some are there."
     if not proof.noticed:
         return "Planted foreign rows were not noticed, or ordinary rows were called foreign, so nothing is concluded."
     worst = max(parts, key=lambda one: (one.outcome is outcome, one.value or 0.0))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fivefold.traceability.recorder.nouns import Tensor
 
 _ANSWERS = ("output", "decision")
+_MOST_ASKED = 10_000
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,13 +70,19 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def decisions(found: Iterable[Found]) -> Iterator[Decision]:
-    """Yield each answer with the last question before it in its case; erased records are passed over."""
+    """Yield each answer with the last question before it in its case; erased records are passed over.
+
+    The newest 10,000 questions are held: an answer that comes after more of them is passed over.
+    """
     asked: dict[str, Found] = {}
     for item in found:
         if item.body is None or not item.body.tensors:
             continue
         if item.kind == "input":
+            asked.pop(item.body.case, None)
             asked[item.body.case] = item
+            if len(asked) > _MOST_ASKED:
+                del asked[next(iter(asked))]
         elif item.kind in _ANSWERS and item.body.case in asked:
             yield Decision(asked=asked[item.body.case], answered=item)
 
@@ -98,8 +105,14 @@ def _compared(tensor: Tensor, answers: Mapping[str, np.ndarray]) -> Compared:
     by, now = min(able, key=lambda pair: _unlike(told, pair[1]).sum())
     where = np.argwhere(_unlike(told, now))
     at = tuple(int(place) for place in where[0])
-    said = f"{len(where)} of {told.size} values, first at {list(at)}: {told[at]!r} then, {now[at]!r} now"
+    said = (
+        f"{len(where)} of {told.size} values, first at {list(at)}: {_plain(told[at])!r} then, {_plain(now[at])!r} now"
+    )
     return Compared(name=tensor.name, same=False, by=by, said=said)
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _parts(whole: np.ndarray) -> list[np.ndarray]:
@@ -153,7 +166,7 @@ def _column(tensor: Tensor) -> pd.Series:
     kind = tensor.column
     if kind.startswith("category"):
         levels = msgspec.msgpack.decode(tensor.levels) if tensor.levels else None
-        known = [None if value != value else value for value in values.tolist()]  # noqa: PLR0124  NaN
+        known = [None if pd.isna(value) else value for value in values.tolist()]
         return pd.Series(pd.Categorical(known, categories=levels, ordered=kind.endswith("ordered")))
     if kind.startswith("datetime64["):
         return pd.Series(values).dt.tz_localize("UTC").dt.tz_convert(kind.partition(", ")[2].rstrip("]"))

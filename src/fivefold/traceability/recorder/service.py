@@ -9,12 +9,13 @@ import socket
 import struct
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import msgspec
 
-from fivefold.errors import FivefoldError, InputError, StorageError
+from fivefold.errors import FivefoldError, InputError, StorageError, SubjectError
 from fivefold.log.writer import Ticket
+from fivefold.subject.worker import frames
 from fivefold.traceability.recorder.nouns import Body, Kind, encoded, new_id
 from fivefold.traceability.recorder.recorder import Case, case_of
 
@@ -32,7 +33,6 @@ MAX_FRAME = 1 << 26
 MAX_CLIENTS = 64
 _AHEAD = 1024
 _SECONDS = 10.0
-_LENGTH = struct.Struct(">I")
 _CREDENTIALS = struct.Struct("3i")
 
 
@@ -80,8 +80,7 @@ class Reply(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     remedy: str = ""
 
 
-_ASKED = msgspec.msgpack.Decoder(Hello | Append | Erase | Expire)
-_TOLD = msgspec.msgpack.Decoder(Reply)
+_Asked = Hello | Append | Erase | Expire
 
 
 class Service:
@@ -169,15 +168,15 @@ class _Client:
     def _take(self) -> None:
         try:
             self._peer.settimeout(_SECONDS)
-            first = _ASKED.decode(_read(self._peer))
+            first = frames.receive(self._peer, _Asked, MAX_FRAME)
             if not isinstance(first, Hello) or (first.version, first.application) != (VERSION, self._application):
                 self._answers.put(Reply(0, "record.other", "this is the record of another application, or version."))
                 return
             self._answers.put(Reply())
             self._peer.settimeout(None)
             while True:
-                self._answers.put(self._do(_ASKED.decode(_read(self._peer))))
-        except (OSError, EOFError, msgspec.DecodeError, ValueError):
+                self._answers.put(self._do(frames.receive(self._peer, _Asked, MAX_FRAME)))
+        except (frames.ClosedError, SubjectError):
             pass  # gone, or not one of ours
         finally:
             self._answers.put(None)
@@ -197,8 +196,8 @@ class _Client:
     def _answer(self) -> None:
         try:
             while (answer := self._answers.get()) is not None:
-                _send(self._peer, _reply(answer))
-        except OSError:
+                frames.send(self._peer, _reply(answer))
+        except frames.ClosedError:
             with contextlib.suppress(OSError):
                 self._peer.shutdown(socket.SHUT_RDWR)
             while self._answers.get() is not None:
@@ -239,10 +238,10 @@ class Remote:
             self._peer.settimeout(_SECONDS)
             with _address(folder) as address:
                 self._peer.connect(address)
-            _send(self._peer, Hello(VERSION, application))
-            told = _TOLD.decode(_read(self._peer))
+            frames.send(self._peer, Hello(VERSION, application))
+            told: Reply = frames.receive(self._peer, Reply, frames.SMALL)
             self._peer.settimeout(None)
-        except (OSError, EOFError, msgspec.DecodeError):
+        except (OSError, frames.ClosedError, SubjectError):
             self._peer.close()
             raise StorageError("record.unreachable", "the process that writes this record does not answer.") from None
         if told.code:
@@ -268,7 +267,9 @@ class Remote:
             InputError: ``recorder.fields`` for what cannot be kept; ``recorder.size`` for more than 64 MiB.
             StorageError: ``record.lost`` if the other process has ended.
         """
-        encoded(body)
+        size = len(encoded(body))
+        if size > MAX_FRAME - frames.SMALL:
+            raise InputError("recorder.size", f"a record has at most {MAX_FRAME >> 20} MiB, not {size >> 20}.")
         made = new_id()
         return made.hex(), self._ask(Append(made, kind, body))
 
@@ -295,24 +296,21 @@ class Remote:
 
     def _ask(self, message: Append | Erase | Expire) -> Ticket:
         ticket = Ticket([])
-        data = msgspec.msgpack.encode(message)
-        if len(data) > MAX_FRAME:
-            raise InputError("recorder.size", f"a record has at most {MAX_FRAME >> 20} MiB, not {len(data) >> 20}.")
         with self._lock:
             if self._lost:
                 raise _lost()
             self._waiting.append(ticket)
             try:
-                self._peer.sendall(_LENGTH.pack(len(data)) + data)
-            except OSError:
+                frames.send(self._peer, message)
+            except frames.ClosedError:
                 self._lost = "sending"
                 raise _lost() from None
         return ticket
 
     def _hear(self) -> None:
-        with contextlib.suppress(OSError, EOFError, msgspec.DecodeError):
+        with contextlib.suppress(frames.ClosedError, SubjectError):
             while True:
-                told = _TOLD.decode(_read(self._peer))
+                told: Reply = frames.receive(self._peer, Reply, frames.SMALL)
                 with self._lock:
                     ticket = self._waiting.popleft()
                 ticket.first = told.value
@@ -337,34 +335,6 @@ def _lost() -> StorageError:
         "the process that writes this record has ended; what it did not acknowledge may be lost.",
         remedy="Open the record again and hand it over again.",
     )
-
-
-def _send(peer: socket.socket, message: Any) -> None:
-    data = msgspec.msgpack.encode(message)
-    peer.sendall(_LENGTH.pack(len(data)) + data)
-
-
-def _read(peer: socket.socket) -> bytes:
-    """Return one message.
-
-    Raises:
-        EOFError: The other side has gone, in good order or not.
-        ValueError: It announces more than it may.
-    """
-    (length,) = _LENGTH.unpack(_exactly(peer, _LENGTH.size))
-    if length > MAX_FRAME:
-        raise ValueError(length)
-    return _exactly(peer, length)
-
-
-def _exactly(peer: socket.socket, length: int) -> bytes:
-    parts = bytearray()
-    while len(parts) < length:
-        part = peer.recv(min(length - len(parts), 1 << 20))
-        if not part:
-            raise EOFError
-        parts += part
-    return bytes(parts)
 
 
 def _same_user(peer: socket.socket) -> bool:

@@ -33,7 +33,7 @@ def framework(code: str) -> tuple[Any, Any]:
 
 async def body_of(request: Any, most: int) -> bytes | int:
     """Return a request's body; the status to refuse it with if it is larger than ``most`` bytes or comes too slowly."""
-    body = b""
+    body = bytearray()
     try:
         async with asyncio.timeout(SECONDS):
             async for part in request.stream():
@@ -42,7 +42,7 @@ async def body_of(request: Any, most: int) -> bytes | int:
                     return 413
     except TimeoutError:
         return 408
-    return body
+    return bytes(body)
 
 
 def listen(service: Any, host: str, port: int, ready: Callable[[int], None], code: str) -> None:
