@@ -11,10 +11,11 @@ import pytest
 from tests.truth import outliers as subjects
 from tests.truth.subjects import table
 
+from fivefold.contract.finding import Measure
 from fivefold.contract.outcome import Outcome
 from fivefold.contract.registry import resolve
 from fivefold.errors import UnsupportedError
-from fivefold.sharing.filtering import foreign, units
+from fivefold.sharing.filtering import foreign, outliers, units
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,11 +80,14 @@ def test_columns_without_ties_are_said_to_have_none() -> None:
     assert not any("put together" in one.where for one in found.measures)
 
 
-def test_rows_of_which_most_are_foreign_are_left_open() -> None:
-    """So few look ordinary that nothing could be planted among them; that is said, and is no error."""
-    found = measured(subjects.build(2, 0.75, way="anywhere", rows=260))
-    assert found.outcome is not Outcome.PASS
-    assert found.canary is not None
+def test_too_few_ordinary_rows_leave_it_open() -> None:
+    """Where hardly a row looks ordinary nothing can be planted among them: no canary, no conclusion, no error."""
+    rows = subjects.build(2, rows=60).tables("train").features
+    few = foreign.Sample(rows, np.arange(60, dtype=np.uint64), named=True)
+    for sample in (few, few.take(np.array([], dtype=np.int64))):
+        proof, found = outliers._prove(sample, [], 0.03, np.random.default_rng(1))
+        assert (proof.noticed, proof.clean, found) == (False, 0, [])
+        assert "resemble too many" in outliers._reason(Outcome.INCONCLUSIVE, proof, [Measure(name="x")])
 
 
 def test_another_population_is_not_called_foreign() -> None:
