@@ -130,7 +130,7 @@ def test_a_program_is_assessed_from_a_short_manifest(tmp_path: Path) -> None:
     """The whole run on awk, which every machine has: measured checks, a sealed verdict, the kind said."""
     root = application(tmp_path / "app", ["awk", "-f", "model.awk"], {"model.awk": AWK})
     assert len((root / "fivefold.yaml").read_text(encoding="utf-8").splitlines()) <= 20
-    rows(2000, 2).to_csv(root / "test.csv", index=False)  # a thief without questions is wrong on enough of them to judge
+    rows(2000, 2).to_csv(root / "test.csv", index=False)  # a thief without questions errs on enough
     done = assess(read(root), Options(effort="quick"))
     outcomes = {item.check: item.result for item in done.findings}
     assert outcomes["P3.accuracy"].outcome is Outcome.PASS, outcomes["P3.accuracy"].reason

@@ -221,3 +221,13 @@ def test_census_rows_are_judged(shared: Path) -> None:
     assert measured(with_train(spoilt)).outcome is Outcome.FAIL
     slipped = rows.assign(age=np.where(bad, rows["age"] * 100, rows["age"]))
     assert measured(with_train(slipped)).outcome is Outcome.FAIL
+
+
+def test_small_whole_numbers_in_another_unit_are_seen() -> None:
+    """A column of 0 to 13, part of it times 100; as it is, nothing is said of it."""
+    values = np.random.default_rng(8).integers(0, 14, 2000).astype(np.float64)
+    assert all(one.at_most(0.95) < 0.03 for one in slip_of(values))
+    values[:300] *= 100
+    worst = slip_of(values)[0]
+    assert (worst.factor, worst.alike) == (100.0, True)
+    assert worst.bounds(0.99)[0] > 0.1

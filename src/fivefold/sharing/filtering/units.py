@@ -10,11 +10,11 @@ import pandas as pd
 from fivefold.stats.proportion import clopper_pearson
 
 _FACTORS = (-1.0, 10.0, 100.0, 1000.0, 0.1, 0.01, 0.001)
-_MANY = 20
+_MANY, _MANY_HALF = 20, 6
 _MOSTLY = 0.75
 _GAP = 0.25
 _STEPS = 4
-_ALIKE = 0.003
+_ALIKE, _UNLIKE = 0.003, 1e-5
 _FAR = 1.5
 
 
@@ -86,12 +86,13 @@ class Slip:
 
     @property
     def tail(self) -> bool:
-        """Whether what stands there is no more than a tail has, or has another shape and is not far off.
+        """Whether what stands there is no more than a tail has, or has surely another shape and is not far off.
 
         Several heaps in one column, and values on both sides of zero in another shape on each, are common.
         """
         heap = self.there > self.wide * self.between
-        return self.there > 0 and not (heap and (self.alike or (self.factor > 0 and self.wide <= _FAR)))
+        doubtful = self.shape > _UNLIKE or self.wide <= _FAR if self.factor > 0 else self.alike
+        return self.there > 0 and not (heap and doubtful)
 
     @property
     def clear(self) -> bool:
@@ -134,7 +135,7 @@ def _slip(column: str, position: int, values: np.ndarray, factor: float, rows: i
 
     low, high = _closest_half(np.abs(values))
     half = np.abs(values)[(np.abs(values) >= low) & (np.abs(values) <= high)]
-    if len(np.unique(half)) < _MANY:
+    if len(np.unique(half)) < _MANY_HALF:
         return None
     if factor < 0:
         if (values > 0).mean() < _MOSTLY or low <= _GAP * (high - low):
@@ -152,10 +153,19 @@ def _slip(column: str, position: int, values: np.ndarray, factor: float, rows: i
         window = low / reach, high * reach
     place = _place(values, factor)
     there = int(((place >= low) & (place <= high)).sum())
-    between = int(np.histogram(place[place > 0], edges)[0].min())
+    able = _able(edges * abs(factor), values)
+    if not able.any():
+        return None
+    between = int(np.histogram(place[place > 0], edges)[0][able].min())
     here, others = (every[(every > window[0]) & (every < window[1])] for every in (place, np.abs(values)))
     shape = ks_2samp(here, others).pvalue if len(here) > 1 else 1.0
     return Slip(column, position, factor, there, between, float(wide), len(values), rows, window, float(shape))
+
+
+def _able(edges: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return (k,) bool: between which edges a value could stand at all; whole numbers leave room between small ones."""
+    step = np.diff(np.unique(np.abs(values))).min()
+    return np.asarray(np.diff(np.floor(edges / step)) > 0)
 
 
 def _upright(values: np.ndarray) -> np.ndarray:
