@@ -246,7 +246,7 @@ def test_a_slow_client_hinders_nobody(served: Running) -> None:
         assert served.ask("POST", "/v1/record", {"kind": "status", "case": "quick"})[0] == 201
 
 
-def test_no_request_makes_a_server_error(served: Running) -> None:
+def test_no_request_makes_a_server_error(served: Running, tmp_path: Path) -> None:
     """Schemathesis, from the description that the service gives of itself; all its checks."""
     if not PEER.exists():
         pytest.skip("schemathesis is not installed; scripts/test installs it")
@@ -255,7 +255,7 @@ def test_no_request_makes_a_server_error(served: Running) -> None:
         str(PEER), "run", place, "--header", token, "--checks", "all", "--max-examples", "25", "--seed", "7",
         "--workers", "1", "--no-color", "--exclude-checks", "positive_data_acceptance",  # bytes must fit their shape
     ]  # fmt: skip
-    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     tried = re.search(r"(\d+) generated, (\d+) passed", done.stdout)
     assert tried, done.stdout[-2000:]
