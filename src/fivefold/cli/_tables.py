@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import filecmp
+import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +24,7 @@ class Wishes:
         asks: Whether the user may be asked.
         split: Share held back, if one table is to be parted.
         notes: Sentences for the user.
-        made: Files written so far, removed again if the manifest is refused.
+        made: Files and folders written so far, removed again if the manifest is refused.
     """
 
     root: Path
@@ -39,7 +41,10 @@ def undone_on_error(wishes: Wishes) -> Iterator[None]:
         yield
     except BaseException:
         for path in wishes.made:
-            path.unlink(missing_ok=True)
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
         raise
 
 
@@ -59,7 +64,7 @@ def sets_of(wishes: Wishes, given: dict[str, str]) -> dict[str, Path]:
     from fivefold.errors import InputError
 
     if not any(given.values()):
-        given[""] = ask(wishes, "Table (CSV, CSV.gz, Parquet or Arrow)", "")
+        given[""] = ask(wishes, "Table (CSV, CSV.gz, Parquet, Arrow), .npz, or folder of recordings", "")
         if given[""] and wishes.split is None:
             given["test"] = ask(wishes, "A second table that the model has not seen (empty: none)", "")
     found = {name: find(wishes.root, text) for name, text in given.items() if text}
@@ -80,7 +85,7 @@ def sets_of(wishes: Wishes, given: dict[str, str]) -> dict[str, Path]:
 
 
 def find(root: Path, text: str) -> Path:
-    """Return the file, seen from the application's folder or from here.
+    """Return the file, or the folder of recordings, seen from the application's folder or from here.
 
     Raises:
         InputError: ``init.data`` if there is none.
@@ -88,7 +93,7 @@ def find(root: Path, text: str) -> Path:
     from fivefold.errors import InputError
 
     for candidate in (root / text, Path(text)):
-        if candidate.is_file():
+        if candidate.exists():
             return candidate
     remedy = f"Write a path seen from here or from {root}."
     raise InputError("init.data", f"there is no file {text}.", remedy=remedy)
@@ -140,26 +145,34 @@ def place_sets(wishes: Wishes, sets: dict[str, Path], target: str) -> dict[str, 
 
 
 def bring(wishes: Wishes, path: Path, folder: str = "data") -> str:
-    """Return the path of a file below the application's folder; one that lies outside is copied, never moved.
+    """Return the path of a file or folder below the application's folder; what lies outside is copied, never moved.
 
     Raises:
-        InputError: ``init.exists`` if another file of that name is there.
+        InputError: ``init.exists`` if another one of that name is there.
     """
-    import filecmp
-    import shutil
-
     from fivefold.errors import InputError
 
     root = wishes.root.resolve()
     if path.resolve().is_relative_to(root):
         return path.resolve().relative_to(root).as_posix()
     copy = root / folder / path.name
-    if copy.exists() and not filecmp.cmp(path, copy, shallow=False):
-        raise InputError("init.exists", f"{copy} is there already and differs.", remedy="Name that file, or move it.")
+    if copy.exists() and not _equal(path, copy):
+        raise InputError("init.exists", f"{copy} is there already and differs.", remedy="Name that one, or move it.")
     copy.parent.mkdir(parents=True, exist_ok=True)
     shown = copy.relative_to(root).as_posix()
     if not copy.exists():
-        shutil.copyfile(path, copy)
         wishes.made.append(copy)
+        if path.is_dir():
+            shutil.copytree(path, copy, symlinks=True)
+        else:
+            shutil.copyfile(path, copy)
         wishes.notes.append(f"{path} was copied to {shown}: a manifest names files of its own folder only.")
     return shown
+
+
+def _equal(one: Path, other: Path) -> bool:
+    """Whether two files, or two folders with all that is in them, hold the same bytes."""
+    if one.is_file() or other.is_file():
+        return one.is_file() and other.is_file() and filecmp.cmp(one, other, shallow=False)
+    names = [{item.relative_to(folder) for item in folder.rglob("*")} for folder in (one, other)]
+    return names[0] == names[1] and all(_equal(one / name, other / name) for name in names[0] if (one / name).is_file())

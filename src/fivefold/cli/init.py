@@ -27,10 +27,21 @@ def init(  # noqa: PLR0917  one parameter per flag
     application: Annotated[
         Path | None, typer.Argument(help="Folder of the application; made if it is not there.")
     ] = None,
-    data: Annotated[str, typer.Option(help="The only table: rows that the model has not seen, or --split it.")] = "",
+    data: Annotated[
+        str, typer.Option(help="The only table, .npz or folder: rows that the model has not seen, or --split it.")
+    ] = "",
     train: Annotated[str, typer.Option(help="Table that the model was trained on.")] = "",
     test: Annotated[str, typer.Option(help="Table that the model has not seen.")] = "",
     calibration: Annotated[str, typer.Option(help="Table for calibration.")] = "",
+    kind: Annotated[
+        str,
+        typer.Option(help="What one row is: table, image, series, text or audio; as the file shows it if not given."),
+    ] = "",
+    input_: Annotated[
+        str,
+        typer.Option("--input", help="What the model sees: column of texts, array of an .npz, column of wav files."),
+    ] = "",
+    time: Annotated[str, typer.Option(help="Series in a table: column that orders the lines of one --id.")] = "",
     target: Annotated[str, typer.Option(help="Column with the true answer.")] = "",
     model: Annotated[str, typer.Option(help=_MODEL_HELP)] = "",
     model_path: Annotated[str, typer.Option(help="File or folder that the factory loads.")] = "",
@@ -70,9 +81,10 @@ def init(  # noqa: PLR0917  one parameter per flag
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; take the proposals.")] = False,
     json: Json = False,
 ) -> None:
-    """Propose a manifest from a table and a model, explain each proposal, and write it.
+    """Propose a manifest from data and a model, explain each proposal, and write it.
 
-    The tables are only read. A table outside the folder is copied to its data folder; --split writes two new files.
+    The data are only read: tables, .npz of images or series, folders of recordings. What lies outside the folder is
+    copied to its data folder; --split writes two new files.
 
     --scenario starts from a profile: level, protected fields, rules and tightened thresholds; what the rules still ask
     is said at the end.
@@ -114,7 +126,8 @@ def init(  # noqa: PLR0917  one parameter per flag
             use=_use(wishes, profile, output=output, acts=acts, alone=alone, reversible=reversible, within=within),
             level=level,
             purpose=purpose or ask(wishes, "What is it for, in a sentence", ""),
-            settings=_settings(positive, alarm, protected, drop, id_column),
+            settings=_settings(positive, alarm, protected, drop, id_column)
+            | {"kind": kind, "input": input_, "time": time},
             profile=profile,
         )
         proposal = propose(answers)

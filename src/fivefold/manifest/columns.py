@@ -39,7 +39,7 @@ def header(path: Path) -> tuple[str, ...]:
     if not name.endswith(CSV):
         remedy = "Use .csv, .csv.gz, .parquet, .arrow or .feather."
         if path.suffix == ".npz" or path.is_dir():
-            remedy = "Images, series, recordings: write the manifest by hand, as in docs/how-to/inputs.md."
+            remedy = "Declare what one row is: `kind: image`, `series` or `audio`."
         raise InputError("manifest.data-format", f"{path.name} is of no known kind.", remedy=remedy)
     row = next(_rows(path), [])
     if not row or row == [""]:

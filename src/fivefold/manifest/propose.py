@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fivefold.catalogue import classify
 from fivefold.errors import InputError
+from fivefold.manifest.guess_form import guess_form
 from fivefold.manifest.guess_missing import guess_missing, labels, some
 from fivefold.manifest.survey import Column, look
 from fivefold.manifest.unseen import unseen
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fivefold.catalogue.profiles import Profile
+    from fivefold.manifest.guess_form import Form
     from fivefold.manifest.survey import Survey
 
 OUTPUTS = {1: "statistic", 2: "label", 3: "forecast", 4: "recommendation", 5: "decision"}
@@ -46,7 +48,7 @@ class Answers:
         use: Given parts of ``use:``.
         level: Declared level; None: proposed.
         purpose: Purpose in a sentence.
-        settings: Given parts of the first data set: positive, alarm, protected, drop, id, missing.
+        settings: Given parts of the first data set: kind, input, time, positive, alarm, protected, drop, id, missing.
         profile: Of the scenario; None: none is named.
         said: Why ``model`` looks as it does; empty: the user said it so.
     """
@@ -91,9 +93,14 @@ def propose(answers: Answers) -> Proposal:
     first = next(name for name in ("train", "test", *answers.sets) if name in answers.sets)
     survey = look(answers.root / answers.sets[first], answers.target)
     _require_rows(survey, answers, first)
-    settings, found = _settings(survey, answers, f"data.{first}")
+    form = guess_form(answers.root / answers.sets[first], survey, answers.settings, answers.target)
+    settings, found = _settings(survey, answers, form, f"data.{first}")
     reasons |= found
-    data = {name: {"path": path} | (settings if name == first else {}) for name, path in answers.sets.items()}
+    told = settings if first == "train" else form.entries  # what `train` says of its form holds for the others too
+    data = {
+        name: {"path": path} | (settings if name == first else {} if first == "train" else told)
+        for name, path in answers.sets.items()
+    }
     use = _use(answers, reasons)
     document: dict[str, Any] = {
         "fivefold": 1,
@@ -110,6 +117,7 @@ def propose(answers: Answers) -> Proposal:
     else:
         notes.append("No model is named yet: add `model:` with `factory:` or `predictions:`.")
     document |= _demands(answers, reasons)
+    notes += form.notes
     notes += _notes(survey, answers, settings)
     notes += () if "missing" in answers.settings else guess_missing(survey, answers.target)[1]
     _require_labels(survey, answers)
@@ -179,21 +187,25 @@ def _demands(answers: Answers, reasons: dict[str, str]) -> dict[str, Any]:
     return {"checks": found} if found else {}
 
 
-def _settings(survey: Survey, answers: Answers, place: str) -> tuple[dict[str, Any], dict[str, str]]:
-    given, reasons = answers.settings, {}
-    settings: dict[str, Any] = {"target": answers.target} if answers.target else {}
+def _settings(survey: Survey, answers: Answers, form: Form, place: str) -> tuple[dict[str, Any], dict[str, str]]:
+    given = answers.settings
+    reasons = {f"{place}.{key}": why for key, why in form.reasons.items()}
+    settings: dict[str, Any] = form.entries | ({"target": answers.target} if answers.target else {})
     settings |= {key: given[key] for key in ("positive", "alarm") if given.get(key)}
-    others = [column for column in survey.columns if column.name != answers.target]
+    others = [column for column in survey.columns if column.name not in {answers.target, *form.columns}]
+    protected = _protected(others, answers.profile)
+    kept = set(given.get("protected", protected))
+    unfit = {name: why for name, why in form.unfit.items() if name not in kept}
     proposals: tuple[tuple[str, dict[str, str]], ...] = (
-        ("id", _ids(others, survey.rows)),
-        ("drop", _drops(others, survey, answers.profile)),
-        ("protected", _protected(others, answers.profile)),
+        ("id", {} if "id" in settings else _ids(others, survey.rows)),
+        ("drop", _drops(others, survey, answers.profile) | unfit),
+        ("protected", protected),
         ("missing", guess_missing(survey, answers.target)[0]),
     )
     for key, why in proposals:
         if key == "drop" and settings.get("id"):
             why.pop(settings["id"], None)
-        if key in given:
+        if key in given and key not in form.entries:
             if given[key]:
                 settings[key] = given[key]
         elif why:

@@ -10,11 +10,13 @@ import filecmp
 import gzip
 import hashlib
 import io
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 from fivefold.errors import InputError
+from fivefold.manifest import npz
+from fivefold.manifest.cells import NPZ, array, cells, columns, contents, widest
 from fivefold.manifest.columns import OTHERS
-from fivefold.manifest.survey import cells
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,22 +29,24 @@ def held_back(path: Path, target: str, share: float) -> list[bool]:
     """Return for each row whether it is held back for the test.
 
     Args:
-        path: CSV (also ``.gz``), Parquet or Arrow file.
+        path: CSV (also ``.gz``), Parquet, Arrow or npz file.
         target: Column whose classes keep their share; ignored if it is not there or has more than 20 values.
         share: Share held back, above 0 and below 1.
 
     Raises:
-        InputError: ``init.split`` for a share outside its range or a table with fewer than two rows.
+        InputError: ``init.split`` for a share outside its range, a folder, or a table with fewer than two rows.
     """
     if not 0 < share < 1:
         remedy = "Write for example --split 0.3."
         raise InputError("init.split", f"the share {share:g} is not between 0 and 1.", remedy=remedy)
-    stream = cells(path)
-    names = next(stream, [])
+    if path.is_dir():
+        remedy = "Make two folders, each with its index, and name them as --train and --test."
+        raise InputError("init.split", f"{path.name} is a folder, which --split does not part.", remedy=remedy)
+    names = columns(path)
     place = names.index(target) if target in names else -1
     keys, classes = [], []
-    for row in stream:
-        keys.append(hashlib.sha256("\x1f".join(row).encode()).digest()[:16])
+    for row, more in contents(path):
+        keys.append(hashlib.sha256("\x1f".join(row).encode() + more).digest()[:16])
         classes.append(row[place] if 0 <= place < len(row) else "")
     if len(keys) < 2:
         raise InputError("init.split", f"{path.name} has fewer than two rows.", remedy="Name a file for the test.")
@@ -83,7 +87,8 @@ def write_split(path: Path, target: str, share: float, train: Path, test: Path) 
     chosen = held_back(path, target, share)
     train.parent.mkdir(parents=True, exist_ok=True)
     drafts = tuple(file.with_name(f".new-{file.name}") for file in (train, test))
-    writer = _write_arrow if path.name.lower().endswith(OTHERS) else _write_csv
+    name = path.name.lower()
+    writer = _write_arrow if name.endswith(OTHERS) else _write_npz if name.endswith(NPZ) else _write_csv
     try:
         writer(path, chosen, *drafts)
         for draft, file in zip(drafts, (train, test), strict=True):
@@ -126,3 +131,20 @@ def _write_arrow(path: Path, chosen: list[bool], train: Path, test: Path) -> Non
             parquet.write_table(part, file)
         else:
             feather.write_feather(part, file)
+
+
+def _write_npz(path: Path, chosen: list[bool], train: Path, test: Path) -> None:
+    """Part every array that has an element for each row; others stand in both files."""
+    import numpy as np
+
+    held, stored = np.array(chosen), npz.members(path)
+    count = widest(stored, path.name).shape[0]
+    with zipfile.ZipFile(train, "w") as left, zipfile.ZipFile(test, "w") as right:
+        for member in stored:
+            values = array(path, member)
+            rows = bool(member.shape) and member.shape[0] == count
+            for archive, wanted in ((left, ~held), (right, held)):
+                entry = zipfile.ZipInfo(member.member)
+                entry.compress_type = zipfile.ZIP_DEFLATED
+                with archive.open(entry, "w", force_zip64=True) as file:
+                    np.lib.format.write_array(file, values[wanted] if rows else values, allow_pickle=False)

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
 import itertools
 import re
-import zlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from fivefold.errors import InputError
-from fivefold.manifest import csv_text
-from fivefold.manifest.columns import OTHERS, header
+from fivefold.manifest.cells import cells, columns
 from fivefold.manifest.words import words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 ROWS = 20_000
@@ -119,82 +112,28 @@ class Survey:
         return next((column for column in self.columns if column.name == name), None)
 
 
-def cells(path: Path) -> Iterator[list[str]]:
-    """Yield the header and then each row as texts; a missing cell is the empty text.
-
-    Raises:
-        InputError: ``init.data`` if Parquet or Arrow cannot be read, ``init.engine`` if it needs an extra; of CSV as
-            :mod:`fivefold.manifest.csv_text`.
-    """
-    if path.name.lower().endswith(OTHERS):
-        yield from _arrow(path)
-        return
-    opener = gzip.open if path.name.lower().endswith(".gz") else open
-    head = b""
-    try:
-        with opener(path, "rb") as raw:
-            head = raw.peek(200)[:200] if isinstance(raw, io.BufferedReader | gzip.GzipFile) else b""
-            csv_text.require_text(path.name, head)
-            with io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text:
-                yield from _even(path.name, csv.reader(text))
-    except UnicodeDecodeError:
-        raise csv_text.not_utf8(path.name, head) from None
-    except (OSError, EOFError, zlib.error, csv.Error) as error:
-        raise csv_text.broken(path.name, str(error)) from None
-
-
-def _even(name: str, rows: Any) -> Iterator[list[str]]:
-    """Yield rows that all have as many cells as the first; empty lines are no rows."""
-    width = 0
-    for row in rows:
-        if not row:
-            continue
-        width = width or len(row)
-        if len(row) != width:
-            raise csv_text.ragged(name, rows.line_num, len(row), width)
-        yield row
-
-
-def _arrow(path: Path) -> Iterator[list[str]]:
-    try:
-        from pyarrow import dataset
-    except ImportError:
-        remedy = "Install it: pip install 'fivefold[assess]'."
-        raise InputError("init.engine", f"{path.name} needs the extra assess.", remedy=remedy) from None
-    kind = "parquet" if path.name.lower().endswith((".parquet", ".pq")) else "feather"
-    try:
-        table = dataset.dataset(path, format=kind)
-        yield list(table.schema.names)
-        for batch in table.to_batches():
-            rows = zip(*(column.to_pylist() for column in batch.columns), strict=True)
-            yield from (["" if cell is None or cell != cell else str(cell) for cell in row] for row in rows)  # noqa: PLR0124
-    except (OSError, ValueError) as error:
-        message = f"{path.name} cannot be read as {kind} ({error})."
-        raise InputError("init.data", message, remedy="Check the file.") from None
-
-
 def look(path: Path, target: str = "", rows: int = ROWS) -> Survey:
     """Look at the first rows of a table.
 
     Args:
-        path: CSV (also ``.gz``), Parquet or Arrow file.
+        path: As :func:`fivefold.manifest.cells.cells`.
         target: Column that others are compared with, to find a copy of it.
         rows: Most rows to look at.
 
     Raises:
         InputError: The file cannot be read, has no header, or names a column twice.
     """
-    known = header(path)
+    known = columns(path)
     stream = cells(path)
     stored = next(stream, [])
     names = list(known) if len(known) == len(stored) else stored
-    columns = tuple(Column(name) for name in names)
+    looked = tuple(Column(name) for name in names)
     place = names.index(target) if target in names else -1
     count = 0
     for row in itertools.islice(stream, rows):
         count += 1
-        for column, cell in zip(columns, row, strict=True):
+        for column, cell in zip(looked, row, strict=True):
             column.add(cell)
             column.same += place >= 0 and cell == row[place]
-    columns = tuple(column for column in columns if column.name in known)
-    return Survey(columns=columns, rows=count, whole=next(stream, None) is None)
+    kept = tuple(column for column in looked if column.name in known)
+    return Survey(columns=kept, rows=count, whole=next(stream, None) is None)
