@@ -62,6 +62,7 @@ COMMANDS: dict[str, Command] = {
     "record search": Command("record_:search", "Find records by case, person, kind and time.", _RECORD),
     "record trace": Command("record_:trace", "What led to a record, and what came of it.", _RECORD),
     "record replay": Command("replay_:replay", "Ask the model again what was asked, and compare bit for bit.", _RECORD),
+    "record diagnose": Command("diagnose_:diagnose", "Say what sets a decision apart from those before it.", _RECORD),
     "record prove": Command("record_:prove", "Prove that a record stands in the log, in a file.", _RECORD),
     "record fsck": Command("record_:fsck", "Read the whole record again and name what does not hold.", _RECORD),
     "record checkpoint": Command("record_:checkpoint", "Print the newest checkpoint, to keep elsewhere.", _RECORD),

@@ -173,9 +173,9 @@ def export(
         raise InputError("record.format", f"{format_[:40]!r} is no format.", remedy="Write cloudevents or prov.")
     found = _reading(where).search(case=case, kind=kind)
     if format_ == "prov":
-        sys.stdout.write(canonical(_handed.prov(found, _stamp)).decode() + "\n")
+        sys.stdout.write(canonical(_handed.prov(found, stamp)).decode() + "\n")
         return
-    for event in _handed.cloudevents(found, application, _value, _stamp):
+    for event in _handed.cloudevents(found, application, _value, stamp):
         sys.stdout.write(canonical(event).decode() + "\n")
 
 
@@ -230,12 +230,13 @@ def moment(text: str, default: int) -> int:
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1_000_000_000)
 
 
-def _stamp(at: int) -> str:
+def stamp(at: int) -> str:
+    """Return nanoseconds since 1970 as a time in UTC, to the millisecond."""
     return datetime.fromtimestamp(at / 1e9, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _value(found: Any) -> dict[str, Any]:
-    value: dict[str, Any] = {"index": found.index, "id": found.id, "kind": found.kind, "at": _stamp(found.at)}
+    value: dict[str, Any] = {"index": found.index, "id": found.id, "kind": found.kind, "at": stamp(found.at)}
     if found.body is None:
         return value | {"erased": True}
     body = found.body
@@ -259,7 +260,7 @@ def plain(value: Any) -> Any:
 def _line(found: Any) -> str:
     said = "erased" if found.body is None else ", ".join(f"{name}={value}" for name, value in found.body.fields.items())
     case = "" if found.body is None else f" {found.body.case}"
-    return f"{found.index:>8} {_stamp(found.at)} {found.kind:<14} {found.id}{case} {said}".rstrip()
+    return f"{found.index:>8} {stamp(found.at)} {found.kind:<14} {found.id}{case} {said}".rstrip()
 
 
 def _lines(found: Any) -> list[str]:
