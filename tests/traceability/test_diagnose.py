@@ -183,7 +183,7 @@ def test_usual_numbers_that_never_met_are_found() -> None:
 
 @pytest.mark.parametrize("rows", [1, 7])
 def test_an_ordinary_decision_is_rarely_accused(rows: int) -> None:
-    """Each of seven comparisons may err in 1 of 100: over 30 decisions 2.1 are expected; more than 8 come 1 in 4,000."""
+    """Each of seven comparisons may err in 1 of 100: 30 decisions let expect 2.1, and more than 8 come 1 in 4,000."""
     told = [one for seed in range(30) for one in diagnosed(lambda _: None, seed, n=120, rows=rows).stands_out]
     assert len(told) <= 8, told
 
