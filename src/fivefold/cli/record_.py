@@ -15,6 +15,7 @@ from fivefold.cli._io import EXIT_DONE, EXIT_FAILED, Json
 from fivefold.cli._text import say
 
 _Where = Annotated[Path, typer.Option("--in", help="The application's folder, or its manifest.", metavar="FOLDER")]
+_FORMATS = ("cloudevents", "otel", "prov", "xes")
 _Which = Annotated[str, typer.Argument(help="A record's id, or its position.", metavar="ID")]
 
 
@@ -51,13 +52,33 @@ def search(  # noqa: PLR0917  the options of a command
     say(json=json, value=[_value(item) for item in found], lines=[_line(item) for item in found] or ["Nothing fits."])
 
 
-def trace(which: _Which, where: _Where = Path(), *, json: Json = False) -> None:
+def trace(
+    which: _Which,
+    where: _Where = Path(),
+    *,
+    svg: Annotated[Path | None, typer.Option(help="Draw it into this file.", metavar="FILE")] = None,
+    json: Json = False,
+) -> None:
     """Show a record's whole case in order: what led to it, and what came of it.
 
-    Example: [bold]fivefold record trace 42 --in my-app[/bold]
+    Examples: [bold]fivefold record trace 42 --in my-app[/bold], [bold]fivefold record trace 42 --svg case.svg[/bold]
     """
     found = _reading(where).trace(which)
-    say(json=json, value=[_value(item) for item in found], lines=[_line(item) for item in found])
+    lines = [_line(item) for item in found]
+    if svg is not None:
+        from fivefold.cli._drawn import trace as drawn
+
+        try:
+            svg.write_text(drawn(found, stamp), encoding="utf-8")
+        except OSError as error:
+            from fivefold.errors import StorageError
+
+            remedy = "Name a file in a folder that can be written."
+            raise StorageError(
+                "record.svg", f"it cannot be written ({error.strerror}).", where=str(svg), remedy=remedy
+            ) from None
+        lines = [f"{svg} written: {len(found)} records."]
+    say(json=json, value=[_value(item) for item in found], lines=lines)
 
 
 def prove(which: _Which, where: _Where = Path()) -> None:
@@ -157,26 +178,37 @@ def export(
     case: Annotated[str, typer.Option(help="Of this case.")] = "",
     kind: Annotated[str, typer.Option(help="Of this kind.")] = "",
     format_: Annotated[
-        str, typer.Option("--format", help="cloudevents (1.0, one a line) or prov (W3C PROV in JSON).")
+        str,
+        typer.Option(
+            "--format",
+            help="cloudevents (1.0, one a line), otel (OTLP in JSON, a case a line), prov (W3C PROV in JSON) or xes.",
+        ),
     ] = "cloudevents",
 ) -> None:
     """Write records for another system: the words, not the arrays.
 
     Example: [bold]fivefold record export --format prov --case loan-17 --in my-app[/bold]
     """
-    from fivefold.cli import _handed
+    from fivefold import __version__
+    from fivefold.cli import _cases, _handed
     from fivefold.contract.codec import canonical
     from fivefold.errors import InputError
 
     _, application, _ = place_of(where)
-    if format_ not in ("cloudevents", "prov"):
-        raise InputError("record.format", f"{format_[:40]!r} is no format.", remedy="Write cloudevents or prov.")
+    if format_ not in _FORMATS:
+        remedy = f"Write {', '.join(_FORMATS[:-1])} or {_FORMATS[-1]}."
+        raise InputError("record.format", f"{format_[:40]!r} is no format.", remedy=remedy)
     found = _reading(where).search(case=case, kind=kind)
-    if format_ == "prov":
-        sys.stdout.write(canonical(_handed.prov(found, stamp)).decode() + "\n")
+    if format_ == "xes":
+        sys.stdout.writelines(f"{line}\n" for line in _cases.xes(found, application, stamp))
         return
-    for event in _handed.cloudevents(found, application, _value, stamp):
-        sys.stdout.write(canonical(event).decode() + "\n")
+    documents = _handed.cloudevents(found, application, _value, stamp)
+    if format_ == "prov":
+        documents = iter([_handed.prov(found, stamp)])
+    if format_ == "otel":
+        documents = _cases.otlp(found, application, __version__)
+    for document in documents:
+        sys.stdout.write(canonical(document).decode() + "\n")
 
 
 def place_of(where: Path) -> tuple[Path, str, dict[str, Any]]:
