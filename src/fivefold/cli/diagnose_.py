@@ -9,7 +9,7 @@ import typer
 
 from fivefold.cli._io import Json, console
 from fivefold.cli._text import say
-from fivefold.cli.record_ import place_of, stamp
+from fivefold.cli.record_ import catching_up, place_of, stamp
 
 _ABOUT = {"words": "said with it"}
 
@@ -32,7 +32,8 @@ def diagnose(
     from fivefold.contract.registry import provided
 
     place, application, _ = place_of(where)
-    reading = provided("record.read")(place, application)
+    reading = provided("record.read")(place, application, catching_up())
+    which = reading.get(which).id  # the index catches up before
     with console(error=True).status("Reading the record"):
         found = provided("record.diagnose")(reading, which, most)
     say(json=json, value=_value(found), lines=_lines(found))

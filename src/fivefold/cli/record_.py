@@ -7,14 +7,19 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from math import isfinite
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fivefold.cli._io import EXIT_DONE, EXIT_FAILED, Json
+from fivefold.cli._io import EXIT_DONE, EXIT_FAILED, Json, console
 from fivefold.cli._text import say
 
 _Where = Annotated[Path, typer.Option("--in", help="The application's folder, or its manifest.", metavar="FOLDER")]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.status import Status
+
 _FORMATS = ("cloudevents", "otel", "prov", "xes")
 _Which = Annotated[str, typer.Argument(help="A record's id, or its position.", metavar="ID")]
 
@@ -32,6 +37,10 @@ def search(  # noqa: PLR0917  the options of a command
     case: Annotated[str, typer.Option(help="Of this case.")] = "",
     person: Annotated[str, typer.Option(help="About this person.")] = "",
     kind: Annotated[str, typer.Option(help="Of this kind, for example decision.")] = "",
+    model: Annotated[str, typer.Option(help="By the model with this digest, in full.")] = "",
+    field: Annotated[
+        list[str] | None, typer.Option(help="With this word in its fields, for example outcome=defaulted.")
+    ] = None,
     since: Annotated[str, typer.Option(help="From this time on, in UTC, for example 2026-11-24T03:00.")] = "",
     until: Annotated[str, typer.Option(help="Before this time, in UTC.")] = "",
     most: Annotated[int, typer.Option(help="Most records to show.", min=1)] = 1000,
@@ -41,11 +50,13 @@ def search(  # noqa: PLR0917  the options of a command
 ) -> None:
     """Find records; without a condition, all of them.
 
-    Example: [bold]fivefold record search --case loan-17 --in my-app[/bold]
+    Examples: [bold]fivefold record search --case loan-17 --in my-app[/bold],
+    [bold]fivefold record search --kind outcome --field outcome=defaulted --since 2026-11-01[/bold]
     """
     bounds = {"since": moment(since, 0), "until": moment(until, 1 << 63)}
     found: list[Any] = []
-    for item in _reading(where).search(case=case, person=person, kind=kind, **bounds):
+    wanted: dict[str, Any] = {"case": case, "person": person, "kind": kind, "model": model, "fields": _fields(field)}
+    for item in _reading(where).search(**wanted, **bounds):
         found.append(item)
         if len(found) >= most:
             break
@@ -169,6 +180,7 @@ def erase(
     place, application, _ = place_of(where)
     with provided("record.write")(place, application) as recorder:
         count = recorder.erase(person)
+    _reading(where).catch_up()
     line = f"{count} key{'' if count == 1 else 's'} destroyed; the erasure is recorded."
     say(json=json, value={"keys": count}, lines=[line])
 
@@ -233,7 +245,33 @@ def _reading(where: Path) -> Any:
     from fivefold.contract.registry import provided
 
     place, application, _ = place_of(where)
-    return provided("record.read")(place, application)
+    return provided("record.read")(place, application, catching_up())
+
+
+def catching_up() -> Callable[[float], None]:
+    """Return what shows how far the index of a large record has caught up, from its first call on."""
+    shown: list[Status] = []
+
+    def tell(share: float) -> None:
+        if not shown and share < 1:
+            shown.append(console(error=True).status(""))
+            shown[0].start()
+        if shown:
+            shown[0].update(f"Indexing what was recorded since: {share:.0%}")
+        if shown and share >= 1:
+            shown.pop().stop()
+
+    return tell
+
+
+def _fields(given: list[str] | None) -> dict[str, str]:
+    from fivefold.errors import InputError
+
+    for text in given or ():
+        if not text.partition("=")[0] or not text.partition("=")[2]:
+            remedy = "Write for example --field outcome=defaulted."
+            raise InputError("record.field", f"{text[:80]!r} is no word with its value.", remedy=remedy)
+    return {text.partition("=")[0]: text.partition("=")[2] for text in given or ()}
 
 
 def _file(path: Path) -> bytes:

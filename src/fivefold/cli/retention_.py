@@ -40,6 +40,7 @@ def retention(
     if apply and people:
         with provided("record.write")(place, application) as recorder:
             done = recorder.expire(people, wanted)
+        provided("record.read")(place, application).catch_up()
     count = f"{len(people):,} {'person' if len(people) == 1 else 'people'}"
     line = f"{count} about whom nothing was recorded for {wanted}: "
     line += (

@@ -55,6 +55,14 @@ def keys_folder() -> Path:
     return folder
 
 
+def cache_folder() -> Path:
+    """Return the user's cache folder of Fivefold (``XDG_CACHE_HOME/fivefold``), made with mode 0700 if it can be."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fivefold"
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
+
+
 def trust_path() -> Path:
     """Return the user's own trust file; it may not exist yet."""
     return config_folder() / "trust.json"

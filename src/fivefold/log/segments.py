@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from fivefold.errors import InputError, TrustError
 from fivefold.log import frames
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from fivefold.log.disk import Disk
 
@@ -64,12 +65,29 @@ def walk(disk: Disk, start: int = 0) -> Iterator[tuple[Segment, list[bytes]]]:
             continue
         found, _ = entries(disk, segment)
         if number + 1 < len(every) and segment.first + len(found) != every[number + 1].first:
-            raise TrustError(
-                "log.broken-segment",
-                f"entry {segment.first + len(found)} cannot be read: it was altered, cut out or damaged.",
-                where=segment.name,
-            )
+            raise _broken(segment.first + len(found), segment)
         yield segment, found
+
+
+def some(disk: Disk, positions: Iterable[int]) -> Iterator[tuple[int, bytes]]:
+    """Yield positions, which come in order, with their entries; those behind the end are passed over.
+
+    Raises:
+        TrustError: ``log.broken-segment`` if one cannot be read though later ones stand there.
+    """
+    every = listed(disk)
+    firsts = [segment.first for segment in every]
+    held, found = -1, []
+    for position in positions:
+        place = bisect_right(firsts, position) - 1
+        if place < 0:
+            continue
+        if place != held:
+            held, found = place, entries(disk, every[place])[0]
+        if position - firsts[place] < len(found):
+            yield position, found[position - firsts[place]]
+        elif place + 1 < len(every):
+            raise _broken(position, every[place])
 
 
 def entry(disk: Disk, index: int) -> bytes:
@@ -90,3 +108,11 @@ def entry(disk: Disk, index: int) -> bytes:
     if index - holder.first >= len(found):
         raise InputError("log.index", f"there is no entry {index}.")
     return found[index - holder.first]
+
+
+def _broken(position: int, segment: Segment) -> TrustError:
+    return TrustError(
+        "log.broken-segment",
+        f"entry {position} cannot be read: it was altered, cut out or damaged.",
+        where=segment.name,
+    )

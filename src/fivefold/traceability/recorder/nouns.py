@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
-from fivefold.errors import InputError
+from fivefold.errors import InputError, TrustError
 
 Kind = Literal[
     "input", "output", "decision", "action", "sensor", "status", "alarm", "data-operation", "model-change",
@@ -113,6 +113,18 @@ def encoded(body: Body) -> bytes:
         return msgspec.msgpack.encode(body)
     except (TypeError, NotImplementedError, OverflowError, RecursionError):
         raise InputError("recorder.fields", "a field holds a value that cannot be kept.") from None
+
+
+def leaf_of(index: int, entry: bytes) -> Leaf:
+    """Return the leaf that an entry of the log is.
+
+    Raises:
+        TrustError: ``recorder.leaf`` if it is none.
+    """
+    try:
+        return msgspec.msgpack.decode(entry, type=Leaf)
+    except (msgspec.DecodeError, ValueError):
+        raise TrustError("recorder.leaf", f"entry {index} is no record.") from None
 
 
 def bound(leaf: Leaf) -> bytes:

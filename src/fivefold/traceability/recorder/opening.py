@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from functools import cache
 from typing import TYPE_CHECKING
 
 from fivefold.errors import InputError, StorageError
@@ -12,6 +13,7 @@ from fivefold.keys import trust as trust_file
 from fivefold.log.checkpoint import origin_of
 from fivefold.log.disk import Folder
 from fivefold.log.lock import WriterLock
+from fivefold.store.index import Index, opened_anew
 from fivefold.store.people import People
 from fivefold.traceability.recorder.reading import Reading
 from fivefold.traceability.recorder.recorder import Recorder
@@ -19,6 +21,7 @@ from fivefold.traceability.recorder.secrets_ import Secrets
 from fivefold.traceability.recorder.service import Remote, Service
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from fivefold.keys.signing import Signer
@@ -86,15 +89,27 @@ def _writer(folder: Path, application: str, lock: WriterLock, *, queued: bool) -
     return recorder
 
 
-def open_reading(folder: Path, application: str) -> Reading:
-    """Open a record for reading.
+def open_reading(folder: Path, application: str, tell: Callable[[float], None] | None = None) -> Reading:
+    """Open a record for reading; its index lies in this user's cache, and is made again if it is removed.
+
+    Args:
+        folder: The record's folder.
+        application: Its id.
+        tell: Told the share that is done while the index catches up with a large record.
 
     Raises:
         InputError: ``recorder.none`` if there is no record.
     """
     if not folder.is_dir():
         raise InputError("recorder.none", f"there is no record at {folder}.", remedy="Record something first.")
-    return Reading(Folder(folder), Secrets(keys.application_secret(application), _people(application)))
+
+    @cache
+    def index() -> Index:
+        name = hashlib.sha256(f"{folder.resolve()}\0{application}".encode()).hexdigest()[:32]
+        return opened_anew(keys.cache_folder() / "record-index" / f"{name}.sqlite")
+
+    secrets = Secrets(keys.application_secret(application), _people(application))
+    return Reading(Folder(folder), secrets, index=index, tell=tell)
 
 
 def log_signer() -> Signer:

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from fivefold.errors import InputError, TrustError
+from fivefold.errors import InputError, StorageError, TrustError
 from fivefold.log import audit as audits
 from fivefold.log import book, segments, tiles, tlog_proof
 from fivefold.log import checkpoint as notes
 from fivefold.log.cosigning import COSIGNED
-from fivefold.traceability.recorder.nouns import Body, Kind, Leaf
+from fivefold.log.tree import HASH_BYTES
+from fivefold.traceability.recorder.indexing import Indexed, tags_of, text_of
+from fivefold.traceability.recorder.nouns import ID_BYTES, Body, Kind, Leaf, leaf_of
 from fivefold.traceability.recorder.recorder import blob_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from fivefold.keys.signing import PublicKey
     from fivefold.log.disk import Disk
+    from fivefold.store.index import Index
     from fivefold.traceability.recorder.secrets_ import Secrets
 
 MAX_BLOB = 1 << 30
+_SMALL = 200_000
+"""Records up to which all are read, and no index is made: that takes a second or so, making one takes several."""
+_ID_LETTERS = 2 * ID_BYTES
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,8 +54,23 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 class Reading:
     """A record, opened for reading."""
 
-    def __init__(self, disk: Disk, secrets: Secrets) -> None:
-        self._disk, self._secrets = disk, secrets
+    def __init__(
+        self,
+        disk: Disk,
+        secrets: Secrets,
+        *,
+        index: Callable[[], Index] | None = None,
+        tell: Callable[[float], None] | None = None,
+    ) -> None:
+        """Take a record.
+
+        Args:
+            disk: Where the log lies.
+            secrets: Keys of people and of the index.
+            index: Opens its index, where the record is not small; None: everything is read each time.
+            tell: Told the share that is done while the index catches up.
+        """
+        self._disk, self._secrets, self._index, self._tell = disk, secrets, index, tell
 
     def leaves(self) -> Iterator[tuple[int, Leaf]]:
         """Yield position and leaf of every record, one segment in memory at a time.
@@ -58,7 +80,7 @@ class Reading:
         """
         for segment, entries in segments.walk(self._disk):
             for index, entry in enumerate(entries, segment.first):
-                yield index, _leaf(index, entry)
+                yield index, leaf_of(index, entry)
 
     def found(self, index: int, leaf: Leaf) -> Found:
         """Unseal a record.
@@ -70,19 +92,67 @@ class Reading:
         return Found(index=index, id=leaf.id.hex(), kind=leaf.kind, at=leaf.at, body=body)
 
     def search(
-        self, *, case: str = "", person: str = "", kind: str = "", since: int = 0, until: int = 1 << 63
+        self,
+        *,
+        case: str = "",
+        person: str = "",
+        kind: str = "",
+        model: str = "",
+        fields: Mapping[str, str] | None = None,
+        since: int = 0,
+        until: int = 1 << 63,
     ) -> Iterator[Found]:
-        """Yield the records that fit all of what is given; only those are unsealed."""
-        case_tag = self._secrets.tag("case", case) if case else None
-        person_tag = self._secrets.tag("person", person) if person else None
-        for index, leaf in self.leaves():
+        """Yield the records that fit all of what is given; only those are unsealed.
+
+        Args:
+            case: Of this case; empty: of any. So for the others.
+            person: About this person.
+            kind: Of this kind.
+            model: By the model with this digest.
+            fields: Words with these values, as :func:`fivefold.traceability.recorder.indexing.text_of` writes them.
+            since: Nanoseconds since 1970.
+            until: The end, itself not included.
+        """
+        wanted = fields or {}
+        leaf_tags = {what: self._secrets.tag(what, text) for what, text in (("case", case), ("person", person)) if text}
+        tags = [*leaf_tags.values(), *tags_of(self._secrets, model, wanted)]
+        tags += [self._secrets.tag("kind", kind)] if kind else []
+        times = since if since > 0 else None, until if until < 1 << 63 else None
+        for index, leaf in self._some(tags, *times):
             if (
-                (case_tag is None or leaf.case == case_tag)
-                and (person_tag is None or leaf.person == person_tag)
+                all(getattr(leaf, what) == tag for what, tag in leaf_tags.items())
                 and kind in ("", leaf.kind)
                 and since <= leaf.at < until
             ):
-                yield self.found(index, leaf)
+                found = self.found(index, leaf)
+                if not (model or wanted) or _says(found.body, model, wanted):
+                    yield found
+
+    def _some(
+        self, tags: list[bytes], since: int | None = None, until: int | None = None
+    ) -> Iterator[tuple[int, Leaf]]:
+        """Yield position and leaf of the records that may fit, in order: by the index, or all."""
+        indexed = self._indexed() if tags or since is not None or until is not None else None
+        places = indexed.find(tags, since, until) if indexed else None
+        if places is None:
+            yield from self.leaves()
+            return
+        for index, entry in segments.some(self._disk, places):
+            yield index, leaf_of(index, entry)
+
+    def catch_up(self) -> None:
+        """Take into the index what was recorded since, and out of it what erased people said; nothing without one."""
+        indexed = self._indexed()
+        if indexed is not None:
+            indexed.find([])
+
+    def _indexed(self) -> Indexed | None:
+        if self._index is None or self._disk.size(tiles.file_of(0)) <= _SMALL * HASH_BYTES:
+            return None
+        try:
+            return Indexed(self._disk, self._secrets, self._index(), self._sealed, self._tell)
+        except StorageError:  # a cache that cannot be written hinders nobody from reading
+            return None
 
     def silent_since(self, moment: int) -> list[bytes]:
         """Return the keyed hashes of people about whom the newest record is older than a moment, and can be read.
@@ -106,7 +176,7 @@ class Reading:
     def trace(self, reference: str) -> list[Found]:
         """Return all records of the same case, in order: what led to a record and what came of it."""
         _, wanted = self._place(reference)
-        return [self.found(index, leaf) for index, leaf in self.leaves() if leaf.case == wanted.case]
+        return [self.found(index, leaf) for index, leaf in self._some([wanted.case]) if leaf.case == wanted.case]
 
     def prove(self, reference: str) -> bytes:
         """Return the proof that a record stands in the log, for a file (C2SP tlog-proof).
@@ -153,12 +223,22 @@ class Reading:
 
     def _place(self, reference: str) -> tuple[int, Leaf]:
         wanted = reference.replace("-", "").lower()
-        for index, leaf in self.leaves():
-            if leaf.id.hex() == wanted or (len(wanted) < 20 and wanted == str(index)):
-                return index, leaf
+        if len(reference) < _ID_LETTERS and reference.isascii() and reference.isdigit():
+            for index, entry in segments.some(self._disk, [int(reference)]):
+                return index, leaf_of(index, entry)
+        elif re.fullmatch(f"[0-9a-f]{{{_ID_LETTERS}}}", wanted):
+            for index, leaf in self._some([bytes.fromhex(wanted)]):
+                if leaf.id.hex() == wanted:
+                    return index, leaf
         raise InputError(
             "recorder.unknown", f"there is no record {reference[:80]}.", remedy="Look: fivefold record search."
         )
+
+
+def _says(body: Body | None, model: str, fields: Mapping[str, str]) -> bool:
+    if body is None or (model and body.model != model):
+        return False
+    return all(text_of(body.fields.get(name)) == text for name, text in fields.items())
 
 
 def disclosed(entry: bytes) -> dict[str, Any]:
@@ -167,13 +247,6 @@ def disclosed(entry: bytes) -> dict[str, Any]:
     Raises:
         TrustError: ``recorder.leaf``.
     """
-    leaf = _leaf(-1, entry)
+    leaf = leaf_of(-1, entry)
     at = datetime.fromtimestamp(leaf.at // 1_000_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {"id": leaf.id.hex(), "kind": leaf.kind, "at": at}
-
-
-def _leaf(index: int, entry: bytes) -> Leaf:
-    try:
-        return msgspec.msgpack.decode(entry, type=Leaf)
-    except (msgspec.DecodeError, ValueError):
-        raise TrustError("recorder.leaf", f"entry {index} is no record.") from None
