@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,6 +17,7 @@ from fivefold.log.book import CHECKPOINT
 from fivefold.log.simulated import SimulatedDisk
 from fivefold.store.people import People
 from fivefold.traceability.recorder import Reading, Recorder, open_reading, open_recorder
+from fivefold.traceability.recorder.nouns import Body, Leaf, bound, entry_of, leaf_of, new_id
 from fivefold.traceability.recorder.secrets_ import Secrets
 
 if TYPE_CHECKING:
@@ -216,3 +218,37 @@ def test_a_failing_disk_is_told_to_who_waits() -> None:
     with pytest.raises(StorageError):
         case.output({"a": [1]})
     recorder.close()
+
+
+@pytest.mark.parametrize("size", [0, 1, 28, 255, 256, 300, 65_000])
+@pytest.mark.parametrize("person", [b"", bytes(16)])
+def test_an_entry_made_in_parts_is_the_leaf_packed(size: int, person: bytes) -> None:
+    """Byte for byte what the message pack of the whole leaf is, with a body in it or in a blob."""
+    for sealed, blob in ((b"s" * size, b""), (b"", b"b" * 32)):
+        at = 1_795_791_157_834_478_741
+        leaf = Leaf(1, bytes(range(16)), "model-change", at, b"c" * 16, person, b"k" * 16, sealed, blob)
+        made = entry_of(bound(leaf), sealed, blob)
+        assert made == msgspec.msgpack.encode(leaf)
+        assert leaf_of(0, made) == leaf
+
+
+def test_ids_are_version_seven_and_in_order_of_time() -> None:
+    """RFC 9562: version, variant, milliseconds first; no two alike, drawn here or handed over."""
+    ids = [uuid.UUID(bytes=new_id(1_795_791_157_834_478_741 + 10**6 * at)) for at in range(200)]
+    assert {(one.version, one.variant) for one in ids} == {(7, uuid.RFC_4122)}
+    assert ids == sorted(ids)
+    assert ids[0].int >> 80 == 1_795_791_157_834
+    assert len({new_id(0) for _ in range(1000)}) == 1000
+    high = uuid.UUID(bytes=new_id(0, b"\xff" * 10))
+    assert (high.version, high.variant, high.int >> 80) == (7, uuid.RFC_4122, 0)
+
+
+def test_no_nonce_of_a_batch_is_used_twice() -> None:
+    """Sealed bodies begin with their nonce; ids differ too."""
+    parts = Parts()
+    with parts.recorder() as recorder:
+        made = [("decision", Body(case="one", person=f"Jane {at % 3}", fields={"same": 1})) for at in range(500)]
+        names, ticket = recorder.submit_all(made)
+        ticket.wait()
+    leaves = [leaf for _, leaf in parts.reading.leaves()]
+    assert len({leaf.sealed[:12] for leaf in leaves}) == len(set(names)) == len(leaves) == 500

@@ -31,9 +31,15 @@ class Sealer:
         _need_key(key)
         self._cipher = AESGCM(key)
 
-    def seal(self, plaintext: bytes, associated: bytes = b"") -> bytes:
-        """Return nonce, ciphertext and tag."""
-        nonce = secrets.token_bytes(NONCE_BYTES)
+    def seal(self, plaintext: bytes, associated: bytes = b"", nonce: bytes = b"") -> bytes:
+        """Return nonce, ciphertext and tag.
+
+        Args:
+            plaintext: Any length.
+            associated: Bound to the ciphertext, not encrypted.
+            nonce: 12 bytes that the caller drew from ``secrets`` for this message alone; empty: drawn here.
+        """
+        nonce = nonce or secrets.token_bytes(NONCE_BYTES)
         return nonce + self._cipher.encrypt(nonce, plaintext, associated)
 
 

@@ -17,6 +17,9 @@ Kind = Literal[
 KINDS: tuple[Kind, ...] = get_args(Kind)
 LEAF_VERSION = 1
 ID_BYTES = 16
+NOISE_BYTES = 10
+_NINE_FIELDS = b"\x99"
+_VERSION_BITS, _FIXED_BITS = 0x7 << 76 | 0x2 << 62, 0xF << 76 | 0x3 << 62
 MASKED = frozenset(
     {"boolean", "Float32", "Float64", *(f"{sign}Int{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64))}
 )
@@ -93,14 +96,16 @@ class Leaf(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=T
     blob: bytes = b""
 
 
-def new_id(now: int | None = None) -> bytes:
-    """Return a UUIDv7 (RFC 9562, section 5.7) for ``now`` in nanoseconds since 1970; None: by the clock."""
-    now = time.time_ns() if now is None else now
-    head = (now // 1_000_000).to_bytes(6, "big")
-    rest = bytearray(secrets.token_bytes(10))
-    rest[0] = 0x70 | rest[0] & 0x0F
-    rest[2] = 0x80 | rest[2] & 0x3F
-    return head + bytes(rest)
+def new_id(now: int | None = None, noise: bytes = b"") -> bytes:
+    """Return a UUIDv7 (RFC 9562, section 5.7).
+
+    Args:
+        now: Nanoseconds since 1970; None: by the clock.
+        noise: 10 bytes drawn from ``secrets`` for this id alone; empty: drawn here.
+    """
+    milliseconds = (time.time_ns() if now is None else now) // 1_000_000
+    drawn = int.from_bytes(noise or secrets.token_bytes(NOISE_BYTES), "big")
+    return (milliseconds << 80 | drawn & ~_FIXED_BITS | _VERSION_BITS).to_bytes(ID_BYTES, "big")
 
 
 def encoded(body: Body) -> bytes:
@@ -129,7 +134,19 @@ def leaf_of(index: int, entry: bytes) -> Leaf:
 
 def bound(leaf: Leaf) -> bytes:
     """Return what a sealed body is bound to: it cannot be moved to another id, kind, time, case or person."""
-    return msgspec.msgpack.encode((leaf.version, leaf.id, leaf.kind, leaf.at, leaf.case, leaf.person, leaf.key))
+    return head(leaf.id, leaf.kind, leaf.at, leaf.case, leaf.person, leaf.key, leaf.version)
+
+
+def head(  # noqa: PLR0917  the fields of a leaf, in their order
+    id_: bytes, kind: Kind, at: int, case: bytes, person: bytes, key: bytes, version: int = LEAF_VERSION
+) -> bytes:
+    """Return the message pack of the fields of a leaf before its sealed body: what that is bound to."""
+    return msgspec.msgpack.encode((version, id_, kind, at, case, person, key))
+
+
+def entry_of(bound_to: bytes, sealed: bytes, blob: bytes = b"") -> bytes:
+    """Return the message pack of a leaf, without making one: what its body is bound to, and two fields more."""
+    return _NINE_FIELDS + bound_to[1:] + msgspec.msgpack.encode(sealed) + msgspec.msgpack.encode(blob)
 
 
 def tensors(batch: Any) -> tuple[Tensor, ...]:

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import time
+from secrets import token_bytes
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-import msgspec
-
 from fivefold.errors import InputError, StorageError
+from fivefold.keys import ciphers
 from fivefold.log import frames
 from fivefold.log.book import Book
 from fivefold.log.segments import SEGMENT_BYTES
 from fivefold.log.writer import CHECKPOINT_SECONDS, Ticket, Writer
 from fivefold.traceability.recorder.nouns import (
     ID_BYTES,
-    LEAF_VERSION,
     MAX_TEXT,
+    NOISE_BYTES,
     Body,
     Kind,
-    Leaf,
     Tensor,
-    bound,
     encoded,
+    entry_of,
+    head,
     new_id,
     tensors,
 )
@@ -35,8 +35,9 @@ if TYPE_CHECKING:
     from fivefold.log.disk import Disk
     from fivefold.traceability.recorder.secrets_ import Secrets
 
-_ROOM = 1024
-"""Bytes of an entry that are kept for everything but the sealed body."""
+_MOST_SEALED = frames.MAX_ENTRY - 1024
+"""Most bytes of a sealed body in an entry; a larger one lies in a file of its own."""
+_DRAWN = NOISE_BYTES + ciphers.NONCE_BYTES
 
 
 def blob_name(digest: bytes) -> str:
@@ -223,8 +224,8 @@ class Recorder:
         """
         if len(id_) not in (0, ID_BYTES):
             raise InputError("recorder.id", f"an id has {ID_BYTES} bytes, not {len(id_)}.")
-        name, entry = self._entry(kind, body, id_)
-        return name, self._writer.submit([entry])
+        names, entries = self._entries([(kind, body)], id_)
+        return names[0], self._writer.submit(entries)
 
     def submit_all(self, made: Sequence[tuple[Kind, Body]]) -> tuple[list[str], Ticket]:
         """Seal many bodies and queue them together, in order; return their ids and the ticket of all.
@@ -233,22 +234,30 @@ class Recorder:
             InputError: ``recorder.fields`` for what cannot be kept: none of them is.
             StorageError: The log stopped.
         """
-        entries = [self._entry(kind, body, b"") for kind, body in made]
-        return [name for name, _ in entries], self._writer.submit([entry for _, entry in entries])
+        names, entries = self._entries(made)
+        return names, self._writer.submit(entries)
 
-    def _entry(self, kind: Kind, body: Body, id_: bytes) -> tuple[str, bytes]:
-        now, secrets = self._clock(), self._secrets
-        key_id, key = secrets.key_of(body.person)
-        person = secrets.tag("person", body.person) if body.person else b""
-        leaf = Leaf(LEAF_VERSION, id_ or new_id(now), kind, now, secrets.tag("case", body.case), person, key_id, b"")
-        sealed = key.seal(encoded(body), bound(leaf))
-        if len(sealed) > frames.MAX_ENTRY - _ROOM:
-            digest = hashlib.sha256(sealed).digest()
-            self._disk.replace(blob_name(digest), sealed)
-            leaf = msgspec.structs.replace(leaf, blob=digest)
-        else:
-            leaf = msgspec.structs.replace(leaf, sealed=sealed)
-        return leaf.id.hex(), msgspec.msgpack.encode(leaf)
+    def _entries(self, made: Sequence[tuple[Kind, Body]], id_: bytes = b"") -> tuple[list[str], list[bytes]]:
+        """Return ids and entries of the log; randomness is drawn for all of them at once."""
+        tag, names, entries = self._secrets.tag, [], []
+        drawn = token_bytes(len(made) * _DRAWN)
+        keys: dict[str, tuple[bytes, bytes, ciphers.Sealer]] = {}
+        for start, (kind, body) in zip(range(0, len(drawn), _DRAWN), made, strict=True):
+            at, who = self._clock(), body.person
+            if who not in keys:
+                keys[who] = (tag("person", who) if who else b"", *self._secrets.key_of(who))
+            person, key_id, key = keys[who]
+            name = id_ or new_id(at, drawn[start : start + NOISE_BYTES])
+            bound_to = head(name, kind, at, tag("case", body.case), person, key_id)
+            sealed = key.seal(encoded(body), bound_to, drawn[start + NOISE_BYTES : start + _DRAWN])
+            names.append(name.hex())
+            entries.append(entry_of(bound_to, sealed) if len(sealed) <= _MOST_SEALED else self._blob(bound_to, sealed))
+        return names, entries
+
+    def _blob(self, bound_to: bytes, sealed: bytes) -> bytes:
+        digest = hashlib.sha256(sealed).digest()
+        self._disk.replace(blob_name(digest), sealed)
+        return entry_of(bound_to, b"", digest)
 
     def erase(self, person: str) -> int:
         """Destroy a person's keys and record that it was done; return how many keys there were.
