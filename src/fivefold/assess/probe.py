@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fivefold.assess import facts_cache
+from fivefold.assess import facts_cache, operating
 from fivefold.assess.bench import Bench
 from fivefold.manifest.digests import data_digests
 
@@ -21,8 +21,11 @@ def probe(manifest: Manifest) -> Facts:
         TrustError: The model's files cannot be copied.
         InternalError: The worker does not start, or the probe came to nothing.
     """
-    digests = data_digests(manifest)
-    with Bench(manifest, digests) as bench:
-        facts, _ = bench.probe()
-        facts_cache.store(manifest, digests, bench.snapshot.digest, facts)
-    return facts
+    with operating.operation(manifest, "probe") as operation:
+        digests = data_digests(manifest)
+        operation.digests |= digests
+        with Bench(manifest, digests) as bench:
+            facts, _ = bench.probe()
+            operation.digests["model"] = bench.snapshot.digest
+            facts_cache.store(manifest, digests, bench.snapshot.digest, facts)
+        return facts

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from fivefold.assess import operating
 from fivefold.assess.bench import Bench
 from fivefold.errors import SubjectError
 from fivefold.manifest.digests import data_digests
@@ -49,14 +50,18 @@ def ask(manifest: Manifest, asked: Iterable[Rows], tell: Callable[[str, float, s
         InputError: ``batch.type`` for values that no model is given; the data or the endpoint cannot be used.
         SubjectError: The model cannot be asked at all.
     """
-    with Bench(manifest, data_digests(manifest)) as bench:
-        facts, _ = bench.probe()
-        if facts.model is None or facts.model.error:
-            raise SubjectError("replay.model", facts.model.error if facts.model else "no model is declared.")
-        replies: list[Reply] = []
-        for part in _parts(asked):
-            replies += _asked(bench, facts, part, tell)
-        return Again(bench.snapshot.digest, tuple(replies))
+    with operating.operation(manifest, "replay") as operation:
+        digests = data_digests(manifest)
+        operation.digests |= digests
+        with Bench(manifest, digests) as bench:
+            operation.digests["model"] = bench.snapshot.digest
+            facts, _ = bench.probe()
+            if facts.model is None or facts.model.error:
+                raise SubjectError("replay.model", facts.model.error if facts.model else "no model is declared.")
+            replies: list[Reply] = []
+            for part in _parts(asked):
+                replies += _asked(bench, facts, part, tell)
+            return Again(bench.snapshot.digest, tuple(replies))
 
 
 def _asked(bench: Bench, facts: Facts, part: bytes, tell: Callable[[str, float, str], None] | None) -> list[Reply]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fivefold.assess import identity, outcomes
+from fivefold.assess import identity, operating, outcomes
 from fivefold.assess.bench import Bench, Circumstances
 from fivefold.contract.codec import canonical
 from fivefold.errors import InputError, TrustError
@@ -72,20 +72,24 @@ def reproduce(
     for finding in findings:
         if finding.check not in planned:
             raise InputError("reproduce.check", f"{finding.check} did not run in this attempt.", remedy="Name another.")
-    digests = data_digests(manifest)
-    with Bench(manifest, digests, evidence=evidence) as bench:
-        _require_same(plan, manifest, digests, bench.snapshot.digest)
-        if bench.elsewhere is not None:
-            _require_observed(plan, bench.probe()[0])
-        bench.prepare(finding.check for finding in findings)
-        circumstances = Circumstances(trust=trust, now=started, row_key=b"")
-        tasks = [bench.task(planned[finding.check], plan, circumstances) for finding in findings]
-        again: dict[str, Result] = {}
-        for ended in bench.worker.run(tasks, width=1, tell=tell or _silent):
-            name = ended.task.job.check
-            protections = bench.worker.hello.protections
-            made = outcomes.finding(planned[name], plan, outcomes.result(ended), mode="sealed", protections=protections)
-            again[name] = made.result
+    with operating.operation(manifest, "reproduce") as operation:
+        digests = data_digests(manifest)
+        operation.digests |= digests | {"model": plan.model}
+        with Bench(manifest, digests, evidence=evidence) as bench:
+            _require_same(plan, manifest, digests, bench.snapshot.digest)
+            if bench.elsewhere is not None:
+                _require_observed(plan, bench.probe()[0])
+            bench.prepare(finding.check for finding in findings)
+            circumstances = Circumstances(trust=trust, now=started, row_key=b"")
+            tasks = [bench.task(planned[finding.check], plan, circumstances) for finding in findings]
+            again: dict[str, Result] = {}
+            for ended in bench.worker.run(tasks, width=1, tell=tell or _silent):
+                name = ended.task.job.check
+                protections = bench.worker.hello.protections
+                made = outcomes.finding(
+                    planned[name], plan, outcomes.result(ended), mode="sealed", protections=protections
+                )
+                again[name] = made.result
     return tuple(_compared(finding, again[finding.check]) for finding in findings)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fivefold import catalogue
-from fivefold.assess import elsewhere, exploring, facts_cache, identity, outcomes
+from fivefold.assess import elsewhere, exploring, facts_cache, identity, operating, outcomes
 from fivefold.assess.bench import Bench, Circumstances, table_bytes
 from fivefold.assess.lock import alone
 from fivefold.errors import InputError
@@ -147,7 +147,22 @@ def assess(
         InternalError: The worker does not start.
     """
     chosen = options or Options()
-    digests = data_digests(manifest)
+    with operating.operation(manifest, "assess") as operation:
+        digests = data_digests(manifest)
+        operation.digests |= digests
+        done = _assessed(manifest, chosen, digests, render=render, watch=watch)
+        operation.digests["model"] = done.plan.model
+        return done
+
+
+def _assessed(
+    manifest: Manifest,
+    chosen: Options,
+    digests: dict[str, str],
+    *,
+    render: Render | None,
+    watch: Callable[[Step], None],
+) -> Assessment:
     trust = store.read_trust(chosen.trust)
     trust_file.read(trust)
     if chosen.exploratory:

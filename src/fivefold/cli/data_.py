@@ -26,6 +26,7 @@ def label(
 
     Example: [bold]fivefold key new --role steward && fivefold data label my-app[/bold]
     """
+    from fivefold.assess import operating
     from fivefold.errors import Problem, ProblemsError
     from fivefold.evidence import data_label
     from fivefold.keys import store
@@ -50,11 +51,14 @@ def label(
     if problems:
         raise ProblemsError(problems)
     chosen = own_key("steward", key)
-    digests, now, made = data_digests(manifest), store.utc_now(), []
-    for name, digest in digests.items():
-        place = data_label.place_of(manifest, name)
-        store.write_public(place, data_label.sign(name, digest, fields[name], chosen.signer, now))
-        made.append(str(place))
+    now, made = store.utc_now(), []
+    with operating.operation(manifest, "data label", model=False) as operation:
+        operation.digests |= data_digests(manifest)
+        for name, digest in operation.digests.items():
+            place = data_label.place_of(manifest, name)
+            store.write_public(place, data_label.sign(name, digest, fields[name], chosen.signer, now))
+            operation.results[name] = f"labelled by {chosen.note.name}"
+            made.append(str(place))
     lines = [f"Labelled {len(made)} data sets as {chosen.note.name}, key {chosen.note.id[:12]}.", *made]
     say(json=json, value={"labels": made, "key": chosen.note.id, "steward": chosen.note.name}, lines=lines)
 
@@ -70,6 +74,7 @@ def check(
 
     Example: [bold]fivefold data check my-app[/bold]
     """
+    from fivefold.assess import operating
     from fivefold.errors import TrustError
     from fivefold.evidence import data_label
     from fivefold.keys import store
@@ -80,16 +85,19 @@ def check(
     manifest = read(application)
     known, now = trust_file.read(store.read_trust(trust)), store.utc_now()
     labels, found = data_label.stored(manifest), []
-    for name, digest in data_digests(manifest).items():
-        data = manifest.data[name]
-        row: dict[str, Any] = {"data": name, "holds": True, "code": "", "why": ""}
-        try:
-            data_label.verify(
-                labels[name], name, digest, declared={**data.label, "source": data.source}, trust=known, now=now
-            )
-        except TrustError as error:
-            row |= {"holds": False, "code": error.code, "why": error.message}
-        found.append(row)
+    with operating.operation(manifest, "data check", model=False) as operation:
+        operation.digests |= data_digests(manifest)
+        for name, digest in operation.digests.items():
+            data = manifest.data[name]
+            row: dict[str, Any] = {"data": name, "holds": True, "code": "", "why": ""}
+            try:
+                data_label.verify(
+                    labels[name], name, digest, declared={**data.label, "source": data.source}, trust=known, now=now
+                )
+            except TrustError as error:
+                row |= {"holds": False, "code": error.code, "why": error.message}
+            operation.results[name] = row["code"] or "holds"
+            found.append(row)
     lines = [f"data.{row['data']}: " + ("holds" if row["holds"] else f"{row['why']} [{row['code']}]") for row in found]
     say(json=json, value=found, lines=lines)
     codes = {row["code"] for row in found if not row["holds"]}

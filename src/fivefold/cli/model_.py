@@ -33,18 +33,21 @@ def sign(
     """
     from rich.text import Text
 
+    from fivefold.assess import operating
     from fivefold.evidence import oms, signed_set
     from fivefold.manifest.reader import read
     from fivefold.subject.hostile.scan import scan
 
     manifest = read(application, may_lack=frozenset({"model.signature"}))
     _require_model(manifest)
-    scan(signed_set.files(manifest).items())
-    chosen = own_key("signer", key)
-    manifest, added = _named(manifest)
-    place, files = _signature(manifest), signed_set.files(manifest)
-    bundle = oms.sign_files(files, chosen.signer, name=manifest.application.id, ignored=(place.name,))
-    _write(place, bundle)
+    with operating.operation(manifest, "model sign", data=False) as operation:
+        scan(signed_set.files(manifest).items())
+        chosen = own_key("signer", key)
+        manifest, added = _named(manifest)
+        place, files = _signature(manifest), signed_set.files(manifest)
+        bundle = oms.sign_files(files, chosen.signer, name=manifest.application.id, ignored=(place.name,))
+        _write(place, bundle)
+        operation.results["model"] = f"signed by {chosen.note.name}"
     names = sorted(files)
     value = {"signature": str(place), "key": chosen.note.id, "signer": chosen.note.name, "files": names}
     listed = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
@@ -65,14 +68,17 @@ def verify(
     """
     from rich.text import Text
 
+    from fivefold.assess import operating
     from fivefold.evidence import oms, signed_set
     from fivefold.keys import store
     from fivefold.manifest.reader import read
 
     manifest = read(application, may_lack=frozenset({"model.signature"}))
     place = _signature(manifest)
-    bundle = place.read_bytes() if place.is_file() else None
-    found = oms.verify_trusted(bundle, signed_set.files(manifest), store.read_trust(trust), store.utc_now())
+    with operating.operation(manifest, "model verify", data=False) as operation:
+        bundle = place.read_bytes() if place.is_file() else None
+        found = oms.verify_trusted(bundle, signed_set.files(manifest), store.read_trust(trust), store.utc_now())
+        operation.results["model"] = f"as {found.signer} signed it"
     value = {"signer": found.signer, "key": found.key, "files": list(found.files)}
     view = f"All {len(found.files)} files are as {found.signer} signed them, key {found.key[:12]}."
     out(json=json, value=value, view=Text(view))

@@ -61,12 +61,13 @@ def make_plan(manifest: Manifest, *, effort: Effort, probe: bool) -> Plan:
         InputError: From the plan or the probe.
     """
     from fivefold import catalogue
-    from fivefold.assess import facts_cache, identity
+    from fivefold.assess import facts_cache, identity, operating
     from fivefold.manifest.digests import data_digests
     from fivefold.plan import make
 
-    digests = data_digests(manifest)
-    model_digest = identity.model_digest(manifest)
+    with operating.operation(manifest, "plan") as reading:
+        digests, model_digest = data_digests(manifest), identity.model_digest(manifest)
+        reading.digests |= digests | {"model": model_digest}
     facts: Facts | None
     if probe:
         from fivefold.assess.probe import probe as read_facts

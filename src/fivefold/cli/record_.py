@@ -224,20 +224,16 @@ def export(
 
 
 def place_of(where: Path) -> tuple[Path, str, dict[str, Any]]:
-    """Return the record's folder, the application's id and the control's options."""
-    from fivefold.errors import InputError
+    """Return the record's folder, the application's id and the control's options.
+
+    Raises:
+        InputError: ``recorder.place``.
+    """
+    from fivefold.contract.registry import provided
     from fivefold.manifest.reader import read
 
     manifest = read(where)
-    options = manifest.controls.get("T4", {})
-    place = (manifest.root / str(options.get("store", "record"))).resolve()
-    if not place.is_relative_to(manifest.root.resolve()) or place == manifest.root.resolve():
-        raise InputError(
-            "recorder.place",
-            "controls.T4.store leaves the folder of the manifest.",
-            where=str(manifest.file),
-            remedy="Name a folder below it, for example `record`.",
-        )
+    place, options = provided("record.place")(manifest)
     return place, manifest.application.id, options
 
 

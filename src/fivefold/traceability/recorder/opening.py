@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fivefold.errors import InputError, StorageError
 from fivefold.keys import store as keys
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fivefold.keys.signing import Signer
+    from fivefold.manifest.nouns import Manifest
 
 
 _PATIENCE = 2.0
@@ -35,6 +36,24 @@ _PAUSE = 0.02
 def origin(application: str) -> str:
     """Return the name of an application's record log."""
     return f"{origin_of(application)}/record"
+
+
+def place(manifest: Manifest) -> tuple[Path, dict[str, Any]]:
+    """Return the folder of an application's record, and the options of its control.
+
+    Raises:
+        InputError: ``recorder.place`` for a folder outside the application's.
+    """
+    options = manifest.controls.get("T4", {})
+    folder = (manifest.root / str(options.get("store", "record"))).resolve()
+    if not folder.is_relative_to(manifest.root.resolve()) or folder == manifest.root.resolve():
+        raise InputError(
+            "recorder.place",
+            "controls.T4.store leaves the folder of the manifest.",
+            where=str(manifest.file),
+            remedy="Name a folder below it, for example `record`.",
+        )
+    return folder, options
 
 
 def open_recorder(folder: Path, application: str, *, queued: bool = False) -> Recorder | Remote:
