@@ -164,14 +164,16 @@ def test_a_record_stays_in_the_applications_folder(tmp_path: Path, capsys: pytes
     assert "recorder.none" in _run(["record", "search", "--in", str(tmp_path / "none")], capsys, 2)
 
 
+@pytest.mark.parametrize("algorithm", ["ed25519", "ml-dsa-44"])
 def test_a_witness_vouches_through_the_commands(
-    app: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    algorithm: str, app: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Key handed over, cosigned, trusted, proven; a record put back to an older copy is named by fsck and refused."""
     pytest.importorskip("uvicorn", reason="the extra `serve` is not installed")
     vkey = _run(["record", "vkey", "--in", str(app)], capsys).strip()
     environment = {**os.environ, "XDG_CONFIG_HOME": str(tmp_path / "auditor"), "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "-m", "fivefold", "record", "witness", "--port", "0", "--log", vkey]
+    command += ["--algorithm", algorithm]
     with _process(command, environment) as process:
         assert process.stdout is not None
         url = process.stdout.readline().partition(" at ")[2].partition(",")[0]

@@ -8,6 +8,7 @@ import struct
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +20,7 @@ from fivefold.log.book import Book
 from fivefold.log.simulated import SimulatedDisk
 from fivefold.store.witnessed import Witnessed
 
+ALGORITHMS: tuple[signing.Algorithm, ...] = ("ed25519", "ml-dsa-44")
 ORIGIN, NOW = "fivefold/test", 1_800_000_000
 
 
@@ -56,9 +58,42 @@ def test_a_cosignature_is_what_the_specification_says() -> None:
     assert cosignature.vkey("w.example/1", own.public).split("+", 2)[1] == data[:4].hex()
 
 
-def test_a_changed_checkpoint_time_or_signature_is_refused_and_strangers_are_passed_over() -> None:
+def test_a_cosignature_with_ml_dsa_is_what_the_specification_says() -> None:
+    """The struct `cosigned_message` is put together by hand, label to root, and verified with the library alone."""
+    log, own = signing.generate(), signing.generate("ml-dsa-44")
+    point = notes.sign(notes.Checkpoint(ORIGIN, 20852163, bytes(range(32))), log)
+    name, mark = cosignature.cosign(point, "w.example/1", own, 1679315147).decode().rstrip("\n").split(" ")[1:]
+    data, raw = base64.b64decode(mark), own.public.material
+    assert (name, len(raw), len(data)) == ("w.example/1", 1312, 4 + 8 + 2420)
+    assert data[:4] == hashlib.sha256(b"w.example/1\n\x06" + raw).digest()[:4]
+    message = b"subtree/v1\n\x00" + b"\x0bw.example/1" + struct.pack(">Q", 1679315147) + b"\x0d" + ORIGIN.encode()
+    message += struct.pack(">QQ", 0, 20852163) + bytes(range(32))
+    MLDSA44PublicKey.from_public_bytes(raw).verify(data[12:], message)
+    vkey = cosignature.vkey("w.example/1", own.public).split("+", 2)
+    assert (vkey[1], base64.b64decode(vkey[2])) == (data[:4].hex(), b"\x06" + raw)
+
+
+def test_an_ml_dsa_key_signs_for_a_witness_alone_and_a_line_without_a_time_says_nothing() -> None:
+    """It cannot sign a log's checkpoint; time 0 does not claim the newest; names beyond a length byte are refused."""
+    log, own = signing.generate(), signing.generate("ml-dsa-44")
+    with pytest.raises(InputError):
+        notes.sign(notes.Checkpoint(ORIGIN, 3, bytes(32)), own)
+    point = notes.sign(notes.Checkpoint(ORIGIN, 3, bytes(32)), log)
+    timeless = cosignature.merge(point, cosignature.cosign(point, "w", own, 0))
+    assert cosignature.verify(timeless, (own.public,), NOW) == ()
+    with pytest.raises(InputError, match="255"):
+        cosignature.cosign(point, "w" * 256, own, NOW)
+    both = cosignature.merge(timeless, cosignature.cosign(point, "w", signing.generate(), NOW))
+    both = cosignature.merge(both, cosignature.cosign(point, "w", own, NOW))
+    assert [found.key for found in cosignature.verify(both, (own.public,), NOW)] == [own.public]
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_changed_checkpoint_time_or_signature_is_refused_and_strangers_are_passed_over(
+    algorithm: signing.Algorithm,
+) -> None:
     """A line of a known witness must hold; lines of others say nothing."""
-    log, own, other = signing.generate(), signing.generate(), signing.generate()
+    log, own, other = signing.generate(), signing.generate(algorithm), signing.generate(algorithm)
     point = notes.sign(notes.Checkpoint(ORIGIN, 3, bytes(32)), log)
     both = cosignature.merge(point, cosignature.cosign(point, "w", own, NOW))
     assert [found.time for found in cosignature.verify(both, (own.public,), NOW)] == [NOW]
@@ -73,10 +108,11 @@ def test_a_changed_checkpoint_time_or_signature_is_refused_and_strangers_are_pas
         cosignature.cosign(point, "a name", own, NOW)
 
 
-def test_a_witness_follows_a_growing_log() -> None:
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_witness_follows_a_growing_log(algorithm: signing.Algorithm) -> None:
     """Each checkpoint is cosigned once the proof from the last one holds; the state survives a restart."""
     log, memory = signing.generate(), Witnessed(None)
-    own = _witness(log, memory)
+    own = witness.Witness("witness.test/w1", signing.generate(algorithm), {ORIGIN: (log.public,)}, memory)
     book = _book(0, log)
     old = 0
     for size in (0, 1, 2, 255, 256, 257, 1000):

@@ -16,7 +16,7 @@ from fivefold.cli.record_ import place_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fivefold.keys.signing import PublicKey
+    from fivefold.keys.signing import Algorithm, PublicKey
     from fivefold.keys.store import StoredKey
 
 _Where = Annotated[Path, typer.Option("--in", help="The application's folder, or its manifest.", metavar="FOLDER")]
@@ -78,7 +78,7 @@ def cosign(
     say(json=json, value={"size": size, "witnessed": said}, lines=lines)
 
 
-def witness(
+def witness(  # noqa: PLR0917  the options of a command
     log: Annotated[
         list[str],
         typer.Option(help="Key of a record to follow: a line of `record vkey`, or a file of them.", metavar="VKEY"),
@@ -86,6 +86,9 @@ def witness(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0: any free one.", min=0, max=65535)] = 7866,
     name: Annotated[str, typer.Option(help="What to sign as, without spaces (default: from the key).")] = "",
+    algorithm: Annotated[
+        str, typer.Option(help="ed25519, or ml-dsa-44, which quantum computers do not break and fewer programs read.")
+    ] = "ed25519",
     memory: Annotated[
         Path | None, typer.Option(help="File of what was cosigned (default: beside your keys).", metavar="FILE")
     ] = None,
@@ -102,7 +105,7 @@ def witness(
     from fivefold.log.witness import Witness
     from fivefold.store.witnessed import Witnessed
 
-    logs, key = _logs(log), _key()
+    logs, key = _logs(log), _key(algorithm)
     called = name or f"fivefold-witness/{key.signer.public.short}"
     cosignature.vkey(called, key.signer.public)  # refuses keys that cannot cosign
     place = memory or store.config_folder() / "witness" / "witnessed.sqlite"
@@ -145,13 +148,17 @@ def _read(path: Path) -> str:
         raise InputError("witness.logs", "this is neither a key nor a file of keys.", where=str(path)[:200]) from None
 
 
-def _key() -> StoredKey:
-    """Return this user's oldest witness key; make one if there is none."""
+def _key(algorithm: str) -> StoredKey:
+    """Return this user's oldest witness key of an algorithm; make one if there is none."""
+    from fivefold.errors import InputError
     from fivefold.keys import store
 
+    if algorithm not in ("ed25519", "ml-dsa-44"):
+        raise InputError("keys.algorithm", f"a witness has no {algorithm[:20]} key.", remedy="ed25519 or ml-dsa-44.")
+    chosen: Algorithm = "ml-dsa-44" if algorithm == "ml-dsa-44" else "ed25519"
     with store.locked(store.keys_folder() / ".lock"):
-        own = next((key for key in store.own_keys() if key.note.role == "witness"), None)
-        return own or store.new_key("witness")
+        fitting = (key for key in store.own_keys() if (key.note.role, key.note.algorithm) == ("witness", chosen))
+        return next(fitting, None) or store.new_key("witness", algorithm=chosen)
 
 
 def _needed(data: bytes) -> bytes:

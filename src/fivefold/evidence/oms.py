@@ -135,7 +135,7 @@ def sign_files(
         InputError: ``oms.algorithm`` if the key is not ECDSA, ``oms.empty`` if there are no files.
         TrustError: ``model.name``, ``model.symlink``, ``model.special`` or ``model.missing``.
     """
-    if signer.public.algorithm == "ed25519":
+    if not signer.public.algorithm.startswith("ecdsa"):
         raise InputError(
             "oms.algorithm", "a model is signed with an ECDSA key.", remedy="fivefold key new --role signer."
         )
@@ -231,7 +231,7 @@ def _read_bundle(data: bytes) -> _Bundle:
 def _signed_by(bundle: _Bundle, payload: bytes, keys: tuple[PublicKey, ...]) -> PublicKey:
     material = bundle.verificationMaterial.publicKey
     hint = material.hint if material else ""
-    candidates = [key for key in keys if key.algorithm != "ed25519" and hint in ("", key.id)]
+    candidates = [key for key in keys if key.algorithm.startswith("ecdsa") and hint in ("", key.id)]
     if not candidates:
         who = f"key {hint[:12]}" if hint else "a key"
         raise TrustError(

@@ -1,4 +1,4 @@
-"""Signers and public keys: Ed25519 and ECDSA over the NIST curves, each named by the digest of its public key."""
+"""Signers and public keys: Ed25519, ECDSA over the NIST curves and ML-DSA-44, each named by its public key's digest."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any, Literal
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa
 
 from fivefold.errors import InputError, TrustError
 
-Algorithm = Literal["ed25519", "ecdsa-p256", "ecdsa-p384", "ecdsa-p521"]
+Algorithm = Literal["ed25519", "ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "ml-dsa-44"]
 
-ALGORITHMS: tuple[Algorithm, ...] = ("ed25519", "ecdsa-p256", "ecdsa-p384", "ecdsa-p521")
+ALGORITHMS: tuple[Algorithm, ...] = ("ed25519", "ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "ml-dsa-44")
 MAX_PEM = 8 * 1024
 """Largest key file in bytes."""
 
@@ -23,7 +23,9 @@ _CURVES: dict[str, tuple[Algorithm, type[ec.EllipticCurve], type[hashes.HashAlgo
     "secp384r1": ("ecdsa-p384", ec.SECP384R1, hashes.SHA384),
     "secp521r1": ("ecdsa-p521", ec.SECP521R1, hashes.SHA512),
 }
-_BAD_KEY_REMEDY = "Give a PEM file of an Ed25519 key or of an ECDSA key on P-256, P-384 or P-521."
+_WHOLE: dict[str, Any] = {"ed25519": ed25519.Ed25519PrivateKey, "ml-dsa-44": mldsa.MLDSA44PrivateKey}
+"""Algorithms that are given the message itself (FIPS 186-5 pure EdDSA; FIPS 204 with an empty context)."""
+_BAD_KEY_REMEDY = "Give a PEM file of an Ed25519 key, of an ECDSA key on P-256, P-384 or P-521, or of an ML-DSA-44 key."
 
 
 @dataclass(frozen=True)
@@ -42,13 +44,13 @@ class PublicKey:
     _key: Any = field(repr=False, compare=False)
 
     def verify(self, signature: bytes, message: bytes) -> None:
-        """Check a signature (Ed25519: 64 raw bytes; ECDSA: DER).
+        """Check a signature (Ed25519: 64 raw bytes; ML-DSA-44: 2,420; ECDSA: DER).
 
         Raises:
             TrustError: ``keys.bad-signature`` if it does not hold.
         """
         try:
-            if self.algorithm == "ed25519":
+            if self.algorithm in _WHOLE:
                 self._key.verify(signature, message)
             else:
                 self._key.verify(signature, message, ec.ECDSA(_hash_of(self._key)))
@@ -65,11 +67,26 @@ class PublicKey:
         """The 32 bytes of an Ed25519 key.
 
         Raises:
-            InputError: ``keys.algorithm`` if it is an ECDSA key.
+            InputError: ``keys.algorithm`` if it is another key.
         """
         if self.algorithm != "ed25519":
             raise InputError(
                 "keys.algorithm", "an Ed25519 key is needed here.", remedy="Make one with: fivefold key new."
+            )
+        return self.material
+
+    @property
+    def material(self) -> bytes:
+        """The raw bytes of an Ed25519 key (32) or of an ML-DSA-44 key (1,312).
+
+        Raises:
+            InputError: ``keys.algorithm`` if it is an ECDSA key.
+        """
+        if self.algorithm not in _WHOLE:
+            raise InputError(
+                "keys.algorithm",
+                "an Ed25519 key or an ML-DSA-44 key is needed here.",
+                remedy="Make one with: fivefold key new.",
             )
         raw: bytes = self._key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
         return raw
@@ -87,9 +104,9 @@ class Signer:
     _key: Any = field(repr=False, compare=False)
 
     def sign(self, message: bytes) -> bytes:
-        """Return the signature of ``message`` (Ed25519: 64 raw bytes; ECDSA: DER)."""
+        """Return the signature of ``message`` (Ed25519: 64 raw bytes; ML-DSA-44: 2,420; ECDSA: DER)."""
         signature: bytes
-        if self.public.algorithm == "ed25519":
+        if self.public.algorithm in _WHOLE:
             signature = self._key.sign(message)
         else:
             signature = self._key.sign(message, ec.ECDSA(_hash_of(self._key.public_key())))
@@ -105,8 +122,8 @@ class Signer:
 
 def generate(algorithm: Algorithm = "ed25519") -> Signer:
     """Make a new key from the system's randomness."""
-    if algorithm == "ed25519":
-        return _signer(ed25519.Ed25519PrivateKey.generate())
+    if algorithm in _WHOLE:
+        return _signer(_WHOLE[algorithm].generate())
     curve = next(curve for name, curve, _ in _CURVES.values() if name == algorithm)
     return _signer(ec.generate_private_key(curve()))
 
@@ -180,6 +197,8 @@ def _signer(key: Any) -> Signer:
 def _public(key: Any) -> PublicKey:
     if isinstance(key, ed25519.Ed25519PublicKey):
         algorithm: Algorithm = "ed25519"
+    elif isinstance(key, mldsa.MLDSA44PublicKey):
+        algorithm = "ml-dsa-44"
     elif isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in _CURVES:
         algorithm = _CURVES[key.curve.name][0]
     else:

@@ -103,11 +103,12 @@ def new_key(role: trust_file.Role, name: str = "", algorithm: Algorithm | None =
     """
     trust_file.require_visible(name)
     chosen: Algorithm = algorithm or ("ecdsa-p256" if role == "signer" else "ed25519")
-    if role == "signer" and chosen == "ed25519":
+    if role == "signer" and not chosen.startswith("ecdsa"):
         raise InputError(
             "keys.algorithm", "model signatures are made with ECDSA.", remedy="Use --algorithm ecdsa-p256."
         )
-    if role in ("assessor", "log", "witness") and chosen != "ed25519":
+    able = {"ed25519", "ml-dsa-44"} if role == "witness" else {"ed25519"}
+    if (role in ("assessor", "log", "witness") or chosen == "ml-dsa-44") and chosen not in able:
         raise InputError("keys.algorithm", f"a key for the role {role} is Ed25519.", remedy="Leave --algorithm out.")
     signer = generate(chosen)
     stem = keys_folder() / f"{role}-{signer.public.short}"

@@ -50,6 +50,15 @@ def sign(checkpoint: Checkpoint, signer: Signer) -> bytes:
     return note.sign(checkpoint.text, ((checkpoint.origin, signer),))
 
 
+def parse_text(text: str) -> Checkpoint:
+    """Read the text of a checkpoint that any program wrote; extension lines are passed over.
+
+    Raises:
+        TrustError: ``log.malformed-checkpoint``.
+    """
+    return _read("\n".join((*text.split("\n")[:3], "")))
+
+
 def parse(data: bytes) -> Checkpoint:
     """Read a checkpoint without verifying it.
 
@@ -84,7 +93,7 @@ def verify_foreign(data: bytes, key: note.NoteKey) -> tuple[Checkpoint, tuple[st
     lines = text.split("\n")
     if len(lines) < 4 or not all(lines[:-1]):
         raise _malformed()
-    return _read("\n".join((*lines[:3], ""))), tuple(lines[3:-1])
+    return parse_text(text), tuple(lines[3:-1])
 
 
 def _read(text: str) -> Checkpoint:

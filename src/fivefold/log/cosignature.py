@@ -9,14 +9,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fivefold.errors import InputError, TrustError
+from fivefold.log import checkpoint as notes
 from fivefold.log import note
 
 if TYPE_CHECKING:
     from fivefold.keys.signing import PublicKey, Signer
 
-TYPE = b"\x04"
-"""Signature type of an Ed25519 cosignature; ML-DSA-44 (0x06) is not read."""
-_STAMPED = struct.Struct(">Q64s")
+_TYPES = {"ed25519": b"\x04", "ml-dsa-44": b"\x06"}
+_SIZES = {"ed25519": 64, "ml-dsa-44": 2420}
+_TIME = struct.Struct(">Q")
+_LABEL = b"subtree/v1\n\0"
+_MOST_NAME = 255
 _MAX_TIME = (1 << 63) - 1
 SKEW = 600
 """Seconds that a witness's clock may run ahead of the verifier's."""
@@ -41,14 +44,18 @@ def key_id(name: str, key: PublicKey) -> bytes:
     """Return the 4 bytes that stand before a witness's signatures.
 
     Raises:
-        InputError: ``keys.algorithm`` if the key is not Ed25519.
+        InputError: ``keys.algorithm`` if the key is neither Ed25519 nor ML-DSA-44.
     """
-    return hashlib.sha256(name.encode() + b"\n" + TYPE + key.raw).digest()[:4]
+    return hashlib.sha256(name.encode() + b"\n" + _material(key)).digest()[:4]
 
 
 def vkey(name: str, key: PublicKey) -> str:
     """Return the witness's key in one line of text, for other programs."""
-    return f"{name}+{key_id(name, key).hex()}+{base64.b64encode(TYPE + key.raw).decode()}"
+    return f"{name}+{key_id(name, key).hex()}+{base64.b64encode(_material(key)).decode()}"
+
+
+def _material(key: PublicKey) -> bytes:
+    return key.material if key.algorithm not in _TYPES else _TYPES[key.algorithm] + key.material
 
 
 def cosign(checkpoint: bytes, name: str, signer: Signer, time: int) -> bytes:
@@ -57,17 +64,18 @@ def cosign(checkpoint: bytes, name: str, signer: Signer, time: int) -> bytes:
     Args:
         checkpoint: The signed checkpoint.
         name: The witness's name, without spaces and plus signs.
-        signer: An Ed25519 key.
+        signer: An Ed25519 key or an ML-DSA-44 key.
         time: Seconds since 1970.
 
     Raises:
         InputError: ``log.note`` for an unusable name or time; ``keys.algorithm``.
-        TrustError: ``log.malformed-note``.
+        TrustError: ``log.malformed-note``, ``log.malformed-checkpoint``.
     """
     if not note.name_ok(name) or not 0 <= time <= _MAX_TIME:
         raise InputError("log.note", "a witness's name has no spaces and no plus signs, its time is not negative.")
-    stamped = _STAMPED.pack(time, signer.sign(_message(note.parse(checkpoint).text, time)))
-    return note.signature_line(name, key_id(name, signer.public) + stamped)
+    mark, algorithm = key_id(name, signer.public), signer.public.algorithm
+    signed = signer.sign(_message(algorithm, name, note.parse(checkpoint).text, time))
+    return note.signature_line(name, mark + _TIME.pack(time) + signed)
 
 
 def verify(checkpoint: bytes, keys: tuple[PublicKey, ...], now: int) -> tuple[Cosignature, ...]:
@@ -75,7 +83,7 @@ def verify(checkpoint: bytes, keys: tuple[PublicKey, ...], now: int) -> tuple[Co
 
     Args:
         checkpoint: The signed checkpoint with its cosignatures. The log's own signature is not looked at here.
-        keys: Keys of witnesses; only Ed25519 keys can cosign.
+        keys: Keys of witnesses; only Ed25519 and ML-DSA-44 keys can cosign.
         now: Seconds since 1970.
 
     Raises:
@@ -86,15 +94,17 @@ def verify(checkpoint: bytes, keys: tuple[PublicKey, ...], now: int) -> tuple[Co
     found: dict[str, Cosignature] = {}
     for line in parsed.signatures:
         for key in keys:
-            if key.algorithm != "ed25519" or line.id != key_id(line.name, key):
+            if key.algorithm not in _TYPES or line.id != key_id(line.name, key):
                 continue
-            if len(line.signature) != _STAMPED.size:
+            if len(line.signature) != _TIME.size + _SIZES[key.algorithm]:
                 raise _bad(line.name)
-            time, signature = _STAMPED.unpack(line.signature)
+            (time,) = _TIME.unpack_from(line.signature)
             try:
-                key.verify(signature, _message(parsed.text, time))
-            except TrustError:
+                key.verify(line.signature[_TIME.size :], _message(key.algorithm, line.name, parsed.text, time))
+            except (TrustError, InputError):
                 raise _bad(line.name) from None
+            if not time:  # no statement that this is the newest (ML-DSA-44 alone allows it), which is all we ask for
+                continue
             if time > now + SKEW:
                 raise TrustError("log.bad-cosignature", f"the cosignature by {line.name} is of the future.")
             if key.id not in found or found[key.id].time < time:
@@ -114,8 +124,21 @@ def merge(checkpoint: bytes, lines: bytes) -> bytes:
     return merged
 
 
-def _message(text: str, time: int) -> bytes:
-    return f"cosignature/v1\ntime {time}\n{text}".encode()
+def _message(algorithm: str, name: str, text: str, time: int) -> bytes:
+    """Return what is signed: the text of the checkpoint, or with ML-DSA-44 the struct ``cosigned_message``.
+
+    Raises:
+        InputError: ``log.note`` for a name or an origin of more than 255 bytes.
+        TrustError: ``log.malformed-checkpoint``.
+    """
+    if algorithm != "ml-dsa-44":
+        return f"cosignature/v1\ntime {time}\n{text}".encode()
+    point = notes.parse_text(text)
+    names = [part.encode() for part in (name, point.origin)]
+    if max(map(len, names)) > _MOST_NAME:
+        raise InputError("log.note", "a witness with an ML-DSA-44 key has names of at most 255 bytes.")
+    whose, origin = (bytes([len(part)]) + part for part in names)
+    return _LABEL + whose + _TIME.pack(time) + origin + _TIME.pack(0) + _TIME.pack(point.size) + point.root
 
 
 def _bad(name: str) -> TrustError:
