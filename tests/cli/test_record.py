@@ -172,7 +172,8 @@ def test_a_witness_vouches_through_the_commands(
     pytest.importorskip("uvicorn", reason="the extra `serve` is not installed")
     vkey = _run(["record", "vkey", "--in", str(app)], capsys).strip()
     environment = {**os.environ, "XDG_CONFIG_HOME": str(tmp_path / "auditor"), "PYTHONUNBUFFERED": "1"}
-    command = [sys.executable, "-m", "fivefold", "record", "witness", "--port", "0", "--log", vkey]
+    assert "witness.word" in _run(["record", "witness", "sleep", "--log", vkey], capsys, 2)
+    command = [sys.executable, "-m", "fivefold", "record", "witness", "serve", "--port", "0", "--log", vkey]
     command += ["--algorithm", algorithm]
     with _process(command, environment) as process:
         assert process.stdout is not None

@@ -14,11 +14,11 @@ import pytest
 
 from fivefold.errors import FivefoldError, InputError, StorageError, TrustError
 from fivefold.keys import signing
-from fivefold.log import audit, checkpoint, segments, tiles, tlog_proof, tree
+from fivefold.log import audit, checkpoint, frames, segments, tiles, tlog_proof, tree
 from fivefold.log.book import CHECKPOINT, Book
 from fivefold.log.disk import Folder
 from fivefold.log.simulated import PowerLossError, SimulatedDisk
-from fivefold.log.writer import Writer
+from fivefold.log.writer import Once, Writer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -331,7 +331,7 @@ from pathlib import Path
 from fivefold.keys.signing import ed25519_private
 from fivefold.log.book import Book
 from fivefold.log.disk import Folder
-from fivefold.log.writer import Writer
+from fivefold.log.writer import Once, Writer
 with Writer(Book(Folder(Path(sys.argv[1])), "x", ed25519_private(bytes(32)), segment_bytes=5000)) as writer:
     start = int(sys.argv[2])
     for number in range(start, 10**9):
@@ -360,3 +360,54 @@ def test_a_process_may_be_killed_at_any_time(tmp_path: Path) -> None:
         book.publish()
         assert _read(Folder(tmp_path)) == [f"entry {number}".encode() * 5 for number in range(book.size)]
         assert audit.audit(Folder(tmp_path), (signer.public,)).faults == ()
+
+
+def test_one_entry_is_found_as_when_all_are_read() -> None:
+    """By lengths alone up to it, its own checksum looked at; beyond the end and where it was altered there is none."""
+    entries = [bytes([n % 251 + 1]) * (n % 40 + 1) for n in range(120)]
+    data = frames.encode(1000, entries) + bytes(50)
+    assert [frames.nth(data, 1000, index) for index in range(1000, 1120)] == entries
+    assert frames.nth(data, 1000, 1120) is None
+    assert frames.nth(data, 1000, 2000) is None
+    assert frames.nth(b"", 0, 0) is None
+    assert frames.nth(data, 999, 1000) is None, "an entry of another position"
+    spoiled = bytearray(data)
+    spoiled[frames.HEADER.size] ^= 1
+    assert frames.nth(bytes(spoiled), 1000, 1000) is None
+    assert frames.nth(bytes(spoiled), 1000, 1001) == entries[1], "this one is whole"
+
+
+def test_some_entries_are_read_in_order_and_a_broken_one_is_named() -> None:
+    """Over many segments; what lies behind the end is passed over, what cannot be read before it is a fault."""
+    disk = SimulatedDisk()
+    book = Book(disk, ORIGIN, SIGNER, segment_bytes=500)
+    entries = [f"entry {n}".encode() * 5 for n in range(60)]
+    for entry in entries:
+        book.append([entry])
+    every = segments.listed(disk)
+    assert len(every) > 3
+    wanted = [0, 1, 7, 30, 59, 60, 1000]
+    assert list(segments.some(disk, wanted)) == [(n, entries[n]) for n in wanted[:5]]
+    assert [segments.entry(disk, n) for n in wanted[:5]] == [entries[n] for n in wanted[:5]]
+    for n in (-1, 60):
+        with pytest.raises(InputError) as absent:
+            segments.entry(disk, n)
+        assert absent.value.code == "log.index"
+    disk.write(every[0].name, 3, b"spoiled")
+    with pytest.raises(TrustError) as broken:
+        list(segments.some(disk, [2]))
+    assert broken.value.code == "log.broken-segment"
+
+
+def test_a_signal_reaches_all_who_wait_and_those_who_come_later() -> None:
+    """Given once, from another thread."""
+    once, woken = Once(), []
+    threads = [threading.Thread(target=lambda: (once.wait(), woken.append(1))) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    assert not once.is_set()
+    once.set()
+    for thread in threads:
+        thread.join(10)
+    once.wait()
+    assert (len(woken), once.is_set()) == (20, True)

@@ -193,7 +193,7 @@ def test_what_it_hands_out_is_a_log_that_holds(served: Running) -> None:
     records = [{"kind": "status", "case": "tiles", "fields": {"n": n}} for n in range(700)]
     assert served.ask("POST", "/v1/records", {"records": records})[0] == 201
     until = time.monotonic() + 20  # the next checkpoint
-    while b"\n" in (point := served.ask("GET", "/checkpoint")[1]) and int(point.split(b"\n")[1]) <= 700:
+    while (point := served.ask("GET", "/checkpoint"))[0] != 200 or int(point[1].split(b"\n")[1]) < 700:
         assert time.monotonic() < until
         time.sleep(0.05)
     code = [sys.executable, "-m", "fivefold", "record", "vkey", "--in", str(served.root)]
@@ -211,7 +211,7 @@ def test_what_it_hands_out_is_a_log_that_holds(served: Running) -> None:
 
     done = audit(source, key)
     assert done.faults == ()
-    assert done.size > 700
+    assert done.size >= 700
     for path in (
         "0/999",
         "9/000",

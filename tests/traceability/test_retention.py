@@ -50,7 +50,7 @@ def test_only_who_was_silent_for_the_term_is_forgotten(tmp_path: Path, *, runnin
     filled(place)
     holder = open_recorder(place, "app") if running else None
     assert command(root)[1] == {"people": 1, "term": "1y", "keys": 0}
-    assert command(root, "--apply")[1] == {"people": 1, "term": "1y", "keys": 1}
+    assert command(root, "apply")[1] == {"people": 1, "term": "1y", "keys": 1}
     assert command(root, "--apply")[1]["people"] == 0
     if holder is not None:
         holder.close()

@@ -21,6 +21,7 @@ def retention(
     where: Annotated[
         Path, typer.Option("--in", help="The application's folder, or its manifest.", metavar="FOLDER")
     ] = Path(),
+    word: Annotated[str, typer.Argument(help="apply, which is the same as --apply.", metavar="[apply]")] = "",
     *,
     apply: Annotated[bool, typer.Option("--apply", help="Do it; else it is only said what would be done.")] = False,
     json: Json = False,
@@ -32,7 +33,11 @@ def retention(
     Example: [bold]fivefold record retention --term 2y --apply --in my-app[/bold]
     """
     from fivefold.contract.registry import provided
+    from fivefold.errors import InputError
 
+    if word not in ("", "apply"):
+        raise InputError("recorder.retention", f"{word[:40]!r} is not known here.", remedy="Write apply, or leave it.")
+    apply = apply or word == "apply"
     place, application, options = place_of(where)
     wanted = term or str(options.get("retain", ""))
     people = provided("record.read")(place, application).silent_since(time.time_ns() - _DAY * _days(wanted))

@@ -92,6 +92,7 @@ def witness(  # noqa: PLR0917  the options of a command
     memory: Annotated[
         Path | None, typer.Option(help="File of what was cosigned (default: beside your keys).", metavar="FILE")
     ] = None,
+    word: Annotated[str, typer.Argument(help="serve, which may be left out.", metavar="[serve]")] = "serve",
 ) -> None:
     """Be a witness until interrupted: cosign a record's checkpoints while each continues the one before.
 
@@ -100,11 +101,14 @@ def witness(  # noqa: PLR0917  the options of a command
     Example: [bold]fivefold record witness --log my-app.vkey[/bold]
     """
     from fivefold.contract.registry import provided
+    from fivefold.errors import InputError
     from fivefold.keys import store
     from fivefold.log import cosignature
     from fivefold.log.witness import Witness
     from fivefold.store.witnessed import Witnessed
 
+    if word != "serve":
+        raise InputError("witness.word", f"a witness does not {word[:40]!r}.", remedy="Write: record witness serve.")
     logs, key = _logs(log), _key(algorithm)
     called = name or f"fivefold-witness/{key.signer.public.short}"
     cosignature.vkey(called, key.signer.public)  # refuses keys that cannot cosign

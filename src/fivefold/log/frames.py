@@ -45,5 +45,23 @@ def scan(data: bytes, first: int) -> tuple[list[bytes], int]:
     return found, offset
 
 
+def nth(data: bytes, first: int, index: int) -> bytes | None:
+    """Return the entry at position ``index`` of a segment that begins at ``first``; None if it is not there whole.
+
+    Frames before it are passed over by their lengths; the checksum of this one alone is looked at.
+    """
+    offset = 0
+    for _ in range(index - first):
+        length = int.from_bytes(data[offset : offset + 2], "big")
+        if not length:
+            return None
+        offset += HEADER.size + length
+    if offset + HEADER.size > len(data):
+        return None
+    end = offset + HEADER.size + int.from_bytes(data[offset : offset + 2], "big")
+    found, _ = scan(data[offset:end], index)
+    return found[0] if found else None
+
+
 def _crc(index: int, entry: bytes) -> int:
     return zlib.crc32(entry, zlib.crc32(index.to_bytes(8, "big")))

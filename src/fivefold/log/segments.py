@@ -94,20 +94,18 @@ def entry(disk: Disk, index: int) -> bytes:
     """Return one entry.
 
     Raises:
-        InputError: ``log.index`` if it does not exist.
-        TrustError: ``log.broken-segment`` if it cannot be read.
+        InputError: ``log.index`` if it does not exist, or cannot be read.
+        TrustError: ``log.missing-segment``.
     """
-    holder = None
-    for segment in listed(disk):
-        if segment.first > index:
-            break
-        holder = segment
-    if holder is None or index < 0:
+    every = listed(disk)
+    place = bisect_right([segment.first for segment in every], index) - 1
+    found = None
+    if place >= 0:
+        name = every[place].name
+        found = frames.nth(disk.read(name, 0, disk.size(name)), every[place].first, index)
+    if found is None or (place + 1 < len(every) and index >= every[place + 1].first):
         raise InputError("log.index", f"there is no entry {index}.")
-    found, _ = entries(disk, holder)
-    if index - holder.first >= len(found):
-        raise InputError("log.index", f"there is no entry {index}.")
-    return found[index - holder.first]
+    return found
 
 
 def _broken(position: int, segment: Segment) -> TrustError:

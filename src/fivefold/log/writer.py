@@ -22,12 +22,36 @@ MAX_WAITING = 65_536
 """Most entries in the queue; who appends more waits."""
 
 
+class Once:
+    """A signal that is given once; lighter than an event of the standard library, of which there is one a record."""
+
+    def __init__(self) -> None:
+        """Not given yet."""
+        self._given, self._lock = False, threading.Lock()
+        self._lock.acquire()
+
+    def set(self) -> None:
+        """Give it, to all who wait; call it once."""
+        self._given = True
+        self._lock.release()
+
+    def is_set(self) -> bool:
+        """Return whether it was given."""
+        return self._given
+
+    def wait(self) -> None:
+        """Return once it was given."""
+        if not self._given:
+            with self._lock:  # each who waits lets the next one through
+                return
+
+
 @dataclass
 class Ticket:
     """The promise of one append: its position once durable, or why it failed."""
 
     entries: list[bytes]
-    done: threading.Event = field(default_factory=threading.Event)
+    done: Once = field(default_factory=Once)
     first: int = -1
     error: FivefoldError | None = None
 
@@ -48,7 +72,9 @@ class Writer:
 
     def __init__(self, book: Book, *, checkpoint_seconds: float = CHECKPOINT_SECONDS) -> None:
         self._book, self._every = book, checkpoint_seconds
-        self._lock = threading.Condition()
+        self._lock = threading.Lock()
+        self._work, self._room = threading.Condition(self._lock), threading.Condition(self._lock)
+        self._idle = False
         self._queue: deque[Ticket] = deque()
         self._waiting = 0
         self._closing = False
@@ -75,14 +101,15 @@ class Writer:
         ticket = Ticket(entries)
         with self._lock:
             while self._waiting >= MAX_WAITING and self._stopped is None and not self._closing:
-                self._lock.wait()
+                self._room.wait()
             if self._stopped is not None:
                 raise StorageError("log.stopped", self._stopped.message, remedy=self._stopped.remedy)
             if self._closing:
                 raise StorageError("log.closed", "the log was closed.")
             self._queue.append(ticket)
             self._waiting += len(entries)
-            self._lock.notify_all()
+            if self._idle:
+                self._work.notify()
         return ticket
 
     def append(self, entries: list[bytes]) -> int:
@@ -98,7 +125,8 @@ class Writer:
         """Commit what waits, publish a checkpoint over all of it, and stop."""
         with self._lock:
             self._closing = True
-            self._lock.notify_all()
+            self._work.notify()
+            self._room.notify_all()
         self._thread.join()
 
     def _run(self) -> None:
@@ -124,15 +152,18 @@ class Writer:
                 left = None if due is None else due - time.monotonic()
                 if left is not None and left <= 0:
                     break
-                self._lock.wait(left)
+                self._idle = True
+                self._work.wait(left)
+                self._idle = False
             batch: list[Ticket] = []
             count = 0
             while self._queue and (not batch or count + len(self._queue[0].entries) <= MAX_BATCH):
                 ticket = self._queue.popleft()
                 batch.append(ticket)
                 count += len(ticket.entries)
-            self._waiting -= count
-            self._lock.notify_all()
+            full, self._waiting = self._waiting >= MAX_WAITING, self._waiting - count
+            if full:
+                self._room.notify_all()
             return batch, self._closing
 
     def _commit(self, batch: list[Ticket]) -> None:
@@ -147,7 +178,7 @@ class Writer:
         with self._lock:
             self._stopped = told
             left, self._queue, self._waiting = [*batch, *self._queue], deque(), 0
-            self._lock.notify_all()
+            self._room.notify_all()
         for ticket in left:
             if not ticket.done.is_set():
                 ticket.error = told

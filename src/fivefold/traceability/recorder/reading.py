@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 from datetime import UTC, datetime
@@ -224,8 +225,8 @@ class Reading:
     def _place(self, reference: str) -> tuple[int, Leaf]:
         wanted = reference.replace("-", "").lower()
         if len(reference) < _ID_LETTERS and reference.isascii() and reference.isdigit():
-            for index, entry in segments.some(self._disk, [int(reference)]):
-                return index, leaf_of(index, entry)
+            with contextlib.suppress(InputError):
+                return int(reference), leaf_of(int(reference), segments.entry(self._disk, int(reference)))
         elif re.fullmatch(f"[0-9a-f]{{{_ID_LETTERS}}}", wanted):
             for index, leaf in self._some([bytes.fromhex(wanted)]):
                 if leaf.id.hex() == wanted:
