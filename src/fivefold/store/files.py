@@ -47,3 +47,19 @@ def told(what: str, path: Path | None, remedy: str) -> Iterator[None]:
         yield
     except (sqlite3.Error, OSError) as error:
         raise StorageError("store.disk", f"{what} refused ({error}).", where=str(path or ""), remedy=remedy) from None
+
+
+@contextlib.contextmanager
+def whole(base: sqlite3.Connection) -> Iterator[None]:
+    """Do what is inside in one transaction, alone among all processes; it stands as a whole or not at all.
+
+    Raises:
+        sqlite3.Error: To be told by :func:`told`.
+    """
+    base.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        base.execute("ROLLBACK")
+        raise
+    base.execute("COMMIT")

@@ -49,14 +49,8 @@ class Index:
         Raises:
             StorageError: ``store.disk``.
         """
-        with self._told():
-            self._base.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._base.execute("ROLLBACK")
-                raise
-            self._base.execute("COMMIT")
+        with self._told(), files.whole(self._base):
+            yield
 
     def covered(self) -> tuple[int, bytes]:
         """Return how many entries are in it, and the root of the tree over them."""

@@ -43,14 +43,8 @@ class Witnessed:
         Raises:
             StorageError: ``store.disk``.
         """
-        with self._lock, self._told():
-            self._base.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._base.execute("ROLLBACK")
-                raise
-            self._base.execute("COMMIT")
+        with self._lock, self._told(), files.whole(self._base):
+            yield
 
     def latest(self, origin: str) -> tuple[int, bytes, bytes] | None:
         """Return size, root and cosigned checkpoint of a log; None if nothing of it was cosigned."""
