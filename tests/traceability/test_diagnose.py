@@ -218,6 +218,42 @@ def test_what_cannot_be_compared_is_said() -> None:
     assert diagnosed(lambda _: None, n=0).before == 0
 
 
+_COLUMNS: dict[str, Callable[[int, np.random.Generator], Any]] = {
+    "number": lambda n, rng: rng.normal(size=n) * 1e300,
+    "missing": lambda n, _: np.full(n, np.nan),
+    "infinite": lambda n, rng: np.where(rng.random(n) < 0.1, np.inf, rng.normal(size=n)),
+    "whole": lambda n, rng: rng.integers(2**62, 2**63 - 1, n),
+    "truth": lambda n, rng: rng.random(n) < 0.5,
+    "complex": lambda n, rng: rng.normal(size=n) + 1j,
+    "bytes": lambda n, rng: np.array([b"a", b"b"])[rng.integers(0, 2, n)],
+    "text": lambda n, rng: pd.Series(rng.choice(["a", None], n), dtype=object),
+    "mixed": lambda n, _: pd.Series(([1, "a", None, 2.5] * n)[:n], dtype=object),
+    "levels": lambda n, rng: pd.Series(pd.Categorical(rng.choice(["x", "y"], n), categories=["y", "x", "z"])),
+    "day": lambda n, rng: pd.Series(pd.to_datetime(rng.integers(10**9, 2 * 10**9, n), unit="s")),
+    "zone": lambda n, rng: pd.Series(pd.to_datetime(rng.integers(10**9, 2 * 10**9, n), unit="s", utc=True)),
+    "Int64": lambda n, rng: pd.Series(pd.array([None if r < 0.2 else int(9 * r) for r in rng.random(n)], "Int64")),
+    "boolean": lambda n, rng: pd.Series(pd.array([None if r < 0.2 else r < 0.6 for r in rng.random(n)], "boolean")),
+    "string": lambda n, rng: pd.Series(rng.choice(["é", "ü"], n), dtype="string"),
+}
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_was_recorded_can_be_diagnosed(seed: int) -> None:
+    """Columns of all types, answers of another type than before, words of all types: no error, no warning."""
+    rng = np.random.default_rng(seed)
+    names, rows = rng.choice(list(_COLUMNS), 4, replace=False), int(rng.choice([1, 3]))
+    disk, secrets = SimulatedDisk(), Secrets(bytes(32), People(None, "app"))
+    with Recorder(disk, "fivefold/app/record", signing.generate(), secrets, queued=True) as recorder:
+        for at in range(110):
+            with recorder.open(f"case {at}") as case:
+                case.input(pd.DataFrame({name: _COLUMNS[name](rows, rng) for name in names}))
+                kind = str(rng.choice(list(_COLUMNS))) if at == 109 else "number"
+                which = case.output({"answer": _COLUMNS[kind](rows, rng)}, stage=["x", 1, None, True][at % 4])
+    found = diagnose(Reading(disk, secrets), which)
+    assert found.before == 109
+    assert all(0 < one.chance <= 0.01 for one in found.stands_out if one.chance is not None)
+
+
 def test_images_are_compared_by_a_few_figures() -> None:
     """Pixels by themselves say little; brightness, spread and roughness do."""
     rng, (disk, secrets) = np.random.default_rng(0), (SimulatedDisk(), Secrets(bytes(32), People(None, "app")))

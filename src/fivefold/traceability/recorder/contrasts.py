@@ -196,6 +196,10 @@ def _split(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, n
         kinds = pd.api.types
         if kinds.is_datetime64_any_dtype(column):
             column = (column - pd.Timestamp(0, tz=getattr(column.dt, "tz", None))) / pd.Timedelta(1, "s")
+        if kinds.is_complex_dtype(column):
+            values = column.to_numpy()
+            numbers |= {f"{name}, real part": values.real, f"{name}, imaginary part": values.imag}
+            continue
         if kinds.is_numeric_dtype(column) and not kinds.is_bool_dtype(column):
             numbers[name] = column.to_numpy(dtype=np.float64, na_value=np.nan)
             gone = np.isnan(numbers[name])
