@@ -34,19 +34,15 @@ def root(leaves: Sequence[bytes]) -> bytes:
     """Return the root over leaf hashes; SHA-256 of nothing for no leaves. Time linear in their number."""
     if not leaves:
         return hashlib.sha256(b"").digest()
-    # One complete subtree for each bit of the count so far, largest first, as a binary counter.
-    stack: list[bytes] = []
-    for index, leaf in enumerate(leaves):
-        node = leaf
-        bits = index
-        while bits & 1:
-            node = node_hash(stack.pop(), node)
-            bits >>= 1
-        stack.append(node)
-    node = stack.pop()
-    while stack:
-        node = node_hash(stack.pop(), node)
-    return node
+    # Level by level; a node without a partner moves up as it is, which splits where RFC 6962 does.
+    level = list(leaves)
+    while len(level) > 1:
+        left = level.pop() if len(level) % 2 else b""
+        ends = iter(level)
+        level = [hashlib.sha256(b"\1" + one + other).digest() for one, other in zip(ends, ends, strict=True)]
+        if left:
+            level.append(left)
+    return level[0]
 
 
 def inclusion_proof(leaves: Sequence[bytes], index: int) -> list[bytes]:
