@@ -17,7 +17,7 @@ from fivefold.errors import InputError
 from fivefold.keys import signing
 from fivefold.log.simulated import SimulatedDisk
 from fivefold.store.people import People
-from fivefold.traceability.recorder import Reading, Recorder, open_recorder
+from fivefold.traceability.recorder import Reading, Recorder, diagnosing, open_recorder
 from fivefold.traceability.recorder.diagnosing import Diagnosis, diagnose
 from fivefold.traceability.recorder.secrets_ import Secrets
 
@@ -203,6 +203,15 @@ def test_a_row_in_a_batch_is_found() -> None:
     found = diagnosed(plant, rows=7)
     assert any("c2 = 99" in one.said for one in found.stands_out), found
     assert found.rows == 2100
+
+
+def test_no_more_rows_are_held_than_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The newest ones, and it is said."""
+    monkeypatch.setattr(diagnosing, "MOST_ROWS", 700)
+    found = diagnosed(_set("c2", 40.0), n=120, rows=7)
+    assert found.rows == 700
+    assert "inputs before the newest 700 rows" in found.untold
+    assert any("c2 = 40" in one.said for one in found.stands_out)
 
 
 def test_what_cannot_be_compared_is_said() -> None:

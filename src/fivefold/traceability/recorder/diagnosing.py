@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 FEWEST = 99
 """Decisions before from which on a chance of 1 in 100 can be seen."""
-MOST_ROWS = 10_000
-"""Most rows of earlier decisions that are held; the newest are kept."""
+MOST_ROWS = 3_000
+"""Most rows of earlier decisions whose inputs are held, the newest: each is compared with each, in 72 MB."""
 
 _ASKED = ("input", "output", "decision", "status")
 _CHANGES = ("model-change", "data-operation", "approval", "gap")
@@ -291,6 +291,7 @@ def _asked_and_answered(own: _Seen, seen: list[_Seen], notes: Notes) -> list[_Se
     for item in reversed(seen):
         made = table(item.decision)
         if rows + len(made) > MOST_ROWS:
+            notes.untold.append(f"inputs before the newest {rows:,} rows")
             break
         held.insert(0, item)
         inputs.insert(0, made)
