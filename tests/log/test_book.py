@@ -397,6 +397,9 @@ def test_some_entries_are_read_in_order_and_a_broken_one_is_named() -> None:
     with pytest.raises(TrustError) as broken:
         list(segments.some(disk, [2]))
     assert broken.value.code == "log.broken-segment"
+    with pytest.raises(TrustError) as broken:
+        segments.entry(disk, 0)
+    assert broken.value.code == "log.broken-segment", "it is there, and was altered"
 
 
 def test_a_signal_reaches_all_who_wait_and_those_who_come_later() -> None:

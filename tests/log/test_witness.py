@@ -81,6 +81,9 @@ def test_an_ml_dsa_key_signs_for_a_witness_alone_and_a_line_without_a_time_says_
     point = notes.sign(notes.Checkpoint(ORIGIN, 3, bytes(32)), log)
     timeless = cosignature.merge(point, cosignature.cosign(point, "w", own, 0))
     assert cosignature.verify(timeless, (own.public,), NOW) == ()
+    other = signing.generate()
+    old = cosignature.merge(point, cosignature.cosign(point, "w", other, 0))
+    assert [found.time for found in cosignature.verify(old, (other.public,), NOW)] == [0], "Ed25519 always says so"
     with pytest.raises(InputError, match="255"):
         cosignature.cosign(point, "w" * 256, own, NOW)
     both = cosignature.merge(timeless, cosignature.cosign(point, "w", signing.generate(), NOW))

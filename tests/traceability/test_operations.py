@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from tests.subject.apps import build
+from tests.traceability.test_labels import LABEL
 
 from fivefold.cli.main import run
 from fivefold.manifest.digests import data_digests
@@ -18,10 +19,6 @@ from fivefold.manifest.reader import read
 from fivefold.traceability.operations import recorded
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "fivefold"
-LABEL = {
-    "class": "internal", "personal": [], "basis": "contract", "purpose": ["credit"], "region": "EU",
-    "retain": "5y",
-}  # fmt: skip
 
 
 @pytest.fixture

@@ -130,6 +130,27 @@ def test_what_an_erased_person_said_leaves_the_index() -> None:
     assert [item.body for item in found.search(case="case of Jane")] == [None]
 
 
+def test_where_the_hashes_are_damaged_everything_is_read() -> None:
+    """The index cannot say what it covers then: nothing is passed over, before it was begun and after."""
+    for begun in (False, True):
+        parts, rng = Parts(), np.random.default_rng(4)
+        parts.record(rng, 30)
+        if begun:
+            assert parts.both(case="case 3")[0]
+        parts.disk.truncate("hashes-0", 32 * 20)
+        for wanted in WANTED:
+            one, other = parts.both(**wanted)
+            assert one == other
+
+
+def test_erasing_begins_no_index() -> None:
+    """Where nobody searched, there is nothing to forget, and an erasure does not wait for an index to be made."""
+    parts = Parts()
+    parts.record(np.random.default_rng(5), 10)
+    Reading(parts.disk, parts.secrets, index=lambda: parts.index).catch_up()
+    assert parts.index.covered() == (0, b"")
+
+
 def test_a_thief_of_the_index_reads_nothing(tmp_path: Path) -> None:
     """No name, case, model, word or value stands in it."""
     manifest = build(tmp_path / "app")

@@ -33,7 +33,7 @@ def diagnose(
 
     place, application, _ = place_of(where)
     reading = provided("record.read")(place, application, catching_up())
-    which = reading.get(which).id  # the index catches up before
+    reading.trace(which)  # here, so that an index which has to catch up shows how far it is
     with console(error=True).status("Reading the record"):
         found = provided("record.diagnose")(reading, which, most)
     say(json=json, value=_value(found), lines=_lines(found))

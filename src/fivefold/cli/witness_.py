@@ -78,11 +78,13 @@ def cosign(
     say(json=json, value={"size": size, "witnessed": said}, lines=lines)
 
 
-def witness(  # noqa: PLR0917  the options of a command
+def witness(
     log: Annotated[
         list[str],
         typer.Option(help="Key of a record to follow: a line of `record vkey`, or a file of them.", metavar="VKEY"),
     ],
+    word: Annotated[str, typer.Argument(help="serve, which may be left out.", metavar="[serve]")] = "serve",
+    *,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0: any free one.", min=0, max=65535)] = 7866,
     name: Annotated[str, typer.Option(help="What to sign as, without spaces (default: from the key).")] = "",
@@ -92,7 +94,6 @@ def witness(  # noqa: PLR0917  the options of a command
     memory: Annotated[
         Path | None, typer.Option(help="File of what was cosigned (default: beside your keys).", metavar="FILE")
     ] = None,
-    word: Annotated[str, typer.Argument(help="serve, which may be left out.", metavar="[serve]")] = "serve",
 ) -> None:
     """Be a witness until interrupted: cosign a record's checkpoints while each continues the one before.
 

@@ -103,8 +103,8 @@ def verify(checkpoint: bytes, keys: tuple[PublicKey, ...], now: int) -> tuple[Co
                 key.verify(line.signature[_TIME.size :], _message(key.algorithm, line.name, parsed.text, time))
             except (TrustError, InputError):
                 raise _bad(line.name) from None
-            if not time:  # no statement that this is the newest (ML-DSA-44 alone allows it), which is all we ask for
-                continue
+            if not time and key.algorithm == "ml-dsa-44":
+                continue  # then it does not say that this is the newest checkpoint, which is all we ask for
             if time > now + SKEW:
                 raise TrustError("log.bad-cosignature", f"the cosignature by {line.name} is of the future.")
             if key.id not in found or found[key.id].time < time:

@@ -94,8 +94,8 @@ def entry(disk: Disk, index: int) -> bytes:
     """Return one entry.
 
     Raises:
-        InputError: ``log.index`` if it does not exist, or cannot be read.
-        TrustError: ``log.missing-segment``.
+        InputError: ``log.index`` if it does not exist.
+        TrustError: ``log.broken-segment`` if it cannot be read though later ones stand there; ``log.missing-segment``.
     """
     every = listed(disk)
     place = bisect_right([segment.first for segment in every], index) - 1
@@ -103,9 +103,11 @@ def entry(disk: Disk, index: int) -> bytes:
     if place >= 0:
         name = every[place].name
         found = frames.nth(disk.read(name, 0, disk.size(name)), every[place].first, index)
-    if found is None or (place + 1 < len(every) and index >= every[place + 1].first):
-        raise InputError("log.index", f"there is no entry {index}.")
-    return found
+    if found is not None:
+        return found
+    if 0 <= place < len(every) - 1:
+        raise _broken(index, every[place])
+    raise InputError("log.index", f"there is no entry {index}.")
 
 
 def _broken(position: int, segment: Segment) -> TrustError:

@@ -94,8 +94,7 @@ def _npz(path: Path) -> Iterator[list[str]]:
     yield list(names)
     held = [array(path, item).tolist() for item in stored if item.name in names]
     for place in range(shown.shape[0]):
-        row = [values[place] for values in held]
-        yield ["" if cell is None or cell != cell else str(cell) for cell in row]  # noqa: PLR0124  NaN
+        yield [_text(values[place]) for values in held]
 
 
 def cells(path: Path) -> Iterator[list[str]]:
@@ -154,10 +153,15 @@ def _arrow(path: Path) -> Iterator[list[str]]:
         yield list(table.schema.names)
         for batch in table.to_batches():
             rows = zip(*(column.to_pylist() for column in batch.columns), strict=True)
-            yield from (["" if cell is None or cell != cell else str(cell) for cell in row] for row in rows)  # noqa: PLR0124
+            yield from ([_text(cell) for cell in row] for row in rows)
     except (OSError, ValueError) as error:
         message = f"{path.name} cannot be read as {kind} ({error})."
         raise InputError("init.data", message, remedy="Check the file.") from None
+
+
+def _text(cell: Any) -> str:
+    """Return a cell as text, the empty one where it is missing."""
+    return "" if cell is None or cell != cell else str(cell)  # noqa: PLR0124  NaN is not itself
 
 
 def _no_engine(path: Path) -> InputError:

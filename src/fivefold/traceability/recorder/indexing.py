@@ -5,6 +5,7 @@ A tag is a keyed hash of a case, a person, a model, or of a word and its value: 
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from fivefold.errors import FivefoldError, StorageError, TrustError
@@ -61,13 +62,23 @@ class Indexed:
     def find(self, tags: list[bytes], since: int | None = None, until: int | None = None) -> list[int] | None:
         """Return the positions that bear all tags, in order; None if the index cannot be had: then read everything."""
         try:
-            self.catch_up()
-            return self._index.find(tags, since, until)
+            return self._index.find(tags, since, until) if self.catch_up() else None
         except StorageError:
             return None
 
-    def catch_up(self) -> None:
+    def begun(self) -> bool:
+        """Return whether anything is in the index.
+
+        Raises:
+            StorageError: ``store.disk``.
+        """
+        return self._index.covered()[0] > 0
+
+    def catch_up(self) -> bool:
         """Take in what was recorded since; an index of other entries than these is made anew.
+
+        Returns:
+            False where entries stand in the log whose hashes do not: it is not known then what the index covers.
 
         Raises:
             StorageError: ``store.disk``.
@@ -81,9 +92,11 @@ class Indexed:
         end = self._disk.size(tiles.file_of(0)) // HASH_BYTES
         for segment, entries in segments.walk(self._disk, size):
             if segment.first + len(entries) > size:
-                self._take(segment.first, entries)
+                if not self._take(segment.first, entries):
+                    return False
                 if self._tell is not None:
                     self._tell(min(1.0, (segment.first + len(entries)) / max(end, 1)))
+        return True
 
     def _same(self, size: int, root: bytes) -> bool:
         try:
@@ -91,25 +104,28 @@ class Indexed:
         except FivefoldError:
             return False
 
-    def _take(self, first: int, entries: list[bytes]) -> None:
+    def _take(self, first: int, entries: list[bytes]) -> bool:
+        """Take in the entries of a segment; return whether they are in the index then."""
         with self._index.alone():
             size, _ = self._index.covered()
             new = list(enumerate(entries, first))[max(0, size - first) :]
             if not new:
-                return
+                return True
             end = new[-1][0] + 1
             try:
                 root = tiles.root(self._disk, end)
-            except FivefoldError:  # the writer hashes after it wrote: these few are taken in next time
-                return
+            except FivefoldError:  # the writer hashes after it wrote, or the hashes were damaged
+                return False
             leaves = [(position, leaf_of(position, entry)) for position, entry in new]
             bodies = {position: self._body(leaf) for position, leaf in leaves}
             tags = [tag for position, leaf in leaves for tag in self._tags(position, leaf, bodies[position])]
             self._index.add(tags, [(leaf.at, position) for position, leaf in leaves], end, root)
             for position, leaf in leaves:
                 body = bodies[position]
-                if leaf.kind == "erasure" and body is not None and isinstance(body.fields.get("person"), str):
-                    self._index.forget_inner(bytes.fromhex(body.fields["person"]))
+                if leaf.kind == "erasure" and body is not None:
+                    with contextlib.suppress(ValueError, TypeError):
+                        self._index.forget_inner(bytes.fromhex(body.fields.get("person", "")))
+        return True
 
     def _body(self, leaf: Leaf) -> Body | None:
         """Return what is inside, as far as it can be read."""

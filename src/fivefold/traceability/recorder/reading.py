@@ -142,10 +142,14 @@ class Reading:
             yield index, leaf_of(index, entry)
 
     def catch_up(self) -> None:
-        """Take into the index what was recorded since, and out of it what erased people said; nothing without one."""
+        """Take into the index what was recorded since, and out of it what erased people said; none is begun for that.
+
+        Raises:
+            StorageError: ``store.disk``.
+        """
         indexed = self._indexed()
-        if indexed is not None:
-            indexed.find([])
+        if indexed is not None and indexed.begun():
+            indexed.catch_up()
 
     def _indexed(self) -> Indexed | None:
         if self._index is None or self._disk.size(tiles.file_of(0)) <= _SMALL * HASH_BYTES:

@@ -140,7 +140,7 @@ def untied(before: np.ndarray, asked: np.ndarray) -> Untied:
     expected = scores[2][found.row] - left[1][found.row] / np.sqrt(np.diag(lens))
     with np.errstate(all="ignore"):
         usual = [
-            np.quantile(order, _below(one)) if len(order) else np.nan
+            np.quantile(order, float(ndtr(one))) if len(order) else np.nan
             for order, one in zip(orders, expected, strict=True)
         ]
     return Untied(found, np.asarray(usual))
@@ -154,10 +154,6 @@ def _scores(part: np.ndarray, orders: list[np.ndarray]) -> np.ndarray:
         share = ((low + high) / 2 + 0.625) / (len(order) + 1.25)
         made[:, at] = np.where(np.isnan(part[:, at]), 0.0, ndtri(share))
     return made
-
-
-def _below(score: float) -> float:
-    return float(ndtr(score))
 
 
 def _place(order: np.ndarray, values: np.ndarray, side: Literal["left", "right"]) -> np.ndarray:
