@@ -13,6 +13,7 @@ from tests.subject.apps import build
 
 from fivefold.log.audit import audit
 from fivefold.log.disk import Folder
+from fivefold.keys.store import own_keys
 from fivefold.traceability.recorder import open_reading, open_recorder
 from fivefold.traceability.recorder.opening import log_signer
 
@@ -87,3 +88,30 @@ def test_a_person_who_comes_again_after_that_has_a_new_key(tmp_path: Path) -> No
     reading = open_reading(place, "app")
     assert [item.body is None for item in reading.search(person="Old")] == [True, False]
     assert reading.audit((log_signer().public,)).faults == ()
+
+
+def test_a_store_of_keys_put_back_from_a_copy_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The person can be read again, and the audit says so; erased once more, it holds."""
+    import shutil
+
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    place = tmp_path / "record"
+    with open_recorder(place, "app") as recorder:
+        for person in ("Jane", "John"):
+            with recorder.open("loan", subject=person) as case:
+                case.status(seen=True)
+    (store,) = (tmp_path / "config").rglob("*.people.sqlite")
+    shutil.copy(store, tmp_path / "copy")
+    keys = tuple(key.signer.public for key in own_keys())
+    with open_recorder(place, "app") as recorder:
+        recorder.erase("Jane")
+    assert open_reading(place, "app").audit(keys).faults == ()
+    for path in store.parent.glob(f"{store.name}*"):
+        path.unlink()
+    shutil.copy(tmp_path / "copy", store)
+    assert [fault.code for fault in open_reading(place, "app").audit(keys).faults] == ["recorder.back"]
+    with open_recorder(place, "app") as recorder:
+        recorder.erase("Jane")
+        with recorder.open("loan", subject="Jane") as case:
+            case.status(seen="with a new key, after she came back herself")
+    assert open_reading(place, "app").audit(keys).faults == ()

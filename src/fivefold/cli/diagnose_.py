@@ -9,7 +9,7 @@ import typer
 
 from fivefold.cli._io import Json, console
 from fivefold.cli._text import say
-from fivefold.cli.record_ import catching_up, place_of, stamp
+from fivefold.cli.record_ import catching_up, home_of, stamp
 
 _ABOUT = {"words": "said with it"}
 
@@ -31,8 +31,8 @@ def diagnose(
     """
     from fivefold.contract.registry import provided
 
-    place, application, _ = place_of(where)
-    reading = provided("record.read")(place, application, catching_up())
+    home = home_of(where)
+    reading = home.reading(catching_up())
     reading.trace(which)  # here, so that an index which has to catch up shows how far it is
     with console(error=True).status("Reading the record"):
         found = provided("record.diagnose")(reading, which, most)

@@ -72,6 +72,7 @@ COMMANDS: dict[str, Command] = {
     "record tiles": Command("tiles_:tiles", "Write the log as static files that anybody can verify.", _RECORD),
     "record serve": Command("serve_:serve", "Take records over HTTP, from programs in other languages.", _RECORD),
     "record erase": Command("record_:erase", "Destroy a person's keys; proofs go on to hold.", _RECORD),
+    "record archive": Command("archive_:archive", "Put what is sealed into object storage.", _RECORD),
     "record retention": Command("retention_:retention", "Forget people whose term is over.", _RECORD),
     "record export": Command("record_:export", "Write records as CloudEvents, OTLP, W3C PROV or XES.", _RECORD),
 }

@@ -139,9 +139,9 @@ def fsck(
             )
         )
     keys = trust_file.holders(known, "log", store.utc_now())
-    folder, application, options = place_of(where)
-    asked = witness or str(options.get("witness", ""))
-    words = Words.of(folder, application, asked, known)
+    home = home_of(where)
+    asked = witness or str(home.options.get("witness", ""))
+    words = Words.of(home.folder, home.application, asked, known)
     found = _reading(where).audit(keys, (*kept_files, *words.checkpoints))
     found = replace(found, faults=(*found.faults, *words.faults))
     lines = [f"{found.size:,} records, {found.covered:,} of them under the checkpoint.", *words.lines]
@@ -161,8 +161,7 @@ def checkpoint(where: _Where = Path()) -> None:
     """
     from fivefold.log.book import CHECKPOINT
 
-    place, _, _ = place_of(where)
-    sys.stdout.write(_file(place / CHECKPOINT).decode())
+    sys.stdout.write(_file(home_of(where).folder / CHECKPOINT).decode())
 
 
 def erase(
@@ -175,12 +174,10 @@ def erase(
 
     Example: [bold]fivefold record erase "Jane Doe" --in my-app[/bold]
     """
-    from fivefold.contract.registry import provided
-
-    place, application, _ = place_of(where)
-    with provided("record.write")(place, application) as recorder:
+    home = home_of(where)
+    with home.writing() as recorder:
         count = recorder.erase(person)
-    _reading(where).catch_up()
+    home.reading(catching_up()).catch_up()
     line = f"{count} key{'' if count == 1 else 's'} destroyed; the erasure is recorded."
     say(json=json, value={"keys": count}, lines=[line])
 
@@ -206,11 +203,12 @@ def export(
     from fivefold.contract.codec import canonical
     from fivefold.errors import InputError
 
-    _, application, _ = place_of(where)
+    home = home_of(where)
+    application = home.application
     if format_ not in _FORMATS:
         remedy = f"Write {', '.join(_FORMATS[:-1])} or {_FORMATS[-1]}."
         raise InputError("record.format", f"{format_[:40]!r} is no format.", remedy=remedy)
-    found = _reading(where).search(case=case, kind=kind)
+    found = home.reading(catching_up()).search(case=case, kind=kind)
     if format_ == "xes":
         sys.stdout.writelines(f"{line}\n" for line in _cases.xes(found, application, stamp))
         return
@@ -223,25 +221,20 @@ def export(
         sys.stdout.write(canonical(document).decode() + "\n")
 
 
-def place_of(where: Path) -> tuple[Path, str, dict[str, Any]]:
-    """Return the record's folder, the application's id and the control's options.
+def home_of(where: Path) -> Any:
+    """Return where the record of an application lies.
 
     Raises:
-        InputError: ``recorder.place``.
+        InputError: ``recorder.place``, ``site.secret``.
     """
     from fivefold.contract.registry import provided
     from fivefold.manifest.reader import read
 
-    manifest = read(where)
-    place, options = provided("record.place")(manifest)
-    return place, manifest.application.id, options
+    return provided("record.home")(read(where))
 
 
 def _reading(where: Path) -> Any:
-    from fivefold.contract.registry import provided
-
-    place, application, _ = place_of(where)
-    return provided("record.read")(place, application, catching_up())
+    return home_of(where).reading(catching_up())
 
 
 def catching_up() -> Callable[[float], None]:

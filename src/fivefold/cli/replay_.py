@@ -11,7 +11,7 @@ import typer
 
 from fivefold.cli._io import EXIT_DONE, EXIT_FAILED, Json, console
 from fivefold.cli._text import say
-from fivefold.cli.record_ import catching_up, moment, place_of
+from fivefold.cli.record_ import catching_up, home_of, moment
 
 if TYPE_CHECKING:
     from fivefold.assess.replay import Again
@@ -44,8 +44,8 @@ def replay(  # noqa: PLR0917  the options of a command
     from fivefold.errors import InputError
     from fivefold.manifest.reader import read
 
-    place, application, _ = place_of(where)
-    reading = provided("record.read")(place, application, catching_up())
+    home = home_of(where)
+    reading = home.reading(catching_up())
     bounds = {"since": moment(since, 0), "until": moment(until, 1 << 63)}
     found = reading.trace(which) if which else reading.search(case=case, **bounds)
     chosen = list(islice(_fitting(provided("record.decisions")(found), reading.get(which).id if which else ""), most))

@@ -10,7 +10,7 @@ import typer
 
 from fivefold.cli._io import Json  # noqa: TC001  typer reads it
 from fivefold.cli._text import say
-from fivefold.cli.record_ import place_of
+from fivefold.cli.record_ import home_of
 
 _DAYS = {"d": 1, "w": 7, "m": 31, "y": 366}
 _DAY = 86_400 * 1_000_000_000
@@ -32,20 +32,19 @@ def retention(
 
     Example: [bold]fivefold record retention --term 2y --apply --in my-app[/bold]
     """
-    from fivefold.contract.registry import provided
     from fivefold.errors import InputError
 
     if word not in ("", "apply"):
         raise InputError("recorder.retention", f"{word[:40]!r} is not known here.", remedy="Write apply, or leave it.")
     apply = apply or word == "apply"
-    place, application, options = place_of(where)
-    wanted = term or str(options.get("retain", ""))
-    people = provided("record.read")(place, application).silent_since(time.time_ns() - _DAY * _days(wanted))
+    home = home_of(where)
+    wanted = term or str(home.options.get("retain", ""))
+    people = home.reading().silent_since(time.time_ns() - _DAY * _days(wanted))
     done = 0
     if apply and people:
-        with provided("record.write")(place, application) as recorder:
+        with home.writing() as recorder:
             done = recorder.expire(people, wanted)
-        provided("record.read")(place, application).catch_up()
+        home.reading().catch_up()
     count = f"{len(people):,} {'person' if len(people) == 1 else 'people'}"
     line = f"{count} about whom nothing was recorded for {wanted}: "
     line += (

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from fivefold.cli._text import announcing
-from fivefold.cli.record_ import place_of
+from fivefold.cli.record_ import home_of
 
 _SHORTEST = 32
 _MOST = 1 << 16
@@ -35,18 +35,17 @@ def serve(
     """
     from fivefold.contract.registry import provided
     from fivefold.keys import store
-    from fivefold.log.disk import Folder
 
-    place, application, _ = place_of(where)
-    stem = hashlib.sha256(application.encode()).hexdigest()[:32]
+    home = home_of(where)
+    stem = hashlib.sha256(home.application.encode()).hexdigest()[:32]
     file = tokens or store.keys_folder() / "applications" / f"{stem}.tokens"
     known = _tokens(file)
     ready = announcing(
         host,
-        lambda at: [f"Recorder of {application} at {at} (its interface: /openapi.json).", f"Tokens: {file}"],
+        lambda at: [f"Recorder of {home.application} at {at} (its interface: /openapi.json).", f"Tokens: {file}"],
     )
-    with provided("record.write")(place, application) as recorder, contextlib.suppress(KeyboardInterrupt):
-        service = provided("record.service")(recorder, Folder(place), known)
+    with home.writing() as recorder, contextlib.suppress(KeyboardInterrupt):
+        service = provided("record.service")(recorder, home.disk(), known)
         provided("record.serve")(service, host, port, ready)
 
 

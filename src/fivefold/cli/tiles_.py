@@ -12,7 +12,7 @@ import typer
 
 from fivefold.cli._io import EXIT_DONE, EXIT_FAILED, Json
 from fivefold.cli._text import say
-from fivefold.cli.record_ import place_of, plain
+from fivefold.cli.record_ import home_of, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,6 +32,9 @@ def tiles(
     ] = Path(),
     *,
     cosigned: Annotated[bool, typer.Option("--cosigned", help="Only what a witness vouches for.")] = False,
+    upload: Annotated[
+        bool, typer.Option("--upload", help="Then copy what is new below tiles/ of site.yaml's record.archive.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Write the log as static files (C2SP tlog-tiles) for any web server; run again, it adds what is new.
@@ -39,23 +42,29 @@ def tiles(
     The files show each record's id, kind, time and length, and which records belong to the same case and person
     (not whose); what was recorded stays sealed.
 
-    Example: [bold]fivefold record tiles /srv/www/my-app --in my-app[/bold]
+    Examples: [bold]fivefold record tiles /srv/www/my-app --in my-app[/bold],
+    [bold]fivefold record tiles published --upload --in my-app[/bold]
     """
     from fivefold.keys import store
     from fivefold.keys import trust as trust_file
-    from fivefold.log.disk import Folder
     from fivefold.log.publishing import publish
 
-    place, _, _ = place_of(where)
+    home = home_of(where)
     own = tuple(key.signer.public for key in store.own_keys() if key.note.role == "log")
     trusted = trust_file.holders(trust_file.read(store.read_trust()), "log", store.utc_now())
-    done = publish(Folder(place), folder, (*own, *trusted), cosigned=cosigned)
+    done = publish(home.disk(), folder, (*own, *trusted), cosigned=cosigned)
     lines = [
         f"{done.size:,} records of {done.origin} are published, {done.size - done.before:,} of them new.",
         f"{done.written:,} files written.",
         "Hand out the key, and anybody verifies it: fivefold record vkey; fivefold record fsck PLACE --vkey KEY.",
     ]
-    say(json=json, value=asdict(done), lines=lines)
+    uploaded = 0
+    if upload:
+        from fivefold.log.mirror import mirror
+
+        uploaded = mirror(folder, home.shelf(), "tiles")
+        lines.insert(2, f"{uploaded:,} files uploaded to {home.archive.url}/tiles.")
+    say(json=json, value={**asdict(done), "uploaded": uploaded}, lines=lines)
 
 
 def audit(

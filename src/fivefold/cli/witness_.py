@@ -11,7 +11,7 @@ import typer
 
 from fivefold.cli._io import Json  # noqa: TC001  typer reads it
 from fivefold.cli._text import announcing, say
-from fivefold.cli.record_ import place_of
+from fivefold.cli.record_ import home_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,10 +32,9 @@ def vkey(where: _Where = Path(), *, json: Json = False) -> None:
     from fivefold.keys import trust as trust_file
     from fivefold.log import checkpoint, note
     from fivefold.log.book import CHECKPOINT, MAX_CHECKPOINT
-    from fivefold.log.disk import Folder
 
-    place, _, _ = place_of(where)
-    data = _needed(Folder(place).read(CHECKPOINT, 0, MAX_CHECKPOINT))
+    home = home_of(where)
+    data = _needed(home.disk().read(CHECKPOINT, 0, MAX_CHECKPOINT))
     own = tuple(key.signer.public for key in store.own_keys() if key.note.role == "log")
     trusted = trust_file.holders(trust_file.read(store.read_trust()), "log", store.utc_now())
     point, key = checkpoint.verify(data, (*own, *trusted))
@@ -64,15 +63,14 @@ def cosign(
     from fivefold.keys import trust as trust_file
     from fivefold.log import checkpoint
     from fivefold.log.cosigning import obtain
-    from fivefold.log.disk import Folder
 
-    place, _, options = place_of(where)
-    url = witness or str(options.get("witness", ""))
+    home = home_of(where)
+    url = witness or str(home.options.get("witness", ""))
     if not url:
         raise InputError("witness.url", "no witness is named.", remedy="Give --witness URL, or controls.T4.witness.")
     known = trust_file.read(store.read_trust())
     keys = trust_file.holders(known, "witness", store.utc_now())
-    data, found = obtain(Folder(place), provided("record.witness.sender")(url), keys, int(time.time()))
+    data, found = obtain(home.disk(), provided("record.witness.sender")(url), keys, int(time.time()))
     size, said = checkpoint.parse(data).size, [told(one, known) for one in found]
     lines = [f"{one['name']} vouches for the first {size:,} records as of {one['at']}." for one in said]
     say(json=json, value={"size": size, "witnessed": said}, lines=lines)
@@ -94,6 +92,10 @@ def witness(
     memory: Annotated[
         Path | None, typer.Option(help="File of what was cosigned (default: beside your keys).", metavar="FILE")
     ] = None,
+    database: Annotated[
+        Path | None,
+        typer.Option(help="File with the address of a PostgreSQL database to keep it in instead.", metavar="FILE"),
+    ] = None,
 ) -> None:
     """Be a witness until interrupted: cosign a record's checkpoints while each continues the one before.
 
@@ -106,6 +108,7 @@ def witness(
     from fivefold.keys import store
     from fivefold.log import cosignature
     from fivefold.log.witness import Witness
+    from fivefold.store.server import Database
     from fivefold.store.witnessed import Witnessed
 
     if word != "serve":
@@ -113,7 +116,9 @@ def witness(
     logs, key = _logs(log), _key(algorithm)
     called = name or f"fivefold-witness/{key.signer.public.short}"
     cosignature.vkey(called, key.signer.public)  # refuses keys that cannot cosign
-    place = memory or store.config_folder() / "witness" / "witnessed.sqlite"
+    place: Path | Database = memory or store.config_folder() / "witness" / "witnessed.sqlite"
+    if database is not None:
+        place = Database(_read(database).strip())
     ready = announcing(
         host,
         lambda at: [

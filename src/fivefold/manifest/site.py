@@ -3,6 +3,7 @@
 ```yaml
 endpoint: {token: {file: secrets/token}, hosts: [models.example.org], ca: ca.pem, rate: 20, calls: 2000, seconds: 10}
 command: {seconds: 60, memory: 512, calls: 100}
+record: {people: {file: secrets/database}, archive: {url: https://s3.example.org/bucket, access: {…}, secret: {…}}}
 ```
 """
 
@@ -37,6 +38,19 @@ COMMAND_MB = 4096.0
 """Most memory of a command and what it starts."""
 
 _MAX_TOKEN = 16 << 10
+
+
+def _secret(what: str) -> Field:
+    return Field(
+        "section",
+        f"{what}: where it stands, never itself.",
+        fields={
+            "file": Field("text", "File that holds it, relative to this folder or absolute."),
+            "env": Field("text", "Environment variable that holds it."),
+        },
+    )
+
+
 _SHAPE = Field(
     "section",
     "What holds on this machine.",
@@ -45,14 +59,7 @@ _SHAPE = Field(
             "section",
             "The endpoint.",
             fields={
-                "token": Field(
-                    "section",
-                    "Bearer token: where it stands, never the token itself.",
-                    fields={
-                        "file": Field("text", "File that holds it, relative to this folder or absolute."),
-                        "env": Field("text", "Environment variable that holds it."),
-                    },
-                ),
+                "token": _secret("Bearer token"),
                 "hosts": Field("labels", "Hosts that may be spoken to."),
                 "ca": Field("text", "PEM file of the authorities that may vouch for the endpoint, instead of all."),
                 "rate": Field("number", "Most calls a second.", low=0.001),
@@ -68,6 +75,24 @@ _SHAPE = Field(
                 "seconds": Field("number", "Longest that one run may take.", low=0.1, high=COMMAND_SECONDS),
                 "memory": Field("number", "Most megabytes.", low=16, high=COMMAND_MB),
                 "calls": Field("integer", "Most runs of it.", low=20),
+            },
+        ),
+        "record": Field(
+            "section",
+            "The record.",
+            fields={
+                "people": _secret("Address of the PostgreSQL database that holds people's keys"),
+                "archive": Field(
+                    "section",
+                    "Object storage for what is sealed.",
+                    fields={
+                        "url": Field("text", "https://host/bucket/prefix.", required=True),
+                        "access": _secret("Name of the key"),
+                        "secret": _secret("The key"),
+                        "region": Field("text", "Region that signatures name."),
+                        "ca": Field("text", "PEM file of the authorities that may vouch for it, instead of all."),
+                    },
+                ),
             },
         ),
     },
@@ -96,6 +121,29 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     waiting: float = WAITING
     command_seconds: float = COMMAND_SECONDS
     command_mb: float = COMMAND_MB
+
+
+class RecordSite(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where the parts of a record lie that are not in its folder; empty: they are.
+
+    Attributes:
+        people: Address of the database of people's keys. It is written nowhere.
+        archive: Address of the object storage.
+        access: Name of its key.
+        secret: Its key. It is written nowhere.
+        region: Region that signatures name.
+        ca: File of the only authorities that may vouch for it.
+    """
+
+    people: str = ""
+    archive: str = ""
+    access: str = ""
+    secret: str = ""
+    region: str = "us-east-1"
+    ca: str = ""
+
+    def __repr__(self) -> str:
+        return f"RecordSite(archive={self.archive!r})"
 
 
 def read(manifest: Manifest) -> Site:
@@ -127,13 +175,46 @@ def read(manifest: Manifest) -> Site:
     )
 
 
+def record(manifest: Manifest) -> RecordSite:
+    """Read what ``site.yaml`` says of the record.
+
+    Raises:
+        InputError: ``site.unreadable``; ``site.secret`` for one that is not there.
+        ProblemsError: All faults of shape at once.
+    """
+    file = manifest.root / FILE
+    told = _document(file).get("record", {}) if file.exists() else {}
+    archive = told.get("archive", {})
+    people, access, secret = (
+        _given(manifest.root, named, file, "site.secret") if named is not None else ""
+        for named in (told.get("people"), archive.get("access"), archive.get("secret"))
+    )
+    if archive and not (access and secret):
+        raise InputError(
+            "site.secret", "record.archive needs access and secret.", where=str(file), remedy="Name where they stand."
+        )
+    return RecordSite(
+        people=people,
+        archive=archive.get("url", ""),
+        access=access,
+        secret=secret,
+        region=archive.get("region", "us-east-1"),
+        ca=str(_place(manifest.root, archive["ca"])) if "ca" in archive else "",
+    )
+
+
 def secrets(manifest: Manifest) -> tuple[Path, ...]:
     """Return the files of this machine that no model may read; none is opened but ``site.yaml``."""
     file = manifest.root / FILE
     if not file.exists():
         return ()
-    named = _document(file).get("endpoint", {}).get("token", {}).get("file")
-    return (file, _place(manifest.root, named)) if named else (file,)
+    told = _document(file)
+    archive = told.get("record", {}).get("archive", {})
+    every = (
+        told.get("endpoint", {}).get("token"), told.get("record", {}).get("people"), archive.get("access"),
+        archive.get("secret"),
+    )  # fmt: skip
+    return (file, *(_place(manifest.root, named["file"]) for named in every if named and "file" in named))
 
 
 def _document(file: Path) -> dict[str, Any]:
@@ -179,18 +260,7 @@ def _calls(declared: int, lower: int, file: Path) -> int:
 def _token(manifest: Manifest, named: dict[str, str], file: Path) -> str:
     if not named or not (manifest.model and manifest.model.endpoint):
         return ""
-    if len(named) != 1:
-        raise InputError("site.token", "both file and env are given.", where=str(file), remedy="Keep one of them.")
-    if "env" in named:
-        found = os.environ.get(named["env"], "")
-        lacking = f"the environment variable {named['env'][:80]} is not set."
-    else:
-        found = _text(_place(manifest.root, named["file"]), "site.token", file, _MAX_TOKEN)
-        lacking = "the file of the token is empty."
-    token = found.strip()
-    if not token or not token.isascii() or not token.isprintable() or " " in token:
-        message = lacking if not token else "the token holds blanks or odd characters."
-        raise InputError("site.token", message, where=str(file), remedy="Put the bare token there.")
+    token = _given(manifest.root, named, file, "site.token")
     parts = address.parse(manifest.model.endpoint)
     if not parts.tls and not parts.own:
         raise InputError(
@@ -216,3 +286,20 @@ def _text(path: Path, code: str, file: Path, most: int) -> str:
         why = getattr(error, "strerror", None) or "it is no text"
         raise InputError(code, f"{path.name} cannot be read ({why}).", where=str(file)) from None
     raise InputError(code, f"{path.name} is too large.", where=str(file))
+
+
+def _given(root: Path, named: dict[str, str], file: Path, code: str) -> str:
+    """Return a secret from where it stands: one line without blanks or odd characters."""
+    if len(named) != 1:
+        raise InputError(code, "one of file and env must be given.", where=str(file), remedy="Keep one of them.")
+    if "env" in named:
+        found = os.environ.get(named["env"], "")
+        lacking = f"the environment variable {named['env'][:80]} is not set."
+    else:
+        found = _text(_place(root, named["file"]), code, file, _MAX_TOKEN)
+        lacking = f"the file {named['file'][:80]} is empty."
+    secret = found.strip()
+    if not secret or not secret.isascii() or not secret.isprintable() or " " in secret:
+        message = lacking if not secret else "what is there holds blanks or odd characters."
+        raise InputError(code, message, where=str(file), remedy="Put the bare text there, on one line.")
+    return secret

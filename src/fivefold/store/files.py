@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fivefold.errors import StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 
@@ -63,3 +63,38 @@ def whole(base: sqlite3.Connection) -> Iterator[None]:
         base.execute("ROLLBACK")
         raise
     base.execute("COMMIT")
+
+
+class File:
+    """A file of SQLite as :class:`fivefold.store.base.Base`; deleted bytes are overwritten (secure_delete)."""
+
+    def __init__(self, path: Path | None, schema: str, what: str, remedy: str) -> None:
+        self._about = (what, path, remedy)
+        with told(*self._about):
+            self._base = opened(path, schema, secure_delete=True)
+
+    def ask(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Return the rows that a question finds."""
+        with told(*self._about):
+            return self._base.execute(statement, values).fetchall()
+
+    def change(self, statement: str, values: Sequence[Any] = ()) -> int:
+        """Return how many rows a change touched."""
+        with told(*self._about):
+            return self._base.execute(statement, values).rowcount
+
+    @contextlib.contextmanager
+    def whole(self) -> Iterator[None]:
+        """Do what is inside in one transaction, alone among all processes."""
+        with told(*self._about), whole(self._base):
+            yield
+
+    def scrub(self, table: str) -> None:  # noqa: ARG002  the journal is of the whole file
+        """Empty the journal, which holds what was there before."""
+        with told(*self._about):
+            self._base.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def close(self) -> None:
+        """Close the file."""
+        with told(*self._about):
+            self._base.close()

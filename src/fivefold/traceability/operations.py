@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from fivefold.errors import FivefoldError
 from fivefold.traceability.recorder.nouns import new_id
-from fivefold.traceability.recorder.opening import open_recorder, place
+from fivefold.traceability.recorder.opening import home
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,8 +84,7 @@ def _said(manifest: Manifest, what: str, name: str, more: dict[str, str]) -> dic
 
 
 def _write(manifest: Manifest, case: str, every: list[dict[str, Any]]) -> None:
-    folder, _ = place(manifest)
-    with open_recorder(folder, manifest.application.id) as recorder, recorder.open(case) as records:
+    with home(manifest).writing() as recorder, recorder.open(case) as records:
         for fields in every:
             records.add("data-operation", fields)
 

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import time
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from fivefold.errors import InputError, StorageError
 from fivefold.keys import store as keys
 from fivefold.keys import trust as trust_file
+from fivefold.log.archived import Archived
 from fivefold.log.checkpoint import origin_of
 from fivefold.log.disk import Folder
 from fivefold.log.lock import WriterLock
+from fivefold.manifest import site
+from fivefold.store import objects
 from fivefold.store.index import Index, opened_anew
 from fivefold.store.people import People
+from fivefold.store.server import Database
 from fivefold.traceability.recorder.reading import Reading
 from fivefold.traceability.recorder.recorder import Recorder
 from fivefold.traceability.recorder.secrets_ import Secrets
@@ -38,11 +43,82 @@ def origin(application: str) -> str:
     return f"{origin_of(application)}/record"
 
 
-def place(manifest: Manifest) -> tuple[Path, dict[str, Any]]:
-    """Return the folder of an application's record, and the options of its control.
+@dataclass(frozen=True)
+class Home:
+    """Where an application's record and what belongs to it lie.
+
+    Attributes:
+        folder: The record's folder.
+        application: Its id.
+        options: Of the control T4.
+        people: Database of people's keys; None: a file beside the user's keys.
+        archive: Object storage for what is sealed; None: everything stays in the folder.
+    """
+
+    folder: Path
+    application: str
+    options: dict[str, Any] = field(default_factory=dict)
+    people: Database | None = None
+    archive: objects.Place | None = None
+
+    def disk(self) -> Archived:
+        """Return the record's files.
+
+        Raises:
+            InputError: ``objects.url``, ``objects.extra``.
+        """
+        return Archived(Folder(self.folder), None if self.archive is None else self.shelf())
+
+    def shelf(self) -> objects.Bucket:
+        """Return the object storage.
+
+        Raises:
+            InputError: ``archive.none`` if none is named; ``objects.url``, ``objects.extra``.
+        """
+        if self.archive is None:
+            raise InputError("archive.none", "no object storage is named.", remedy="Write record.archive in site.yaml.")
+        return objects.Bucket(self.archive)
+
+    def writing(self, *, queued: bool = False) -> Recorder | Remote:
+        """Open it for writing; see :func:`open_recorder`."""
+        return _open(self, queued=queued)
+
+    def reading(self, tell: Callable[[float], None] | None = None) -> Reading:
+        """Open it for reading; its index lies in this user's cache, and is made again if it is removed.
+
+        Args:
+            tell: Told the share that is done while the index catches up with a large record.
+
+        Raises:
+            InputError: ``recorder.none`` if there is no record.
+        """
+        if not self.folder.is_dir():
+            raise InputError("recorder.none", f"there is no record at {self.folder}.", remedy="Record something first.")
+
+        @cache
+        def index() -> Index:
+            name = hashlib.sha256(f"{self.folder.resolve()}\0{self.application}".encode()).hexdigest()[:32]
+            return opened_anew(keys.cache_folder() / "record-index" / f"{name}.sqlite")
+
+        secrets = Secrets(keys.application_secret(self.application), self.keys())
+        return Reading(self.disk(), secrets, index=index, tell=tell)
+
+    def keys(self) -> People:
+        """Open the store of people's keys.
+
+        Raises:
+            StorageError: ``store.disk``, ``store.server``.
+        """
+        stem = hashlib.sha256(self.application.encode()).hexdigest()[:32]
+        own = keys.keys_folder() / "applications" / f"{stem}.people.sqlite"
+        return People(self.people or own, self.application)
+
+
+def home(manifest: Manifest) -> Home:
+    """Return where an application's record lies, as manifest and ``site.yaml`` say.
 
     Raises:
-        InputError: ``recorder.place`` for a folder outside the application's.
+        InputError: ``recorder.place`` for a folder outside the application's; as :func:`fivefold.manifest.site.record`.
     """
     options = manifest.controls.get("T4", {})
     folder = (manifest.root / str(options.get("store", "record"))).resolve()
@@ -53,7 +129,14 @@ def place(manifest: Manifest) -> tuple[Path, dict[str, Any]]:
             where=str(manifest.file),
             remedy="Name a folder below it, for example `record`.",
         )
-    return folder, options
+    here = site.record(manifest)
+    return Home(
+        folder,
+        manifest.application.id,
+        options,
+        Database(here.people) if here.people else None,
+        objects.Place(here.archive, here.access, here.secret, here.region, here.ca) if here.archive else None,
+    )
 
 
 def open_recorder(folder: Path, application: str, *, queued: bool = False) -> Recorder | Remote:
@@ -67,16 +150,25 @@ def open_recorder(folder: Path, application: str, *, queued: bool = False) -> Re
         StorageError: ``log.in-use`` if another process writes it and takes nothing; ``record.other``; ``log.disk``.
         TrustError: The log is not as its checkpoint says.
     """
+    return Home(folder, application).writing(queued=queued)
+
+
+def open_reading(folder: Path, application: str, tell: Callable[[float], None] | None = None) -> Reading:
+    """Open a record for reading; see :meth:`Home.reading`."""
+    return Home(folder, application).reading(tell)
+
+
+def _open(place: Home, *, queued: bool) -> Recorder | Remote:
     until = time.monotonic() + _PATIENCE
     while True:
         try:
-            lock = WriterLock(folder)
+            lock = WriterLock(place.folder)
             break
         except StorageError as error:
             if error.code != "log.in-use":
                 raise
             try:
-                return Remote(folder, application, queued=queued)
+                return Remote(place.folder, place.application, queued=queued)
             except StorageError as unreachable:
                 if unreachable.code != "record.unreachable":
                     raise
@@ -84,51 +176,28 @@ def open_recorder(folder: Path, application: str, *, queued: bool = False) -> Re
                     raise error from None
                 time.sleep(_PAUSE)  # it may be opening, or closing
     try:
-        return _writer(folder, application, lock, queued=queued)
+        return _writer(place, lock, queued=queued)
     except BaseException:
         lock.close()
         raise
 
 
-def _writer(folder: Path, application: str, lock: WriterLock, *, queued: bool) -> Recorder:
-    disk, people = Folder(folder), _people(application)
+def _writer(place: Home, lock: WriterLock, *, queued: bool) -> Recorder:
+    disk, people = place.disk(), place.keys()
 
     def closing() -> None:
         disk.close()
         people.close()
         lock.close()
 
-    secrets = Secrets(keys.application_secret(application), people)
-    recorder = Recorder(disk, origin(application), log_signer(), secrets, queued=queued, closing=closing)
+    secrets = Secrets(keys.application_secret(place.application), people)
+    recorder = Recorder(disk, origin(place.application), log_signer(), secrets, queued=queued, closing=closing)
     try:
-        service = Service(recorder, folder, application)
+        service = Service(recorder, place.folder, place.application)
     except StorageError:
         return recorder  # a folder that can hold no socket: other processes hear that it is in use
     recorder.before_close = service.close
     return recorder
-
-
-def open_reading(folder: Path, application: str, tell: Callable[[float], None] | None = None) -> Reading:
-    """Open a record for reading; its index lies in this user's cache, and is made again if it is removed.
-
-    Args:
-        folder: The record's folder.
-        application: Its id.
-        tell: Told the share that is done while the index catches up with a large record.
-
-    Raises:
-        InputError: ``recorder.none`` if there is no record.
-    """
-    if not folder.is_dir():
-        raise InputError("recorder.none", f"there is no record at {folder}.", remedy="Record something first.")
-
-    @cache
-    def index() -> Index:
-        name = hashlib.sha256(f"{folder.resolve()}\0{application}".encode()).hexdigest()[:32]
-        return opened_anew(keys.cache_folder() / "record-index" / f"{name}.sqlite")
-
-    secrets = Secrets(keys.application_secret(application), _people(application))
-    return Reading(Folder(folder), secrets, index=index, tell=tell)
 
 
 def log_signer() -> Signer:
@@ -141,8 +210,3 @@ def log_signer() -> Signer:
         trust = trust_file.read(keys.read_trust())
         keys.write_trust(trust_file.add(trust, made.signer.public, name=made.note.name, roles=("log",)))
         return made.signer
-
-
-def _people(application: str) -> People:
-    stem = hashlib.sha256(application.encode()).hexdigest()[:32]
-    return People(keys.keys_folder() / "applications" / f"{stem}.people.sqlite", application)

@@ -201,19 +201,29 @@ class Reading:
         return tlog_proof.write(tlog_proof.Proof(entry, index, tuple(tiles.inclusion(self._disk, index, size)), point))
 
     def audit(self, keys: tuple[PublicKey, ...], kept: tuple[bytes, ...] = ()) -> audits.Audit:
-        """Return the audit of the log, and of the records in it: each can be read or was erased, no id stands twice."""
+        """Return the audit of the log, and of the records in it.
+
+        Each can be read or was erased, no id stands twice, and no key that an erasure destroyed is back.
+        """
         found = audits.audit(self._disk, keys, kept)
         faults = list(found.faults)
         seen: set[bytes] = set()
+        used: dict[str, set[bytes]] = {}
         try:
             for index, leaf in self.leaves():
                 if leaf.id in seen:
                     faults.append(audits.Fault("recorder.twice", f"record {leaf.id.hex()} stands twice."))
                 seen.add(leaf.id)
+                if leaf.person:
+                    used.setdefault(leaf.person.hex(), set()).add(leaf.key)
                 try:
-                    self.found(index, leaf)
+                    read = self.found(index, leaf)
                 except TrustError as error:
                     faults.append(audits.Fault(error.code, error.message))
+                    continue
+                if leaf.kind == "erasure" and read.body is not None:
+                    gone = used.pop(str(read.body.fields.get("person")), set())
+                    faults += [_back(index) for key in gone if self._secrets.has(key)]
         except TrustError as error:
             faults.append(audits.Fault(error.code, error.message))
         return audits.Audit(found.size, found.covered, tuple(dict.fromkeys(faults)))
@@ -238,6 +248,11 @@ class Reading:
         raise InputError(
             "recorder.unknown", f"there is no record {reference[:80]}.", remedy="Look: fivefold record search."
         )
+
+
+def _back(index: int) -> audits.Fault:
+    text = f"a key that the erasure at {index:,} destroyed is back: an old copy of the store of keys was put in place."
+    return audits.Fault("recorder.back", text)
 
 
 def _says(body: Body | None, model: str, fields: Mapping[str, str]) -> bool:
