@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.subject.apps import build
 
+from fivefold.keys.store import own_keys
 from fivefold.log.audit import audit
 from fivefold.log.disk import Folder
-from fivefold.keys.store import own_keys
 from fivefold.traceability.recorder import open_reading, open_recorder
 from fivefold.traceability.recorder.opening import log_signer
 
