@@ -18,7 +18,7 @@ from fivefold.log.cosigning import COSIGNED
 from fivefold.log.tree import HASH_BYTES
 from fivefold.traceability.recorder.indexing import Indexed, tags_of, text_of
 from fivefold.traceability.recorder.nouns import ID_BYTES, Body, Kind, Leaf, leaf_of
-from fivefold.traceability.recorder.recorder import blob_name
+from fivefold.traceability.recorder.recorder import blob_name, erasure_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -208,22 +208,21 @@ class Reading:
         found = audits.audit(self._disk, keys, kept)
         faults = list(found.faults)
         seen: set[bytes] = set()
-        used: dict[str, set[bytes]] = {}
+        used: dict[bytes, set[bytes]] = {}
         try:
             for index, leaf in self.leaves():
                 if leaf.id in seen:
                     faults.append(audits.Fault("recorder.twice", f"record {leaf.id.hex()} stands twice."))
                 seen.add(leaf.id)
                 if leaf.person:
-                    used.setdefault(leaf.person.hex(), set()).add(leaf.key)
+                    notice = self._secrets.tag("case", erasure_of(leaf.person))
+                    used.setdefault(notice, set()).add(leaf.key)
+                if leaf.kind == "erasure":  # its own words may be of a key that a copy lacks
+                    faults += [_back(index) for key in used.pop(leaf.case, ()) if self._secrets.has(key)]
                 try:
-                    read = self.found(index, leaf)
+                    self.found(index, leaf)
                 except TrustError as error:
                     faults.append(audits.Fault(error.code, error.message))
-                    continue
-                if leaf.kind == "erasure" and read.body is not None:
-                    gone = used.pop(str(read.body.fields.get("person")), set())
-                    faults += [_back(index) for key in gone if self._secrets.has(key)]
         except TrustError as error:
             faults.append(audits.Fault(error.code, error.message))
         return audits.Audit(found.size, found.covered, tuple(dict.fromkeys(faults)))

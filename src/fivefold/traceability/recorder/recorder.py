@@ -45,6 +45,11 @@ def blob_name(digest: bytes) -> str:
     return f"blob-{digest.hex()}"
 
 
+def erasure_of(person: bytes) -> str:
+    """Return the case of the notices that a person, given by keyed hash, was erased."""
+    return f"erasure {person.hex()}"
+
+
 def _nothing() -> None:
     """Do nothing."""
 
@@ -295,7 +300,7 @@ class Recorder:
 
     def _notice(self, tag: bytes, keys: int, more: dict[str, Any]) -> Ticket:
         fields = {"person": tag.hex(), "keys": keys, **more}
-        return self.submit("erasure", Body(case=f"erasure {tag.hex()}", fields=fields))[1]
+        return self.submit("erasure", Body(case=erasure_of(tag), fields=fields))[1]
 
     def close(self) -> None:
         """Commit what waits and publish a checkpoint over all."""
