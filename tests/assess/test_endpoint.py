@@ -13,7 +13,6 @@ pytest.importorskip("h2", reason="the extra endpoint is not installed")
 from tests.subject.endpoint_apps import endpoint_app, onnx_model, other_model
 from tests.subject.oip_server import Faults, Running, Served, _bomb, self_signed
 
-from fivefold.assess.elsewhere import kept_ledger
 from fivefold.assess.probe import probe
 from fivefold.assess.reproduce import reproduce
 from fivefold.assess.run import Assessment, Options, Step, assess
@@ -24,6 +23,7 @@ from fivefold.evidence.application import newest_manifest, observe, read_folder
 from fivefold.evidence.verify import verify
 from fivefold.keys import store
 from fivefold.manifest.digests import data_digests
+from fivefold.subject.elsewhere import kept_ledger
 
 if TYPE_CHECKING:
     from pathlib import Path

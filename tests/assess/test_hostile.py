@@ -10,12 +10,12 @@ import pytest
 from tests.subject.apps import RULE, build
 
 from fivefold.assess import outcomes
-from fivefold.assess.bench import Bench, Circumstances
 from fivefold.assess.identity import code
 from fivefold.catalogue import load
 from fivefold.contract.outcome import Outcome
 from fivefold.manifest.digests import data_digests
 from fivefold.plan import make, seal
+from fivefold.subject.bench import Bench, Circumstances
 from fivefold.subject.worker.watch import Limits
 
 if TYPE_CHECKING:

@@ -15,7 +15,6 @@ import pytest
 from tests.subject.apps import RULE, build
 
 from fivefold.assess import facts_cache, outcomes
-from fivefold.assess.bench import Bench
 from fivefold.assess.lock import alone
 from fivefold.assess.probe import probe
 from fivefold.assess.run import Options, Step, assess
@@ -27,6 +26,7 @@ from fivefold.evidence.verify import verify
 from fivefold.keys import store
 from fivefold.manifest.digests import data_digests
 from fivefold.manifest.reader import read
+from fivefold.subject.bench import Bench
 
 if TYPE_CHECKING:
     from fivefold.contract.finding import Finding

@@ -16,9 +16,9 @@ import pytest
 from tests.subject import attempts
 from tests.subject.apps import build
 
-from fivefold.assess.bench import Bench
 from fivefold.keys import store
 from fivefold.manifest.digests import data_digests
+from fivefold.subject.bench import Bench
 from fivefold.subject.remote import RemoteModel
 from fivefold.subject.worker import confine
 
@@ -113,9 +113,7 @@ def inside(around: tuple[Manifest, Path], outside: dict[str, float]) -> dict[str
     """Return what works for it as a model in the worker."""
     manifest, _ = around
     with Bench(manifest, data_digests(manifest), evidence=manifest.root / "evidence") as bench:
-        job = bench._task(bench._job(""), bench._probe_limits()).model
-        assert job is not None
-        model = RemoteModel(bench.worker._spawn("model", job))
+        model = RemoteModel(bench.lend().peer)  # as checks and guard get it
         answers = model.ask("predict", "frame", pd.DataFrame({"name": attempts.NAMES}))
         assert (bench.snapshot.signed / "scorer.py").read_bytes() == SOURCE.read_bytes(), "the snapshot was changed"
     return dict(zip(attempts.NAMES, answers.tolist(), strict=True))

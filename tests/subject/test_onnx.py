@@ -218,8 +218,8 @@ def test_a_manifest_without_a_factory_is_assessed(tmp_path: Path) -> None:
     skl2onnx = pytest.importorskip("skl2onnx", reason="skl2onnx is not installed")
     import yaml
 
-    from fivefold.assess.bench import Bench
     from fivefold.manifest.reader import read
+    from fivefold.subject.bench import Bench
 
     frame = X.assign(y=np.array(["no", "yes"])[(X["b"] > 0).astype(int)])
     frame.iloc[:200].to_csv(tmp_path / "train.csv", index=False)

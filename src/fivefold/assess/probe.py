@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fivefold.assess import facts_cache, operating
-from fivefold.assess.bench import Bench
 from fivefold.manifest.digests import data_digests
+from fivefold.subject.bench import Bench
 
 if TYPE_CHECKING:
     from fivefold.contract.plan import Facts

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fivefold.assess import operating
-from fivefold.assess.bench import Bench
 from fivefold.errors import SubjectError
 from fivefold.manifest.digests import data_digests
 from fivefold.subject.batch import pack
+from fivefold.subject.bench import Bench
 from fivefold.subject.replies import Reply
 from fivefold.subject.worker.messages import Failed
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fivefold.assess import identity, operating, outcomes
-from fivefold.assess.bench import Bench, Circumstances
 from fivefold.contract.codec import canonical
 from fivefold.errors import InputError, TrustError
 from fivefold.manifest.digests import data_digests
+from fivefold.subject.bench import Bench, Circumstances
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

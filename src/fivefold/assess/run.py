@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fivefold import catalogue
-from fivefold.assess import elsewhere, exploring, facts_cache, identity, operating, outcomes
-from fivefold.assess.bench import Bench, Circumstances, table_bytes
+from fivefold.assess import exploring, facts_cache, identity, operating, outcomes
 from fivefold.assess.lock import alone
 from fivefold.errors import InputError
 from fivefold.evidence.folder import Evidence
@@ -21,7 +20,8 @@ from fivefold.keys import ciphers, store
 from fivefold.keys import trust as trust_file
 from fivefold.manifest.digests import data_digests
 from fivefold.plan import make, seal
-from fivefold.subject import calls
+from fivefold.subject import calls, elsewhere
+from fivefold.subject.bench import Bench, Circumstances, table_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

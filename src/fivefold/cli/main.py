@@ -58,6 +58,8 @@ COMMANDS: dict[str, Command] = {
     "model sign": Command("model_:sign", "Sign the model's files (OpenSSF model signing).", _TRUST),
     "model convert": Command("convert:convert", "Say why a model file is refused and how to export it.", _TRUST),
     "model verify": Command("model_:verify", "Verify the model's signature.", _TRUST),
+    "guard serve": Command("guard_:serve", "Serve the model behind its manifest (Open Inference Protocol v2).", _RUN),
+    "guard token": Command("guard_:token", "Issue, list and revoke the tokens of those who ask.", _RUN),
     "record show": Command("record_:show", "Show one record.", _RECORD),
     "record search": Command("record_:search", "Find records by case, person, kind and time.", _RECORD),
     "record trace": Command("record_:trace", "What led to a record, and what came of it.", _RECORD),
@@ -82,6 +84,7 @@ GROUPS = {
     "trust": "Whom you trust, in which role.",
     "data": "Data sets and their labels.",
     "model": "The model and its signature.",
+    "guard": "The model, served behind its manifest.",
     "record": "The record of what happened.",
 }
 

@@ -20,7 +20,7 @@ import numpy as np
 from fivefold.contract import registry
 from fivefold.contract.check import Context
 from fivefold.errors import FivefoldError, InternalError, SubjectError, UnsupportedError
-from fivefold.subject import probe
+from fivefold.subject import probe, way
 from fivefold.subject.known import settings
 from fivefold.subject.model import failure
 from fivefold.subject.opened import open_subject
@@ -94,6 +94,8 @@ def _run(job: CheckJob, session: Session) -> Done | Failed:
     try:
         if job.asked:
             body, found = asked_again(job, _store(job), session.open, session.progress), b""
+        elif job.wayfinding:
+            body, found = way.found(job, _store(job), session.open), b""
         else:
             body, found = _probe(job, session) if not job.check else (encode_result(_check(job, session)), b"")
         return Done(body=body, notes=tuple(session.notes[:5]), found=found)

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Self
 
 import msgspec
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fivefold.subject.worker.messages import CheckJob, ModelJob
+    from fivefold.subject.worker.watch import Limits
 
     Tell = Callable[[str, float, str], None]
 
@@ -56,6 +58,19 @@ _MOST_MODELS = 64
 _MOST_ALIVE = 16
 _SERVER_CAP = 1 << 20
 _READ = 1 << 16
+
+
+@dataclass(frozen=True)
+class Lent:
+    """A model process in the hands of the parent.
+
+    Attributes:
+        peer: The connection.
+        child: The process.
+    """
+
+    peer: socket.socket
+    child: Child
 
 
 class Worker:
@@ -134,6 +149,46 @@ class Worker:
                     self._kill(child)
                 self._forget(item)
 
+    def lend(self, job: ModelJob) -> Lent:
+        """Start a model process that the caller asks itself; it lives until :meth:`take_back`.
+
+        Raises:
+            InternalError: ``worker.start`` if the fork server was lost and does not start again.
+        """
+        try:
+            token = self._tokens
+            return Lent(self._spawn("model", job), self._children[token])
+        except frames.ClosedError:
+            self._restart()
+            return self.lend(job)
+
+    def tend(self, lent: Lent, limits: Limits) -> None:
+        """Hear what the fork server says of a process, and end it where it breaks a limit; call it now and then."""
+        try:
+            if self._select.select(0):
+                self._from_server()
+        except frames.ClosedError:
+            lent.child.status = 0
+            self._restart()
+        child = lent.child
+        if child.pid and child.status is None and not child.why:
+            child.why = watch.broken(child.pid, child.scratch, limits, self.hello.resident, files=True)
+            if child.why:
+                self._kill(child)
+
+    def take_back(self, lent: Lent) -> None:
+        """End a process that was lent."""
+        self._kill(lent.child)
+        lent.peer.close()
+        self._children.pop(lent.child.token, None)
+        shutil.rmtree(lent.child.scratch, ignore_errors=True)
+
+    def _restart(self) -> None:
+        with contextlib.suppress(KeyError, ValueError):
+            self._select.unregister(self._server)
+        self._stop()
+        self._start()
+
     def _start(self) -> None:
         mine, theirs = socket.socketpair()
         command = [sys.executable, "-P", "-m", "fivefold.subject.worker", str(theirs.fileno())]
@@ -177,10 +232,7 @@ class Worker:
         """Go on with a new fork server after the old one was ended from outside."""
         for item in running:
             item.lost()
-        with contextlib.suppress(KeyError, ValueError):
-            self._select.unregister(self._server)
-        self._stop()
-        self._start()
+        self._restart()
 
     def _begin(self, task: Task, running: list[Running]) -> None:
         token = self._tokens

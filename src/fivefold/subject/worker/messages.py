@@ -151,6 +151,7 @@ class CheckJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         found: Of a model that lives elsewhere: what the probe found (message pack).
         calls, share: Budget of calls of the run (0: none), and this check's part of it.
         asked: Message pack of batches that the model is asked, instead of a check; empty: there are none.
+        wayfinding: Find out how the model is asked, instead of a check.
     """
 
     check: str
@@ -186,6 +187,7 @@ class CheckJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     calls: int = 0
     share: int = 0
     asked: bytes = b""
+    wayfinding: bool = False
 
 
 # parent -> fork server

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Self
 
 import msgspec
 
-from fivefold.assess.elsewhere import elsewhere, looked_up, share_of
 from fivefold.contract import registry
 from fivefold.contract.plan import Facts
 from fivefold.errors import InputError, InternalError
@@ -29,6 +28,7 @@ from fivefold.plan.facts import read as facts_of
 from fivefold.plan.needs import unmet
 from fivefold.plan.profile import in_force
 from fivefold.subject import snapshot
+from fivefold.subject.elsewhere import elsewhere, looked_up, share_of
 from fivefold.subject.worker import roots
 from fivefold.subject.worker.driver import Worker
 from fivefold.subject.worker.messages import CheckJob, Confinement, Done, Failed, ModelJob
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from fivefold.contract.plan import CheckPlan, Plan
     from fivefold.manifest.nouns import Manifest, Model
+    from fivefold.subject.worker.driver import Lent
     from fivefold.subject.worker.messages import CommandJob, EndpointJob
 
 _PREFIX = "fivefold-"
@@ -202,6 +203,26 @@ class Bench:
         )  # fmt: skip
         limits = self._probe_limits()
         return self._task(job, Limits(limits.seconds, limits.memory + 12 * len(asked)))
+
+    def wayfinding(self, facts: Facts) -> Task:
+        """Return the task of finding out how the model is asked."""
+        job = self._job(
+            "", fact=facts.model, seen=_seen(facts, self.manifest), seed=self.snapshot.digest, wayfinding=True
+        )
+        return self._task(job, self._probe_limits())
+
+    def lend(self) -> Lent:
+        """Start a process of the model that the caller asks itself.
+
+        Raises:
+            InputError: ``bench.lend`` for a model that does not run here.
+        """
+        model = self.manifest.model
+        if self.elsewhere is not None or model is None or not (model.factory or model.onnx):
+            raise InputError(
+                "bench.lend", "this model does not run here.", remedy="Name a factory or an ONNX file in the manifest."
+            )
+        return self.worker.lend(self._model(model.factory, self._job("", seed=self.snapshot.digest), training=False))
 
     def _helps(self, wanted: tuple[str, ...], facts: Facts) -> bool:
         """Return whether a check that can do without the model is given it; an endpoint's calls are for the others."""

@@ -1,0 +1,141 @@
+"""Commands ``guard …``: the model served behind its manifest, and who may ask it."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fivefold.cli._io import Json, console
+from fivefold.cli._text import announcing, say
+
+_Where = Annotated[Path, typer.Option("--in", help="The application's folder, or its manifest.", metavar="FOLDER")]
+
+
+def serve(  # noqa: PLR0917  the options of a command
+    application: Annotated[Path, typer.Argument(help="The application's folder.")] = Path(),
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0: any free one.", min=0, max=65535)] = 7867,
+    max_age: Annotated[float, typer.Option(help="Most days since the evidence's attempt; 0: any age.", min=0)] = 0,
+    evidence: Annotated[
+        Path | None, typer.Option(help="The evidence folder (default: evidence in the application's folder).")
+    ] = None,
+    trust: Annotated[Path | None, typer.Option(help="Trust file (default: your own).", metavar="FILE")] = None,
+    *,
+    allow_unattained: Annotated[
+        bool, typer.Option("--allow-unattained", help="Serve all the same; that is recorded and shown to who asks.")
+    ] = False,
+) -> None:
+    """Serve the model until interrupted; every answer has its record first.
+
+    No port is opened unless the model's files are those that a key in your trust file signed, no newer version was
+    served before, and sealed evidence of this very manifest, model and data attains the declared level.
+
+    Example: [bold]fivefold guard serve my-app[/bold]
+    """
+    from fivefold.guard.guard import Guard
+    from fivefold.guard.http import Service
+    from fivefold.guard.http import serve as listen
+    from fivefold.guard.tokens import Tokens
+    from fivefold.manifest.reader import read
+
+    manifest = read(application)
+    note = _admitted(application, evidence, trust, max_age, allowed=allow_unattained)
+    tokens = Tokens(manifest.application.id)
+    issued = len(tokens.listed())
+    with console(error=True).status("Starting the model in its own process ..."):
+        guard = Guard(application, note=note)
+    model = f"/v2/models/{manifest.application.id}"
+    ready = announcing(
+        host,
+        lambda at: [
+            f"Guard of {manifest.application.id} at {at}{model}/infer.",
+            f"Under {note['evidence']}.",
+            f"Tokens issued: {issued}." if issued else "Nobody has a token: fivefold guard token issue.",
+        ],
+    )
+    with guard, contextlib.suppress(KeyboardInterrupt):
+        listen(Service(guard, tokens, note), host, port, ready)
+
+
+def token(  # noqa: PLR0917  the options of a command
+    word: Annotated[str, typer.Argument(help="issue, list or revoke.", metavar="WORD")],
+    which: Annotated[str, typer.Argument(help="The token's id, to revoke it.", metavar="ID")] = "",
+    where: _Where = Path(),
+    name: Annotated[str, typer.Option(help="Whose token it is, for example branch-12.")] = "",
+    role: Annotated[str, typer.Option(help="caller, operator or reviewer.")] = "caller",
+    purpose: Annotated[list[str] | None, typer.Option(help="A declared purpose (repeatable).")] = None,
+    *,
+    days: Annotated[int, typer.Option(help="How long it counts.", min=1, max=3650)] = 90,
+    json: Json = False,
+) -> None:
+    """Issue, list and revoke tokens. A token is shown once; only its hash is kept.
+
+    Examples: [bold]fivefold guard token issue --name branch-12 --purpose credit-scoring --in my-app[/bold],
+    [bold]fivefold guard token revoke 1f0c2a --in my-app[/bold]
+    """
+    from fivefold.errors import InputError
+    from fivefold.guard.tokens import Tokens
+    from fivefold.manifest.reader import read
+
+    manifest = read(where)
+    tokens = Tokens(manifest.application.id)
+    if word == "list":
+        held = tokens.listed()
+        say(json=json, value=[_shown(one) for one in held], lines=[_line(one) for one in held] or ["None is issued."])
+    elif word == "revoke":
+        gone = tokens.revoke(which)
+        say(json=json, value=_shown(gone), lines=[f"The token of {gone.principal.name} does not count any more."])
+    elif word == "issue":
+        text, made = tokens.issue(manifest, name, role, tuple(purpose or ()), days)
+        lines = [text, f"It is shown this once: {_line(made)}."]
+        say(json=json, value={**_shown(made), "token": text}, lines=lines)
+    else:
+        raise InputError("guard.word", f"{word[:40]!r} is not known here.", remedy="Write issue, list or revoke.")
+
+
+def _admitted(
+    application: Path, evidence: Path | None, trust: Path | None, max_age: float, *, allowed: bool
+) -> dict[str, Any]:
+    """Return under which evidence the model is served.
+
+    Raises:
+        InputError: ``guard.unattained`` if it does not attain the declared level and that is not allowed.
+    """
+    from fivefold.cli.gate import sealed
+    from fivefold.errors import FivefoldError, InputError
+    from fivefold.keys import store
+    from fivefold.report.admission import admit
+
+    try:
+        found = admit(sealed(application, evidence, trust), store.utc_now(), days=max_age)
+        reasons, level = list(found.reasons), found.attained
+        said = f"evidence of attempt {found.attempt}, level {found.attained} attained"
+    except FivefoldError as error:
+        reasons, level, said = [str(error)], 0, "no evidence"
+    if not reasons:
+        return {"evidence": said, "attained": level}
+    if not allowed:
+        raise InputError(
+            "guard.unattained",
+            f"the evidence does not let this model be served: {' '.join(reasons[:3])}",
+            remedy="Run: fivefold assess; or serve it all the same, on record: --allow-unattained.",
+        )
+    return {"evidence": f"{said}; served all the same (--allow-unattained)", "attained": level, "unattained": reasons}
+
+
+def _shown(one: Any) -> dict[str, Any]:
+    who = one.principal
+    return {"id": one.id, "name": who.name, "role": who.role, "purposes": list(who.purposes), "until": _day(one.until)}
+
+
+def _line(one: Any) -> str:
+    who = one.principal
+    return f"{one.id}  {who.name}  {who.role}  {', '.join(who.purposes) or '-'}  until {_day(one.until)}"
+
+
+def _day(seconds: int) -> str:
+    return time.strftime("%Y-%m-%d", time.gmtime(seconds))

@@ -1,0 +1,358 @@
+"""Guard: an application's chain, opened from its manifest: purpose > domain > MODEL > record; nothing passes by it.
+
+Before anything is answered: the model's files are those that a trusted key signed, no newer version was served before,
+and the record can be written. After that: no answer leaves whose record is not durable.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import secrets
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+from fivefold.contract.registry import provided
+from fivefold.errors import FivefoldError, InputError, StorageError, SubjectError, TrustError
+from fivefold.guard.admission import Domain, Purpose
+from fivefold.guard.isolated import SECONDS, Isolated
+from fivefold.guard.nouns import Decision, Passage, Principal, Receipt, RefusedError, Stage
+from fivefold.guard.shaping import Shape
+from fivefold.keys import store as keys
+from fivefold.manifest.digests import data_digests
+from fivefold.manifest.reader import read
+from fivefold.subject.bench import Bench
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from fivefold.contract.plan import Facts
+    from fivefold.guard.shaping import Scores
+    from fivefold.manifest.nouns import Manifest
+
+_EVERY = 0.5
+_INTERVAL = 60.0
+_MOST_LISTED = 100
+
+
+class Guard:
+    """An application's guard, in this process; a context manager.
+
+    Attributes:
+        manifest: What is enforced.
+        model: Digest of the model that answers.
+        stopped: Why nothing is answered any more; empty: it is.
+
+    Threat: the model is asked by strangers, for another purpose, with impossible input, or is another model than the
+    signed one; an answer leaves without a trace.
+    Limit: what the guard's own machine and its owner do to it is not seen; the purpose is what the asker states.
+    """
+
+    def __init__(self, where: Path | str, *, seconds: float = SECONDS, note: Mapping[str, Any] | None = None) -> None:
+        """Open it.
+
+        Args:
+            where: The application's folder, or its manifest.
+            seconds: Longest that one answer may take.
+            note: Fields that are recorded with the opening, for example under which evidence.
+
+        Raises:
+            InputError: ``guard.undeclared`` if purpose, lawful ground or benefit are not declared; ``guard.model`` for
+                a model that does not run here; as :func:`fivefold.manifest.reader.read`.
+            TrustError: ``guard.unsigned`` if the model is not as signed; ``guard.rolled-back`` for a version below the
+                highest that was served; ``guard.same-version`` for another model under a version that was.
+            SubjectError: The model cannot be asked.
+            StorageError: The record cannot be written.
+        """
+        from pathlib import Path as Place
+
+        self.manifest = read(Place(where))
+        _require_declared(self.manifest)
+        self.stopped, self._refused, self._refused_since = "", 0, time.time()
+        self._lock, self._end = threading.Lock(), threading.Event()
+        self._home = provided("record.home")(self.manifest)
+        with contextlib.ExitStack() as stack:
+            bench = stack.enter_context(Bench(self.manifest, data_digests(self.manifest)))
+            self._signed_by = _signed(bench)
+            self.model = bench.snapshot.digest
+            self._files = dict(bench.snapshot.files)
+            self._recorder = stack.enter_context(self._home.writing())
+            self._require_newest()
+            facts, _ = bench.probe()
+            self._isolated = Isolated(bench, facts, seconds=seconds)
+            stack.callback(self._isolated.close)
+            self._chain = _chain(self.manifest, self._isolated, facts)
+            self._shape = Shape(self.manifest.controls.get("P2", {}))
+            self._record("model-change", {**self._about(), **(note or {}), "opened": True})
+            self._stack = stack.pop_all()
+        self._seen = self._stats()
+        self._thread = threading.Thread(target=self._tend, name="fivefold-guard", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def way(self) -> Any:
+        """How the model is asked; see :class:`fivefold.subject.way.Way`."""
+        return self._isolated.way
+
+    def decide(
+        self, row: Mapping[str, Any], *, caller: str, purpose: str = "", case: str = "", subject: str = ""
+    ) -> Decision:
+        """Decide about one row.
+
+        Args:
+            row: Column to value.
+            caller: Who asks; it stands in the record.
+            purpose: One of the declared ones; empty: the only one.
+            case: What it belongs to; empty: a case of its own.
+            subject: The person whom it is about, who can be erased.
+
+        Raises:
+            RefusedError: With the reason, and the field where there is one.
+        """
+        principal = Principal(caller, "caller", self.manifest.purposes)
+        columns = {name: [value] for name, value in row.items()}
+        return self.answer(principal, columns, purpose=purpose, case=case, subject=subject)
+
+    def answer(
+        self, principal: Principal, given: Any, *, purpose: str = "", case: str = "", subject: str = "", trace: str = ""
+    ) -> Decision:
+        """Take a request through the chain; its record is durable when this returns.
+
+        Args:
+            principal: Who asks, authenticated.
+            given: Columns by name, or one array.
+            purpose: As for :meth:`decide`.
+            case: As for :meth:`decide`.
+            subject: As for :meth:`decide`.
+            trace: OpenTelemetry trace id.
+
+        Raises:
+            RefusedError: A stage refused (that is recorded), the model failed, or the record cannot be written.
+        """
+        if self.stopped:
+            raise RefusedError("guard.stopped", self.stopped, status=503)
+        passage = Passage(principal, purpose, given)
+        name = case or f"decision {secrets.token_hex(16)}"
+        try:
+            with self._recorder.open(name, subject=subject, model=self.model, trace=trace) as records:
+                found = self._answered(passage, records)
+        except StorageError as error:
+            self.count_refusal()
+            raise RefusedError(
+                "guard.record", "the record cannot be written, so nothing is answered.", status=503, remedy=error.remedy
+            ) from None
+        if isinstance(found, RefusedError):
+            raise found
+        return found
+
+    def count_refusal(self) -> None:
+        """Count a request that was refused without a record of its own; the count is recorded once an interval."""
+        with self._lock:
+            self._refused += 1
+
+    def close(self) -> None:
+        """Stop answering, record that, and end the model's process."""
+        if self._end.is_set():
+            return
+        self._end.set()
+        self._thread.join()
+        self.stopped = self.stopped or "the guard is closed."
+        with contextlib.suppress(StorageError):
+            self._tell_refused()
+            self._record("status", {"guard": "closed"})
+        self._stack.close()
+
+    def _answered(self, passage: Passage, records: Any) -> Decision | RefusedError:
+        """Return what came of it, its record durable.
+
+        Raises:
+            StorageError: It is not.
+        """
+        code = ""
+        try:
+            answers, scores = self._passed(passage, records)
+        except RefusedError as error:
+            refusal = error
+        except StorageError:
+            raise
+        except SubjectError as error:
+            refusal, code = (
+                RefusedError("guard.model", "the model gave no answer that can be used.", status=503),
+                error.code,
+            )
+        except Exception as error:  # noqa: BLE001  a stage that errs refuses; what it said stays inside
+            refusal = RefusedError("guard.stage", "a stage of the guard failed, so nothing is answered.", status=503)
+            code = type(error).__name__
+        else:
+            return self._decided(passage, records, answers, scores)
+        fields = {**_who(passage), "refused": refusal.code, "field": refusal.field}
+        records.add("decision", fields | ({"error": code} if code else {}), wait=True)
+        return refusal
+
+    def _passed(self, passage: Passage, records: Any) -> tuple[tuple[str | float, ...], Scores]:
+        for stage in self._chain:
+            with passage.through(stage.name):
+                stage(passage)
+        rows = passage.rows
+        if rows is None:
+            raise RefusedError("guard.rows", "nothing was admitted.", status=400)
+        records.input(rows if hasattr(rows, "keys") else {"input": rows})
+        with passage.through("model"):
+            passage.told = self._isolated.ask(rows)
+        with passage.through(self._shape.name):
+            return self._shape(passage.told, self._isolated.way.access)
+
+    def _decided(self, passage: Passage, records: Any, answers: tuple[str | float, ...], scores: Scores) -> Decision:
+        classes = self._isolated.way.access.classes if scores is not None else ()
+        fields = {**_who(passage), "answer": list(answers[:_MOST_LISTED]), "rows": len(answers)}
+        raw = passage.told.raw if passage.told else {}
+        record = records.add("decision", fields, batch=raw, wait=True)
+        receipt = Receipt(self.manifest.application.id, record, f"fivefold record prove {record}")
+        return Decision(answers, classes, scores, receipt)
+
+    def _record(self, kind: str, fields: dict[str, Any]) -> None:
+        with self._recorder.open("guard", model=self.model) as records:
+            records.add(kind, fields, wait=True)
+
+    def _about(self) -> dict[str, Any]:
+        model = self.manifest.model
+        return {
+            "guard": "opened", "version": model.version if model else 0, "digest": self.model,
+            "signed by": self._signed_by, "manifest": self.manifest.digest,
+            "chain": [stage.name for stage in self._chain] + ["model", self._shape.name],
+        }  # fmt: skip
+
+    def _require_newest(self) -> None:
+        """Hold version and digest against the newest that was served, as the record says.
+
+        Raises:
+            TrustError: ``guard.rolled-back``, ``guard.same-version``.
+        """
+        if not self._home.folder.joinpath("checkpoint").exists():
+            return
+        version = self.manifest.model.version if self.manifest.model else 0
+        for item in self._home.reading().search(case="guard", kind="model-change"):
+            fields = item.body.fields if item.body else {}
+            served, digest = fields.get("version"), fields.get("digest")
+            if not isinstance(served, int):
+                continue
+            if served > version:
+                raise TrustError(
+                    "guard.rolled-back", f"version {served} was served before, and this is version {version}.",
+                    remedy="Sign the model you want under a higher model.version.",
+                )  # fmt: skip
+            if served == version and digest != self.model:
+                raise TrustError(
+                    "guard.same-version", f"version {version} was served before with other files.",
+                    remedy="Raise model.version in the manifest.",
+                )  # fmt: skip
+
+    def _tend(self) -> None:
+        """Hold the model to its limits, notice changed files, tell counted refusals."""
+        told = time.monotonic()
+        while not self._end.wait(_EVERY):
+            with contextlib.suppress(FivefoldError):
+                self._isolated.tend()
+            if not self.stopped and self._changed():
+                self.stopped = "the model's files were changed while it was served."
+                with contextlib.suppress(FivefoldError):
+                    self._record("alarm", {"guard": "stopped", "why": self.stopped})
+            if time.monotonic() - told > _INTERVAL:
+                told = time.monotonic()
+                with contextlib.suppress(StorageError):
+                    self._tell_refused()
+
+    def _tell_refused(self) -> None:
+        with self._lock:
+            count, since = self._refused, self._refused_since
+        if not count:
+            return
+        self._record("gap", {"refused without a record": count, "since": round(since, 3)})
+        with self._lock:
+            self._refused, self._refused_since = self._refused - count, time.time()
+
+    def _stats(self) -> list[tuple[int, int, int]]:
+        found = []
+        for name in self._files:
+            try:
+                about = (self.manifest.root / name).stat()
+                found.append((about.st_ino, about.st_size, about.st_mtime_ns))
+            except OSError:
+                found.append((0, 0, 0))
+        return found
+
+    def _changed(self) -> bool:
+        """Return whether the signed files are others than those that were loaded; they are read if touched."""
+        stats = self._stats()
+        if stats == self._seen:
+            return False
+        self._seen = stats
+        for name, digest in self._files.items():
+            try:
+                with (self.manifest.root / name).open("rb") as file:
+                    if hashlib.file_digest(file, "sha256").hexdigest() != digest.removeprefix("sha256:"):
+                        return True
+            except OSError:
+                return True
+        return False
+
+
+def _chain(manifest: Manifest, isolated: Isolated, facts: Facts) -> tuple[Stage, ...]:
+    """Return the stages before the model, outermost first; none can be left out by the manifest."""
+    train = (facts.data or {}).get("train")
+    missing = frozenset(column.name for column in train.columns if column.missing) if train else frozenset[str]()
+    return Purpose(manifest.purposes), Domain(isolated.way.rows(), manifest.features, missing)
+
+
+def _who(passage: Passage) -> dict[str, Any]:
+    principal = passage.principal
+    return {"caller": principal.name, "purpose": passage.purpose, "stages": dict(passage.costs)}
+
+
+def _require_declared(manifest: Manifest) -> None:
+    train = manifest.data.get("train")
+    personal = bool(train and train.label.get("personal"))
+    lacking = [
+        (not manifest.purposes, "purposes", "what the application may be used for"),
+        (not manifest.benefit, "benefit", "what good it shall do, and how much"),
+        (personal and not (train and train.label.get("basis")), "data.train.label.basis", "the lawful ground"),
+    ]
+    for lacks, field, what in lacking:
+        if lacks:
+            raise InputError(
+                "guard.undeclared",
+                f"{field} is not declared: {what}.",
+                where=str(manifest.file),
+                remedy="Declare it in the manifest; nothing is served before.",
+            )
+    model = manifest.model
+    if model is None or not (model.factory or model.onnx):
+        raise InputError(
+            "guard.model", "the model does not run here.", remedy="Name a factory or an ONNX file in the manifest."
+        )
+
+
+def _signed(bench: Bench) -> str:
+    """Return by whom the model was signed, in words.
+
+    Raises:
+        TrustError: ``guard.unsigned``.
+    """
+    snapshot, now = bench.snapshot, keys.utc_now()
+    if not snapshot.files:
+        raise TrustError("guard.unsigned", "the model has no files that could be signed.")
+    seen = provided("signature.inspect")(snapshot.signed, snapshot.signature, keys.read_trust(), now)
+    if seen.code:
+        raise TrustError("guard.unsigned", f"{seen.text}.", remedy=seen.remedy)
+    return str(seen.text)
+
+
+__all__ = ["Decision", "Guard", "Principal", "RefusedError"]

@@ -1,0 +1,126 @@
+"""Nouns of the guard: who asks, what passes through the chain, what comes out."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import msgspec
+
+from fivefold.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fivefold.subject.rows import Rows
+    from fivefold.subject.way import Told
+
+Role = Literal["caller", "operator", "reviewer"]
+
+
+class RefusedError(InputError):
+    """The guard lets something not through.
+
+    Attributes:
+        status: Of HTTP: 400, 401, 403, 413 or 503.
+        field: The field of the input that it is about; empty: none.
+    """
+
+    def __init__(self, code: str, message: str, *, status: int, remedy: str = "", field: str = "") -> None:
+        """Keep the parts."""
+        super().__init__(code, message, remedy=remedy)
+        self.status, self.field = status, field
+
+
+class Principal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who asks.
+
+    Attributes:
+        name: As the token says, or the program that holds the guard.
+        role: What it may do; only a caller asks the model.
+        purposes: What it may ask for.
+    """
+
+    name: str
+    role: Role = "caller"
+    purposes: tuple[str, ...] = ()
+
+
+@dataclass
+class Passage:
+    """One request on its way through the chain.
+
+    Attributes:
+        principal: Who asks.
+        purpose: What for; empty until it is settled.
+        given: What was handed over: columns by name, or one array.
+        rows: What the model is given, once admitted.
+        told: What it answered.
+        costs: Stage to milliseconds.
+    """
+
+    principal: Principal
+    purpose: str
+    given: Any
+    rows: Rows | None = None
+    told: Told | None = None
+    costs: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def through(self, stage: str) -> Iterator[None]:
+        """Note what a stage costs, also where it refuses."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.costs[stage] = round(1000 * (time.perf_counter() - began), 3)
+
+
+class Stage(Protocol):
+    """One step of the chain; it changes the passage or refuses it.
+
+    Attributes:
+        name: Stands in the record with the stage's cost.
+    """
+
+    name: str
+
+    def __call__(self, passage: Passage) -> None:
+        """Do it.
+
+        Raises:
+            RefusedError: It goes no further. Any other error is taken for one.
+        """
+        ...
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """What the asker keeps to have a decision proven later.
+
+    Attributes:
+        application: Its id.
+        record: Id of the decision's record.
+        prove: The command that makes the proof from it.
+    """
+
+    application: str
+    record: str
+    prove: str
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """What the asker gets.
+
+    Attributes:
+        answers: A label or a value for each row.
+        classes: Labels in the order of the scores; empty: there are no scores, or no classes.
+        scores: Probabilities for each row; None: the model gives none, or they are not let out.
+        receipt: Of its record.
+    """
+
+    answers: tuple[str | float, ...]
+    classes: tuple[str, ...]
+    scores: tuple[tuple[float, ...], ...] | None
+    receipt: Receipt

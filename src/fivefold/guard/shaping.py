@@ -1,0 +1,42 @@
+"""Shaping: what of an answer is let out (row P2): rounded scores, the top classes, or labels alone.
+
+The same question always gets the same answer, so that asking again and averaging gains nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import TypeAlias
+
+    from fivefold.subject.access import Access
+    from fivefold.subject.way import Told
+
+    Scores: TypeAlias = tuple[tuple[float, ...], ...] | None
+
+
+class Shape:
+    """Turns what the model told into what is let out; the record keeps what it told.
+
+    Limit: labels alone can be learnt from, too; see the technique P2.
+    """
+
+    name = "shape"
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        """Take the options of the control P2: ``decimals`` (0: labels alone); absent: nothing is changed."""
+        decimals = options.get("decimals")
+        self._decimals = None if decimals is None else int(decimals)
+
+    def __call__(self, told: Told, access: Access) -> tuple[tuple[str | float, ...], Scores]:
+        """Return a label or value for each row, and the scores that are let out."""
+        if access.task == "regression":
+            values = told.values if self._decimals is None else told.values.round(self._decimals)
+            return tuple(map(float, values)), None
+        answers = tuple(access.classes[int(index)] for index in told.values)
+        if told.scores is None or self._decimals == 0:
+            return answers, None
+        scores = told.scores if self._decimals is None else told.scores.round(self._decimals)
+        return answers, tuple(tuple(map(float, row)) for row in scores)

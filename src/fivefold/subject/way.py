@@ -1,0 +1,92 @@
+"""Way: how the probed model is asked, handed to a parent that asks it itself, over and over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from fivefold.errors import SubjectError, UnsupportedError
+from fivefold.subject import answers
+from fivefold.subject.access import Access
+from fivefold.subject.asked import AskedSubject
+from fivefold.subject.batch import Batch, pack, unpack
+from fivefold.subject.opened import open_subject
+from fivefold.subject.probe import sample
+from fivefold.subject.rows import cut
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fivefold.subject.model import Raw
+    from fivefold.subject.remote import RemoteModel
+    from fivefold.subject.rows import Rows
+    from fivefold.subject.tables import Store
+    from fivefold.subject.worker.messages import CheckJob
+
+
+class Way(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a model is asked.
+
+    Attributes:
+        access: Methods, form, classes.
+        example: One row of what it is given, with its types.
+    """
+
+    access: Access
+    example: Batch
+
+    def rows(self) -> Rows:
+        """Return the example."""
+        return unpack(self.example)
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What a model answered to n rows.
+
+    Attributes:
+        raw: Method to what it gave, bit for bit.
+        values: (n,) class indices, or values of a regression.
+        scores: (n, K) probabilities in the order of the classes; None: it gives none.
+    """
+
+    raw: dict[str, np.ndarray]
+    values: np.ndarray
+    scores: np.ndarray | None = None
+
+
+def found(job: CheckJob, store: Store, start: Callable[[bool], RemoteModel]) -> bytes:
+    """Return the message pack of the way to ask the model.
+
+    Raises:
+        UnsupportedError: ``model.predictions`` where answers are read from a file.
+        SubjectError: The model cannot be asked at all.
+    """
+    subject = open_subject(job, store, start).subject
+    if not isinstance(subject, AskedSubject):
+        raise UnsupportedError("model.predictions", "the answers are read from a file: there is no model to ask.")
+    return msgspec.msgpack.encode(Way(subject.access, pack(cut(sample(store), slice(0, 1)))))
+
+
+def ask(raw: Raw, access: Access, rows: Rows) -> Told:
+    """Ask a model once for everything it gives; every answer is checked.
+
+    Raises:
+        SubjectError: It fails, or answers with something that cannot be used.
+    """
+    n, width = len(rows), len(access.classes)
+    methods = tuple(dict.fromkeys(method for method in (access.answer, access.score) if method))
+    given: dict[str, np.ndarray] = {method: raw.ask(method, access.form, rows) for method in methods}
+    chances = None
+    if access.score is not None:
+        linked = answers.linked(given[access.score], access.link)
+        chances = answers.scores(linked, n, width, order=access.order, positive=access.positive)
+    if access.answer is None:
+        if chances is None:
+            raise SubjectError("model.protocol", "the model gives neither answers nor scores.")
+        return Told(given, chances.argmax(axis=1).astype(np.int64), chances)
+    answer = given[access.answer]
+    if access.task == "regression":
+        return Told(given, answers.values(answer, n), chances)
+    return Told(given, answers.indices(answer, n, access.classes, positions=access.positions), chances)
