@@ -16,6 +16,7 @@ import pytest
 import yaml
 from tests.guard import signed
 from tests.guard.signed import ROW
+from tests.subject.apps import RULE
 
 from fivefold.errors import InputError, StorageError, TrustError
 from fivefold.guard import Guard
@@ -55,7 +56,7 @@ def test_an_answer_has_its_record_before_it_is_given(served: Guard) -> None:
     assert (asked.kind, said.kind, said.body.person, said.body.model) == ("input", "decision", "Jane", served.model)
     assert said.body.fields["answer"] == ["yes"]
     assert (said.body.fields["caller"], said.body.fields["purpose"]) == ("branch-12", "sorting")
-    assert set(said.body.fields["stages"]) == {"purpose", "domain", "model", "shape"}
+    assert set(said.body.fields["stages"]) == {"purpose", "domain", "model", "shape", "reason"}
 
 
 def test_the_model_gets_what_it_was_trained_on(served: Guard) -> None:
@@ -186,6 +187,56 @@ def test_many_askers_at_once_each_get_their_own_answer(served: Guard) -> None:
     assert not wrong
     found = [item for item in records(served.manifest.root, kind="decision") if item.body.case.startswith("many ")]
     assert len(found) == 200
+
+
+def test_the_reason_goes_out_with_the_answer(served: Guard) -> None:
+    """In plain words with the unit; true of the model; the same for the same row; on record."""
+    found = served.decide(ROW | {"weight": 52.0}, caller="c", purpose="sorting", case="why")
+    (said,) = found.reasons
+    field, was, instead, answer = said.flip
+    assert (field, was, answer) == ("weight", 52.0, "no")
+    assert instead <= 50
+    assert f"If weight were {instead:,.6g} kg and all else the same, the answer would be no." in said.text
+    again = served.decide(ROW | {"weight": instead}, caller="c", purpose="sorting")
+    assert again.answers == ("no",)
+    heavy = served.decide(ROW | {"weight": 90.0}, caller="c", purpose="sorting").reasons[0]
+    assert heavy.fields == (("weight", 90.0, "for"),)
+    assert heavy.text.startswith("What spoke for this answer most: weight (90 kg).")
+    assert heavy == served.decide(ROW | {"weight": 90.0}, caller="other", purpose="sorting").reasons[0]
+    (asked, kept) = records(served.manifest.root, case="why")
+    assert kept.body.fields["reasons"] == [said.text]
+    assert kept.body.fields["credits"][0]["flip"]["instead"] == instead
+    assert asked.kind == "input"
+
+
+def test_many_rows_at_once_get_no_reasons(served: Guard) -> None:
+    """Eight do, nine do not."""
+    principal = Principal("p", "caller", ("sorting",))
+    for n, expected in ((8, 8), (9, 0)):
+        found = served.answer(principal, {name: [value] * n for name, value in ROW.items()})
+        assert len(found.reasons) == expected
+
+
+def test_no_time_for_a_reason_is_said(app: Path) -> None:
+    """The answer comes all the same."""
+    with Guard(app) as guard:
+        guard.decide(ROW, caller="c", purpose="sorting")
+        guard._reasoning._seconds = 0.0
+        found = guard.decide(ROW | {"weight": 70.0}, caller="c", purpose="sorting")
+    assert found.answers == ("yes",)
+    assert found.reasons[0].text == "No reason could be given within the time allowed."
+
+
+def test_a_model_that_fails_over_the_reason_has_answered(tmp_path: Path) -> None:
+    """The answer to the row itself stands."""
+    model = RULE.replace(
+        "def predict_proba(self, frame):",
+        "def predict_proba(self, frame):\n        if len(frame) == 100: raise RuntimeError('no')",
+    )
+    with Guard(signed.application(tmp_path / "app", model)) as guard:
+        found = guard.decide(ROW, caller="c", purpose="sorting")
+    assert found.answers == ("yes",)
+    assert found.reasons[0].text.startswith("No reason could be given: the model failed")
 
 
 def test_a_stage_that_errs_refuses(app: Path, monkeypatch: pytest.MonkeyPatch) -> None:

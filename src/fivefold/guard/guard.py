@@ -18,6 +18,7 @@ from fivefold.errors import FivefoldError, InputError, StorageError, SubjectErro
 from fivefold.guard.admission import Domain, Purpose
 from fivefold.guard.isolated import SECONDS, Isolated
 from fivefold.guard.nouns import Decision, Passage, Principal, Receipt, RefusedError, Stage
+from fivefold.guard.reasoning import Reasoning
 from fivefold.guard.shaping import Shape
 from fivefold.keys import store as keys
 from fivefold.manifest.digests import data_digests
@@ -85,6 +86,7 @@ class Guard:
             stack.callback(self._isolated.close)
             self._chain = _chain(self.manifest, self._isolated, facts)
             self._shape = Shape(self.manifest.controls.get("P2", {}))
+            self._reasoning = Reasoning(self._isolated, self.manifest.features)
             self._record("model-change", {**self._about(), **(note or {}), "opened": True})
             self._stack = stack.pop_all()
         self._seen = self._stats()
@@ -208,15 +210,21 @@ class Guard:
         with passage.through("model"):
             passage.told = self._isolated.ask(rows)
         with passage.through(self._shape.name):
-            return self._shape(passage.told, self._isolated.way.access)
+            shaped = self._shape(passage.told, self._isolated.way.access)
+        with passage.through(self._reasoning.name):
+            self._reasoning(passage)
+        return shaped
 
     def _decided(self, passage: Passage, records: Any, answers: tuple[str | float, ...], scores: Scores) -> Decision:
         classes = self._isolated.way.access.classes if scores is not None else ()
         fields = {**_who(passage), "answer": list(answers[:_MOST_LISTED]), "rows": len(answers)}
+        if passage.reasons:
+            fields["reasons"] = [said.text for said in passage.reasons]
+            fields["credits"] = passage.credits
         raw = passage.told.raw if passage.told else {}
         record = records.add("decision", fields, batch=raw, wait=True)
         receipt = Receipt(self.manifest.application.id, record, f"fivefold record prove {record}")
-        return Decision(answers, classes, scores, receipt)
+        return Decision(answers, classes, scores, receipt, passage.reasons)
 
     def _record(self, kind: str, fields: dict[str, Any]) -> None:
         with self._recorder.open("guard", model=self.model) as records:
@@ -227,7 +235,7 @@ class Guard:
         return {
             "guard": "opened", "version": model.version if model else 0, "digest": self.model,
             "signed by": self._signed_by, "manifest": self.manifest.digest,
-            "chain": [stage.name for stage in self._chain] + ["model", self._shape.name],
+            "chain": [stage.name for stage in self._chain] + ["model", self._shape.name, self._reasoning.name],
         }  # fmt: skip
 
     def _require_newest(self) -> None:

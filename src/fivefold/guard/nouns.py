@@ -58,6 +58,8 @@ class Passage:
         given: What was handed over: columns by name, or one array.
         rows: What the model is given, once admitted.
         told: What it answered.
+        reasons: Why, for each row.
+        credits: What each reason rests on, for the record.
         costs: Stage to milliseconds.
     """
 
@@ -66,6 +68,8 @@ class Passage:
     given: Any
     rows: Rows | None = None
     told: Told | None = None
+    reasons: tuple[Said, ...] = ()
+    credits: list[Any] = field(default_factory=list)
     costs: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
@@ -110,6 +114,20 @@ class Receipt(msgspec.Struct, frozen=True):
     prove: str
 
 
+class Said(msgspec.Struct, frozen=True):
+    """The reason of an answer, for people.
+
+    Attributes:
+        text: In plain words.
+        fields: At most three fields that moved it most: name, value, and whether for or against.
+        flip: Field, its value, the value that would change the answer, and the answer then; None: there is none.
+    """
+
+    text: str
+    fields: tuple[tuple[str, Any, str], ...] = ()
+    flip: tuple[str, Any, Any, str] | None = None
+
+
 class Decision(msgspec.Struct, frozen=True):
     """What the asker gets.
 
@@ -118,9 +136,11 @@ class Decision(msgspec.Struct, frozen=True):
         classes: Labels in the order of the scores; empty: there are no scores, or no classes.
         scores: Probabilities for each row; None: the model gives none, or they are not let out.
         receipt: Of its record.
+        reasons: For each row; empty: too many rows were asked at once, or the model is given no table.
     """
 
     answers: tuple[str | float, ...]
     classes: tuple[str, ...]
     scores: tuple[tuple[float, ...], ...] | None
     receipt: Receipt
+    reasons: tuple[Said, ...] = ()

@@ -141,7 +141,9 @@ def answered(decision: Decision, asked: Asked, name: str, version: str) -> dict[
         )  # fmt: skip
     return {
         "model_name": name, "model_version": version, "id": asked.id, "outputs": outputs,
-        "parameters": {"receipt": msgspec.to_builtins(decision.receipt)},
+        "parameters": {
+            "receipt": msgspec.to_builtins(decision.receipt), "reasons": msgspec.to_builtins(decision.reasons),
+        },
     }  # fmt: skip
 
 

@@ -33,9 +33,9 @@ class Shape:
     def __call__(self, told: Told, access: Access) -> tuple[tuple[str | float, ...], Scores]:
         """Return a label or value for each row, and the scores that are let out."""
         if access.task == "regression":
-            values = told.values if self._decimals is None else told.values.round(self._decimals)
+            values = told.answers if self._decimals is None else told.answers.round(self._decimals)
             return tuple(map(float, values)), None
-        answers = tuple(access.classes[int(index)] for index in told.values)
+        answers = tuple(access.classes[int(index)] for index in told.answers)
         if told.scores is None or self._decimals == 0:
             return answers, None
         scores = told.scores if self._decimals is None else told.scores.round(self._decimals)

@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
+import pandas as pd
 
 from fivefold.errors import SubjectError, UnsupportedError
-from fivefold.subject import answers
+from fivefold.subject import answers as read
 from fivefold.subject.access import Access
 from fivefold.subject.asked import AskedSubject
 from fivefold.subject.batch import Batch, pack, unpack
 from fivefold.subject.opened import open_subject
 from fivefold.subject.probe import sample
-from fivefold.subject.rows import cut
+from fivefold.subject.rows import cut, of, spread
+from fivefold.subject.tables import Coding
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,16 +28,21 @@ if TYPE_CHECKING:
     from fivefold.subject.worker.messages import CheckJob
 
 
+_BACKGROUND = 100
+
+
 class Way(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How a model is asked.
 
     Attributes:
         access: Methods, form, classes.
         example: One row of what it is given, with its types.
+        background: Rows of the training data that stand for all; None where it is not given tables.
     """
 
     access: Access
     example: Batch
+    background: Batch | None = None
 
     def rows(self) -> Rows:
         """Return the example."""
@@ -47,12 +54,12 @@ class Told(msgspec.Struct, frozen=True):
 
     Attributes:
         raw: Method to what it gave, bit for bit.
-        values: (n,) class indices, or values of a regression.
+        answers: (n,) class indices, or values of a regression.
         scores: (n, K) probabilities in the order of the classes; None: it gives none.
     """
 
     raw: dict[str, np.ndarray]
-    values: np.ndarray
+    answers: np.ndarray
     scores: np.ndarray | None = None
 
 
@@ -66,7 +73,13 @@ def found(job: CheckJob, store: Store, start: Callable[[bool], RemoteModel]) -> 
     subject = open_subject(job, store, start).subject
     if not isinstance(subject, AskedSubject):
         raise UnsupportedError("model.predictions", "the answers are read from a file: there is no model to ask.")
-    return msgspec.msgpack.encode(Way(subject.access, pack(cut(sample(store), slice(0, 1)))))
+    example = sample(store)
+    name = next((name for name in ("train", *store.sets) if name in store.sets), "")
+    background = spread(of(store.table(name, Coding("binary", ()))), _BACKGROUND)
+    made = None
+    if isinstance(example, pd.DataFrame) and isinstance(background, pd.DataFrame):
+        made = pack(background) if list(background.dtypes) == list(example.dtypes) else None
+    return msgspec.msgpack.encode(Way(subject.access, pack(cut(example, slice(0, 1))), made))
 
 
 def ask(raw: Raw, access: Access, rows: Rows) -> Told:
@@ -80,13 +93,13 @@ def ask(raw: Raw, access: Access, rows: Rows) -> Told:
     given: dict[str, np.ndarray] = {method: raw.ask(method, access.form, rows) for method in methods}
     chances = None
     if access.score is not None:
-        linked = answers.linked(given[access.score], access.link)
-        chances = answers.scores(linked, n, width, order=access.order, positive=access.positive)
+        linked = read.linked(given[access.score], access.link)
+        chances = read.scores(linked, n, width, order=access.order, positive=access.positive)
     if access.answer is None:
         if chances is None:
             raise SubjectError("model.protocol", "the model gives neither answers nor scores.")
         return Told(given, chances.argmax(axis=1).astype(np.int64), chances)
     answer = given[access.answer]
     if access.task == "regression":
-        return Told(given, answers.values(answer, n), chances)
-    return Told(given, answers.indices(answer, n, access.classes, positions=access.positions), chances)
+        return Told(given, read.values(answer, n), chances)
+    return Told(given, read.indices(answer, n, access.classes, positions=access.positions), chances)

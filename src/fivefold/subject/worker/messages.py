@@ -142,14 +142,12 @@ class CheckJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         model_root: Folder with the signed files alone; empty: there are none.
         row_key: Key of row ids.
         labels: Data set to the bytes of its signed label.
-        level: Declared level.
-        use: How the output is used, as declared.
-        scenario: Name of the scenario's profile.
+        level, use, scenario: As declared; the last is a profile's name.
         known: What predicates of the catalogue may ask, as read.
         planned: Check id to floor key to the threshold in force.
         asks: The check asks the model.
         found: Of a model that lives elsewhere: what the probe found (message pack).
-        calls, share: Budget of calls of the run (0: none), and this check's part of it.
+        calls, share: Budget of calls of the run (0: none), and this check's part.
         asked: Message pack of batches that the model is asked, instead of a check; empty: there are none.
         wayfinding: Find out how the model is asked, instead of a check.
     """

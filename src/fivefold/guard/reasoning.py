@@ -1,0 +1,150 @@
+"""Reasoning: the reason goes out with the answer, in plain words and within a time (row E5)."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from fivefold.contract.registry import provided
+from fivefold.errors import SubjectError
+from fivefold.guard.nouns import Passage, Said
+from fivefold.subject.batch import pack, unpack
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fivefold.guard.isolated import Isolated
+    from fivefold.manifest.nouns import Feature
+
+MOST_ROWS = 8
+"""Most rows of a request for which reasons are given."""
+SECONDS = 0.5
+"""Time that the reasons of one request may take, as measured so far."""
+_PAIRS = 12
+_FEWEST = 4
+_HELD = 10_000
+_LATE = "No reason could be given within the time allowed."
+_FAILED = "No reason could be given: the model failed when it was asked for more."
+
+
+class Reasoning:
+    """Gives each row its reason; the same row gets the same one.
+
+    How many rows the model is asked for a reason follows from how long it took so far; where even the fewest would
+    take longer than allowed, that is said instead.
+    """
+
+    name = "reason"
+
+    def __init__(self, isolated: Isolated, features: Mapping[str, Feature], *, seconds: float = SECONDS) -> None:
+        """Take model and declared features (units, and which are immutable)."""
+        self._isolated, self._features, self._seconds = isolated, features, seconds
+        self._access = isolated.way.access
+        self._each, self._lock = 0.0, threading.Lock()
+        self._held: OrderedDict[bytes, tuple[Said, Any]] = OrderedDict()
+        immutable = frozenset(name for name, feature in features.items() if feature.immutable)
+        background = isolated.way.background
+        rows = None if background is None else unpack(background)
+        self._reasoner = provided("reason.delivered")(rows, immutable) if isinstance(rows, pd.DataFrame) else None
+
+    def __call__(self, passage: Passage) -> None:
+        """Add reasons to what was told; an answer is not held back because there is none."""
+        rows, reasoner = passage.rows, self._reasoner
+        if reasoner is None or not isinstance(rows, pd.DataFrame) or len(rows) > MOST_ROWS:
+            return
+        made = [self._reason(reasoner, rows.iloc[at : at + 1], len(rows)) for at in range(len(rows))]
+        passage.reasons, passage.credits = tuple(said for said, _ in made), [credit for _, credit in made]
+
+    def _reason(self, reasoner: Any, row: pd.DataFrame, rows: int) -> tuple[Said, Any]:
+        row = row.reset_index(drop=True)
+        key = hashlib.sha256(msgspec.msgpack.encode(pack(row))).digest()
+        with self._lock:
+            if key in self._held:
+                self._held.move_to_end(key)
+                return self._held[key]
+        pairs = self._affordable(reasoner, rows)
+        if pairs < _FEWEST:
+            return Said(_LATE), None
+        began, seed = time.perf_counter(), int.from_bytes(key[:8], "big")
+        try:
+            found = reasoner(self._ask, row, pairs=pairs, seed=seed, regression=self._access.task == "regression")
+        except SubjectError as error:
+            return Said(_FAILED), {"error": error.code}
+        each = (time.perf_counter() - began) / reasoner.cost(pairs)
+        made = self._said(found), msgspec.to_builtins(found)
+        with self._lock:
+            self._each = each if not self._each else 0.8 * self._each + 0.2 * each
+            self._held[key] = made
+            while len(self._held) > _HELD:
+                self._held.popitem(last=False)
+        return made
+
+    def _affordable(self, reasoner: Any, rows: int) -> int:
+        """Return how many pairs of permutations the time allows."""
+        if not self._each:
+            return _PAIRS
+        pairs = _PAIRS
+        while pairs >= _FEWEST and rows * self._each * reasoner.cost(pairs) > self._seconds:
+            pairs -= 1
+        return pairs
+
+    def _ask(self, rows: pd.DataFrame) -> np.ndarray:
+        told = self._isolated.ask(rows)
+        answers: np.ndarray = told.answers[:, None]
+        if self._access.task == "regression":
+            return answers
+        if told.scores is not None:
+            return told.scores
+        is_told: np.ndarray = answers == np.arange(len(self._access.classes))
+        return is_told.astype(np.float64)
+
+    def _said(self, found: Any) -> Said:
+        """Return a reason in plain words."""
+        words = {True: "for", False: "against"}
+        if self._access.task == "regression":
+            words = {True: "up", False: "down"}
+        fields = tuple((one.field, one.value, words[one.credit > 0]) for one in found.moved)
+        parts = []
+        for way, text in self._openings():
+            mine = [self._named(one.field, one.value) for one in found.moved if words[one.credit > 0] == way]
+            if mine:
+                parts.append(f"{text} {_listed(mine)}.")
+        flip = None
+        if found.flip is not None:
+            one, answer = found.flip, self._access.classes[found.flip.answer]
+            flip = (one.field, one.value, one.instead, answer)
+            instead = self._valued(one.field, one.instead)
+            parts.append(f"If {_plain(one.field)} were {instead} and all else the same, the answer would be {answer}.")
+        return Said(" ".join(parts) or "No single field stands out.", fields, flip)
+
+    def _openings(self) -> tuple[tuple[str, str], ...]:
+        if self._access.task == "regression":
+            return ("up", "What raised it most:"), ("down", "What lowered it most:")
+        return ("for", "What spoke for this answer most:"), ("against", "What spoke against it:")
+
+    def _named(self, field: str, value: Any) -> str:
+        return f"{_plain(field)} ({self._valued(field, value)})"
+
+    def _valued(self, field: str, value: Any) -> str:
+        feature = self._features.get(field)
+        unit = f" {feature.unit}" if feature is not None and feature.unit else ""
+        if value is None:
+            return "not given"
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        return f"{value:,.6g}{unit}" if isinstance(value, int | float) else f"{value}{unit}"
+
+
+def _plain(field: str) -> str:
+    return field.replace("_", " ")
+
+
+def _listed(parts: list[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
