@@ -117,12 +117,20 @@ def test_a_question_gets_its_answer_and_a_receipt_that_proves(
     assert scores["parameters"]["classes"] == ["no", "yes"]
     assert told["id"] == "7"
     receipt = told["parameters"]["receipt"]
+    assert len(told["parameters"]["reasons"]) == 3
     time.sleep(0.3)
+    folder = served.root.parent
+    (folder / "receipt.json").write_text(json.dumps(receipt))
+    assert signed.command("verify", folder / "receipt.json") == 2  # its proof is not there yet
     capsys.readouterr()
-    assert signed.command(*receipt["prove"].split()[1:], "--in", served.root) == 0
-    proof = served.root.parent / "proof.tlog-proof"
-    proof.write_text(capsys.readouterr().out)
-    assert signed.command("verify", proof) == 0
+    words, _, name = receipt["prove"].partition(" > ")
+    assert signed.command(*words.split()[1:], "--in", served.root) == 0
+    (folder / name).write_text(capsys.readouterr().out)
+    assert signed.command("verify", folder / "receipt.json") == 0
+    assert receipt["record"] in capsys.readouterr().out
+    for change in ({"leaf": "00" * 32}, {"application": "another"}):
+        (folder / "receipt.json").write_text(json.dumps(receipt | change))
+        assert signed.command("verify", folder / "receipt.json") == 1
     asked, said = place_of(read(served.root)).reading().trace(receipt["record"])
     assert (asked.body.person, said.body.fields["caller"]) == ("Jane", "branch-12")
 

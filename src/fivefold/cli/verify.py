@@ -26,7 +26,9 @@ _ANSWERS = {
 def verify(
     folder: Annotated[
         Path,
-        typer.Argument(help="Evidence folder, or the application's, or a file of `record prove`.", metavar="FOLDER"),
+        typer.Argument(
+            help="Evidence folder, or the application's, a file of `record prove`, or a receipt.", metavar="FOLDER"
+        ),
     ] = Path(),
     trust: Annotated[
         Path | None, typer.Option(help="Whom to trust (default: your own trust file).", metavar="FILE")

@@ -223,7 +223,8 @@ class Guard:
             fields["credits"] = passage.credits
         raw = passage.told.raw if passage.told else {}
         record = records.add("decision", fields, batch=raw, wait=True)
-        receipt = Receipt(self.manifest.application.id, record, f"fivefold record prove {record}")
+        prove = f"fivefold record prove {record} > {record}.tlog-proof"
+        receipt = Receipt(self.manifest.application.id, record, records.leaf(), prove)
         return Decision(answers, classes, scores, receipt, passage.reasons)
 
     def _record(self, kind: str, fields: dict[str, Any]) -> None:

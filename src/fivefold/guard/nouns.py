@@ -101,17 +101,21 @@ class Stage(Protocol):
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """What the asker keeps to have a decision proven later.
+    """What the asker keeps to have a decision proven later: ``fivefold verify RECEIPT`` with the proof beside it.
 
     Attributes:
         application: Its id.
         record: Id of the decision's record.
-        prove: The command that makes the proof from it.
+        leaf: Leaf hash (RFC 6962) of the record in hexadecimal; empty where another process writes the record.
+        prove: The command by which the owner makes the proof.
+        kind: Tells a receipt from other documents.
     """
 
     application: str
     record: str
+    leaf: str
     prove: str
+    kind: str = "receipt, version 1"
 
 
 class Said(msgspec.Struct, frozen=True):

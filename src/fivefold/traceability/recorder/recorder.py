@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from fivefold.errors import InputError, StorageError
 from fivefold.keys import ciphers
-from fivefold.log import frames
+from fivefold.log import frames, tree
 from fivefold.log.book import Book
 from fivefold.log.segments import SEGMENT_BYTES
 from fivefold.log.writer import CHECKPOINT_SECONDS, Ticket, Writer
@@ -133,6 +133,11 @@ class Case:
         if wait and not self._sink.queued:
             ticket.wait()
         return self._last
+
+    def leaf(self) -> str:
+        """Return the leaf hash (RFC 6962) of the case's last record in hexadecimal; empty if another process writes."""
+        entries = self._tickets[-1].entries if self._tickets else []
+        return tree.leaf_hash(entries[-1]).hex() if entries else ""
 
 
 def case_of(sink: Sink, case: str, *, subject: str, model: str, trace: str) -> Case:
