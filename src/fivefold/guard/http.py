@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -10,8 +11,9 @@ from fivefold import __version__
 from fivefold.contract.registry import provided
 from fivefold.errors import FivefoldError
 from fivefold.guard import protocol
+from fivefold.guard.described import openapi
 from fivefold.guard.nouns import RefusedError
-from fivefold.guard.protocol import MAX_BODY
+from fivefold.guard.protocol import LENGTH, MAX_BODY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     Told = tuple[int, bytes, dict[str, str]]
 
 _SHOWN = ("evidence", "attained")
+_JSON = {"Content-Type": "application/json"}
+_BITS = {"gzip": 31, "deflate": 15}
+_WORTH = 1024
 _WORDS = {404: "it is not there.", 405: "this path takes another method.", 408: "the request came too slowly."}
 
 
@@ -51,7 +56,7 @@ class Service:
             self._guard.count_refusal()
         return found
 
-    def answer(self, principal: Principal | None, path: str, body: bytes, traced: str = "") -> Told:
+    def answer(self, principal: Principal | None, path: str, body: bytes, headers: Mapping[str, str]) -> Told:
         """Do what a path is for."""
         if path == "/v2/health/live":
             return _told(200, {"live": True})
@@ -60,30 +65,74 @@ class Service:
         model = f"/v2/models/{self.name}"
         path = path.replace(f"{model}/versions/{self.version}", model, 1)
         if path == f"{model}/infer":
-            return self._infer(principal, body, traced)
+            return self._infer(principal, body, headers)
         if path in ("/v2/health/ready", f"{model}/ready"):
             ready = not self._guard.stopped
             return _told(200 if ready else 503, {"ready": ready, "name": self.name})
-        if path == model:
-            return _told(200, protocol.metadata(self._guard.way, self.name, self.version))
-        return _told(200, {"name": "fivefold", "version": __version__, "extensions": [], **self._note})
+        return _told(200, self._about(path))
 
-    def _infer(self, principal: Principal, body: bytes, traced: str) -> Told:
+    def _about(self, path: str) -> dict[str, Any]:
+        """Return the document at a path that tells of the service."""
+        if path == "/openapi.json":
+            return openapi(self.name, self.version)
+        if path == "/v2":
+            about = {"name": "fivefold", "version": __version__, "extensions": ["binary_tensor_data"]}
+            return about | self._note
+        return protocol.metadata(self._guard.way, self.name, self.version)
+
+    def _infer(self, principal: Principal, body: bytes, headers: Mapping[str, str]) -> Told:
+        traced = headers.get("traceparent", "").split("-")
+        trace = traced[1] if len(traced) == 4 and len(traced[1]) == 32 and traced[1].isalnum() else ""
         try:
-            asked = protocol.parse(body)
+            plain = _unpressed(body, headers.get("content-encoding", ""))
+            asked = protocol.parse(plain, headers.get(LENGTH.lower(), ""))
             given = protocol.given(asked, self._guard.way.rows())
             words = {name: asked.word(name) for name in ("purpose", "case", "subject")}
         except RefusedError as refusal:
             self._guard.count_refusal()
             return refused(refusal)
         try:
-            decision = self._guard.answer(principal, given, trace=traced, **words)
+            decision = self._guard.answer(principal, given, trace=trace, **words)
         except RefusedError as refusal:
             return refused(refusal)
         except FivefoldError as error:
             self._guard.count_refusal()
             return refused(RefusedError(error.code, error.message, status=400))
-        return _told(200, protocol.answered(decision, asked, self.name, self.version))
+        told, length = protocol.answered(decision, asked, self.name, self.version)
+        kind = {"Content-Type": "application/octet-stream", LENGTH: str(length)} if length else _JSON
+        return _pressed(200, told, kind, headers.get("accept-encoding", ""))
+
+
+def _unpressed(body: bytes, coding: str) -> bytes:
+    """Return a body as it was before gzip or deflate.
+
+    Raises:
+        RefusedError: ``guard.413`` for one that grows beyond the limit; ``guard.coding``.
+    """
+    if coding in ("", "identity"):
+        return body
+    if coding not in _BITS:
+        raise RefusedError("guard.coding", "this coding is not taken.", status=415, remedy="gzip, deflate, or none.")
+    try:
+        unpacking = zlib.decompressobj(_BITS[coding])
+        found = unpacking.decompress(body, MAX_BODY + 1)
+    except zlib.error:
+        raise RefusedError("guard.coding", f"the body is no {coding}.", status=400) from None
+    if len(found) > MAX_BODY:
+        raise RefusedError("guard.413", f"a request has at most {MAX_BODY >> 20} MiB.", status=413)
+    if not unpacking.eof:
+        raise RefusedError("guard.coding", f"the body is no {coding}.", status=400)
+    return found
+
+
+def _pressed(status: int, body: bytes, headers: Mapping[str, str], accepted: str) -> Told:
+    """Return an answer, packed where the asker takes that and it is worth it."""
+    names = [part.partition(";")[0].strip() for part in accepted.split(",")]
+    coding = next((name for name in _BITS if name in names), "")
+    if not coding or len(body) < _WORTH:
+        return status, body, dict(headers)
+    packing = zlib.compressobj(1, zlib.DEFLATED, _BITS[coding])
+    return status, packing.compress(body) + packing.flush(), {**headers, "Content-Encoding": coding}
 
 
 def refused(refusal: RefusedError) -> Told:
@@ -94,7 +143,7 @@ def refused(refusal: RefusedError) -> Told:
 
 
 def _told(status: int, value: Any, headers: Mapping[str, str] | None = None) -> Told:
-    return status, msgspec.json.encode(value), {"Content-Type": "application/json", **(headers or {})}
+    return status, msgspec.json.encode(value), {**_JSON, **(headers or {})}
 
 
 def app(service: Service) -> Any:
@@ -113,18 +162,19 @@ def app(service: Service) -> Any:
     async def act(request: Any) -> Any:
         principal = await concurrency.run_in_threadpool(service.bearer, request.headers.get("authorization", ""))
         if principal is None and request.url.path != "/v2/health/live":
-            return told(service.answer(None, "", b""))
+            return told(service.answer(None, "", b"", {}))
         body = await body_of(request, MAX_BODY) if request.method == "POST" else b""
         if isinstance(body, int):
             message = _WORDS.get(body, f"a request has at most {MAX_BODY >> 20} MiB.")
             return told(refused(RefusedError(f"guard.{body}", message, status=body)))
-        traced = request.headers.get("traceparent", "").split("-")
-        trace = traced[1] if len(traced) == 4 and len(traced[1]) == 32 and traced[1].isalnum() else ""
-        return told(await concurrency.run_in_threadpool(service.answer, principal, request.url.path, body, trace))
+        headers = dict(request.headers)
+        return told(await concurrency.run_in_threadpool(service.answer, principal, request.url.path, body, headers))
 
     async def lost(_request: Any, error: Any) -> Any:
-        refusal = RefusedError(f"guard.{error.status_code}", _WORDS[error.status_code], status=error.status_code)
-        return told(refused(refusal))
+        status, body, headers = refused(
+            RefusedError(f"guard.{error.status_code}", _WORDS[error.status_code], status=error.status_code)
+        )
+        return told((status, body, {**headers, **(error.headers or {})}))
 
     # annotations are texts here, and the names in them are local
     act.__annotations__ = {"request": fastapi.Request, "return": fastapi.Response}
@@ -132,7 +182,7 @@ def app(service: Service) -> Any:
     for path in (model, f"{model}/versions/{service.version}"):
         for rest, method in (("", "GET"), ("/ready", "GET"), ("/infer", "POST")):
             made.add_api_route(path + rest, act, methods=[method], response_model=None)
-    for path in ("/v2", "/v2/health/live", "/v2/health/ready"):
+    for path in ("/openapi.json", "/v2", "/v2/health/live", "/v2/health/ready"):
         made.add_api_route(path, act, methods=["GET"], response_model=None)
     for status in (404, 405):
         made.add_exception_handler(status, lost)

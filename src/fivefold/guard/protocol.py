@@ -1,6 +1,7 @@
-"""Protocol: requests and answers of the Open Inference Protocol v2, REST with tensors as JSON.
+"""Protocol: requests and answers of the Open Inference Protocol v2, REST, with tensors as JSON or as binary data.
 
-Source: Open Inference Protocol v2 (KServe), sections on REST: health, metadata, inference.
+Sources: Open Inference Protocol v2 (KServe), sections on REST: health, metadata, inference; Triton's extension for
+binary tensor data.
 """
 
 from __future__ import annotations
@@ -11,19 +12,24 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
+from fivefold.errors import SubjectError
 from fivefold.guard.nouns import Decision, RefusedError
+from fivefold.subject.endpoint import wire
 
 if TYPE_CHECKING:
     from fivefold.subject.rows import Rows
     from fivefold.subject.way import Way
 
 MAX_BODY = 16 << 20
+LENGTH = "Inference-Header-Content-Length"
+"""Header that says how many bytes of a body are JSON."""
+OUTPUTS = ("answer", "scores")
 _MOST_INPUTS = 20_000
-_TYPES = {
+DATATYPES = {
     "BOOL": "?", "UINT8": "u1", "UINT16": "u2", "UINT32": "u4", "UINT64": "u8", "INT8": "i1", "INT16": "i2",
     "INT32": "i4", "INT64": "i8", "FP16": "f2", "FP32": "f4", "FP64": "f8", "BYTES": "",
 }  # fmt: skip
-_NAMES = {np.dtype(text): name for name, text in _TYPES.items() if text}
+_NAMES = {np.dtype(text): name for name, text in DATATYPES.items() if text}
 
 
 class Input(msgspec.Struct, frozen=True):
@@ -32,17 +38,37 @@ class Input(msgspec.Struct, frozen=True):
     name: str
     shape: list[int]
     datatype: str
-    data: list[Any]
+    data: list[Any] | None = None
+    parameters: dict[str, Any] = {}
+
+
+class Output(msgspec.Struct, frozen=True):
+    """One tensor as wanted."""
+
+    name: str
     parameters: dict[str, Any] = {}
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """One inference request."""
+    """One inference request.
+
+    Attributes:
+        blob: The binary data behind the JSON.
+    """
 
     inputs: list[Input]
     id: str = ""
     parameters: dict[str, Any] = {}
-    outputs: list[dict[str, Any]] = []
+    outputs: list[Output] = []
+    blob: bytes = b""
+
+    def wanted(self, name: str) -> tuple[bool, bool]:
+        """Return whether an output is wanted, and whether as binary data."""
+        binary = self.parameters.get("binary_data_output") is True
+        for output in self.outputs:
+            if output.name == name:
+                return True, output.parameters.get("binary_data", binary) is True
+        return not self.outputs, binary
 
     def word(self, name: str) -> str:
         """Return a parameter that is a text.
@@ -56,22 +82,39 @@ class Asked(msgspec.Struct, frozen=True):
         return found
 
 
-def parse(body: bytes) -> Asked:
+def parse(body: bytes, length: str = "") -> Asked:
     """Read a request.
 
+    Args:
+        body: JSON, and binary data behind it.
+        length: The header ``Inference-Header-Content-Length``: bytes of JSON; empty: all of them.
+
     Raises:
-        RefusedError: ``guard.request``.
+        RefusedError: ``guard.request``; ``guard.output`` for an output that there is not.
     """
+    size = int(length) if length.isascii() and length.isdigit() and len(length) < 12 else -1
+    if length and not 0 <= size <= len(body):
+        raise _no_request()
     try:
-        asked = msgspec.json.decode(body, type=Asked)
+        asked = msgspec.json.decode(body[:size] if length else body, type=Asked)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise _no_request() from None
+    if not 0 < len(asked.inputs) <= _MOST_INPUTS or asked.blob:
+        raise _no_request()
+    odd = [output.name for output in asked.outputs if output.name not in OUTPUTS]
+    if odd:
         raise RefusedError(
-            "guard.request", "this is no inference request in JSON.", status=400,
-            remedy='Write {"inputs": [{"name": ..., "shape": [n], "datatype": ..., "data": [...]}]}.',
-        ) from None  # fmt: skip
-    if not 0 < len(asked.inputs) <= _MOST_INPUTS:
-        raise RefusedError("guard.request", "a request has inputs.", status=400)
-    return asked
+            "guard.output",
+            f"there is no output {odd[0][:80]}.",
+            status=400,
+            remedy=f"There are: {', '.join(OUTPUTS)}.",
+        )
+    return msgspec.structs.replace(asked, blob=body[size:]) if length else asked
+
+
+def _no_request() -> RefusedError:
+    remedy = 'Write {"inputs": [{"name": ..., "shape": [n], "datatype": ..., "data": [...]}]}.'
+    return RefusedError("guard.request", "this is no inference request in JSON.", status=400, remedy=remedy)
 
 
 def given(asked: Asked, example: Rows) -> dict[str, Any]:
@@ -82,13 +125,20 @@ def given(asked: Asked, example: Rows) -> dict[str, Any]:
             stands twice.
     """
     found: dict[str, Any] = {}
+    blob = memoryview(asked.blob)
     for tensor in asked.inputs:
         if tensor.name in found:
             raise RefusedError("guard.fields", f"{tensor.name[:80]} stands twice.", status=400, field=tensor.name[:80])
-        values = _flat(tensor)
+        size = tensor.parameters.get("binary_data_size")
+        if size is None:
+            values = _flat(tensor)
+        else:
+            if tensor.data is not None or not isinstance(size, int) or not 0 <= size <= len(blob):
+                raise _odd(tensor)
+            values, blob = _unpacked(tensor, bytes(blob[:size])), blob[size:]
         if isinstance(example, np.ndarray) and example.dtype != object:
             try:
-                array = np.asarray(values, dtype=_TYPES[tensor.datatype] or object)
+                array = np.asarray(values, dtype=DATATYPES[tensor.datatype] or object)
             except (ValueError, TypeError, OverflowError):
                 raise _odd(tensor) from None
             found[tensor.name] = array.reshape(tensor.shape)
@@ -96,20 +146,36 @@ def given(asked: Asked, example: Rows) -> dict[str, Any]:
         if len(tensor.shape) > 2 or (len(tensor.shape) == 2 and tensor.shape[1] != 1):
             raise _odd(tensor)
         found[tensor.name] = values
+    if len(blob):
+        raise RefusedError("guard.request", "there is more binary data than the inputs say.", status=400)
     return found
+
+
+def _unpacked(tensor: Input, data: bytes) -> list[Any]:
+    """Return the values of binary data; a text is UTF-8."""
+    try:
+        read = wire.from_bytes(tensor.name, tensor.datatype, tensor.shape, data)
+        values: list[Any] = read.data.ravel().tolist()
+    except SubjectError:
+        raise _odd(tensor) from None
+    return values
 
 
 def _flat(tensor: Input) -> list[Any]:
     """Return a tensor's values in row-major order; nested lists are taken too, as the protocol allows."""
     count = math.prod(tensor.shape) if all(0 <= size <= MAX_BODY for size in tensor.shape) and tensor.shape else -1
-    values = tensor.data
+    values = tensor.data if tensor.data is not None else []
     for _ in range(len(tensor.shape) - 1):
         if not values or not isinstance(values[0], list):
             break
         if not all(isinstance(part, list) for part in values):
             raise _odd(tensor)
         values = [value for part in values for value in part]
-    if tensor.datatype not in _TYPES or count != len(values) or any(isinstance(value, list | dict) for value in values):
+    if (
+        tensor.datatype not in DATATYPES
+        or count != len(values)
+        or any(isinstance(value, list | dict) for value in values)
+    ):
         raise _odd(tensor)
     if tensor.datatype.startswith(("INT", "UINT")) and any(isinstance(value, float) for value in values):
         raise _odd(tensor)
@@ -121,30 +187,38 @@ def _odd(tensor: Input) -> RefusedError:
     return RefusedError("guard.request", f"the tensor {name} is not of its shape and type.", status=400, field=name)
 
 
-def answered(decision: Decision, asked: Asked, name: str, version: str) -> dict[str, Any]:
-    """Return the response to a request."""
-    n = len(decision.answers)
-    labels = n > 0 and isinstance(decision.answers[0], str)
-    outputs: list[dict[str, Any]] = [
-        {
-            "name": "answer", "shape": [n], "datatype": "BYTES" if labels else "FP64", "data": list(decision.answers),
-        }
-    ]  # fmt: skip
+def answered(decision: Decision, asked: Asked, name: str, version: str) -> tuple[bytes, int]:
+    """Return the response to a request, and how many bytes of it are JSON (0: all)."""
+    labels = bool(decision.answers) and isinstance(decision.answers[0], str)
+    tensors: dict[str, tuple[np.ndarray, dict[str, Any]]] = {
+        "answer": (np.array(decision.answers, dtype=object if labels else np.float64), {})
+    }
     if decision.scores is not None:
-        width = len(decision.classes)
-        data = [value for row in decision.scores for value in row]
-        outputs.append(
-            {
-                "name": "scores", "shape": [n, width], "datatype": "FP64", "data": data,
-                "parameters": {"classes": list(decision.classes)},
-            }
-        )  # fmt: skip
-    return {
-        "model_name": name, "model_version": version, "id": asked.id, "outputs": outputs,
-        "parameters": {
-            "receipt": msgspec.to_builtins(decision.receipt), "reasons": msgspec.to_builtins(decision.reasons),
-        },
-    }  # fmt: skip
+        tensors["scores"] = np.array(decision.scores), {"classes": list(decision.classes)}
+    outputs: list[dict[str, Any]] = []
+    blob = b""
+    for output, (values, parameters) in tensors.items():
+        wanted, binary = asked.wanted(output)
+        if not wanted:
+            continue
+        kind = wire.datatype(values)
+        told: dict[str, Any] = {"name": output, "shape": list(values.shape), "datatype": kind}
+        if binary:
+            data = wire.to_bytes(wire.Tensor(output, kind, values))
+            blob += data
+            parameters = {**parameters, "binary_data_size": len(data)}  # noqa: PLW2901
+        else:
+            told["data"] = values.ravel().tolist()
+        outputs.append(told | ({"parameters": parameters} if parameters else {}))
+    body = msgspec.json.encode(
+        {
+            "model_name": name, "model_version": version, "id": asked.id, "outputs": outputs,
+            "parameters": {
+                "receipt": msgspec.to_builtins(decision.receipt), "reasons": msgspec.to_builtins(decision.reasons),
+            },
+        }
+    )  # fmt: skip
+    return body + blob, len(body) if blob else 0
 
 
 def metadata(way: Way, name: str, version: str) -> dict[str, Any]:
