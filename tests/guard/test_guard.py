@@ -19,7 +19,7 @@ from tests.guard.signed import ROW
 from tests.subject.apps import RULE
 
 from fivefold.errors import InputError, StorageError, TrustError
-from fivefold.guard import Guard
+from fivefold.guard import Guard, budget
 from fivefold.guard.nouns import Passage, Principal, RefusedError
 from fivefold.manifest.reader import read
 from fivefold.traceability.recorder.opening import home as place_of
@@ -319,6 +319,49 @@ def test_scores_are_let_out_as_declared_and_recorded_as_they_were(tmp_path: Path
     assert first.scores == (None if decimals == 0 else ((round(1 - chance, decimals), round(chance, decimals)),))
     (tensor,) = (one for one in records(root, kind="decision")[-1].body.tensors if one.name == "predict_proba")
     assert np.frombuffer(tensor.data)[1] == pytest.approx(chance, rel=1e-12)
+
+
+def test_a_budget_is_kept_over_restarts(tmp_path: Path) -> None:
+    """Ten rows a day for each caller: the eleventh is refused, whoever else asks and however often it is opened."""
+    root = signed.application(tmp_path / "app", controls={"P2": {"budget": "10/day"}})
+    with Guard(root) as guard:
+        for _ in range(6):
+            guard.decide(ROW, caller="a", purpose="sorting")
+        with pytest.raises(RefusedError) as error:
+            guard.answer(Principal("a", "caller", ("sorting",)), {name: [value] * 5 for name, value in ROW.items()})
+        assert (error.value.code, error.value.status) == ("guard.budget", 429)
+        assert "4 are left of 10" in str(error.value)
+        guard.decide(ROW, caller="b", purpose="sorting")
+        with pytest.raises(RefusedError):
+            guard.decide(ROW | {"weight": 500}, caller="a", purpose="sorting")  # refused earlier: costs nothing
+    with Guard(root) as guard:
+        for _ in range(4):
+            guard.decide(ROW, caller="a", purpose="sorting")
+        with pytest.raises(RefusedError) as error:
+            guard.decide(ROW, caller="a", purpose="sorting")
+        assert error.value.code == "guard.budget"
+        for _ in range(9):
+            guard.decide(ROW, caller="b", purpose="sorting")
+    refused = [item for item in records(root, kind="decision") if item.body.fields.get("refused") == "guard.budget"]
+    assert len(refused) == 2
+
+
+def test_a_budget_begins_anew_with_the_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the clock, in UTC; what is no budget is refused."""
+    now = [7200.0]
+    monkeypatch.setattr(budget.time, "time", lambda: now[0])
+    held = budget.Budget("2/hour", lambda since: [("a", 1)] if since == 7200 * 10**9 else [])
+    passage = Passage(Principal("a"), "", None, rows=pd.DataFrame({"x": [1]}))
+    held(passage)
+    with pytest.raises(RefusedError):
+        held(passage)
+    now[0] = 10_800.0
+    held(passage)
+    held(passage)
+    for odd in ("", "5", "0/day", "5/week", "-1/day", "five/day"):
+        with pytest.raises(InputError) as error:
+            budget.Budget(odd, lambda _: [])
+        assert error.value.code == "guard.budget"
 
 
 def test_decisions_replay_bit_for_bit(app: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -54,7 +54,7 @@ def openapi(name: str, version: str) -> dict[str, Any]:
 
     errors = {status: answer(words) for status, words in (
         ("400", "Refused: the input."), ("401", "No token."), ("403", "Refused: role or purpose."),
-        ("408", "Too slow."), ("413", "Too large."), ("415", "Another coding."),
+        ("408", "Too slow."), ("413", "Too large."), ("415", "Another coding."), ("429", "The budget is spent."),
         ("503", "Nothing is answered now."))}  # fmt: skip
     told = {"type": "object"}
 

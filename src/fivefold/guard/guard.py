@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 from fivefold.contract.registry import provided
 from fivefold.errors import FivefoldError, InputError, StorageError, SubjectError, TrustError
 from fivefold.guard.admission import Domain, Purpose
+from fivefold.guard.budget import Budget
 from fivefold.guard.isolated import SECONDS, Isolated
 from fivefold.guard.nouns import Decision, Passage, Principal, Receipt, RefusedError, Stage
 from fivefold.guard.reasoning import Reasoning
@@ -26,7 +27,7 @@ from fivefold.manifest.reader import read
 from fivefold.subject.bench import Bench
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from fivefold.contract.plan import Facts
@@ -84,7 +85,7 @@ class Guard:
             facts, _ = bench.probe()
             self._isolated = Isolated(bench, facts, seconds=seconds)
             stack.callback(self._isolated.close)
-            self._chain = _chain(self.manifest, self._isolated, facts)
+            self._chain = _chain(self.manifest, self._isolated, facts, self._spent)
             self._shape = Shape(self.manifest.controls.get("P2", {}))
             self._reasoning = Reasoning(self._isolated, self.manifest.features)
             self._record("model-change", {**self._about(), **(note or {}), "opened": True})
@@ -264,6 +265,15 @@ class Guard:
                     remedy="Raise model.version in the manifest.",
                 )  # fmt: skip
 
+    def _spent(self, since: int) -> Iterator[tuple[str, int]]:
+        """Yield caller and rows of each question that was answered since a time."""
+        if not self._home.folder.joinpath("checkpoint").exists():
+            return
+        for item in self._home.reading().search(kind="decision", since=since):
+            fields = item.body.fields if item.body else {}
+            if isinstance(fields.get("rows"), int):
+                yield str(fields.get("caller")), fields["rows"]
+
     def _tend(self) -> None:
         """Hold the model to its limits, notice changed files, tell counted refusals."""
         told = time.monotonic()
@@ -314,11 +324,18 @@ class Guard:
         return False
 
 
-def _chain(manifest: Manifest, isolated: Isolated, facts: Facts) -> tuple[Stage, ...]:
+def _chain(
+    manifest: Manifest, isolated: Isolated, facts: Facts, spent: Callable[[int], Iterable[tuple[str, int]]]
+) -> tuple[Stage, ...]:
     """Return the stages before the model, outermost first; none can be left out by the manifest."""
     train = (facts.data or {}).get("train")
     missing = frozenset(column.name for column in train.columns if column.missing) if train else frozenset[str]()
-    return Purpose(manifest.purposes), Domain(isolated.way.rows(), manifest.features, missing)
+    stages: tuple[Stage, ...] = (
+        Purpose(manifest.purposes),
+        Domain(isolated.way.rows(), manifest.features, missing),
+    )
+    budget = manifest.controls.get("P2", {}).get("budget")
+    return stages if budget is None else (*stages, Budget(str(budget), spent))
 
 
 def _who(passage: Passage) -> dict[str, Any]:

@@ -24,7 +24,7 @@ class RefusedError(InputError):
     """The guard lets something not through.
 
     Attributes:
-        status: Of HTTP: 400, 401, 403, 413 or 503.
+        status: Of HTTP: 400, 401, 403, 413, 415, 429 or 503.
         field: The field of the input that it is about; empty: none.
     """
 
