@@ -6,6 +6,8 @@ import json
 import math
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -25,7 +27,7 @@ from fivefold.manifest.reader import read
 from fivefold.traceability.recorder.opening import home as place_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -259,22 +261,56 @@ def test_a_stage_that_errs_refuses(app: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_nothing_is_answered_while_the_record_cannot_be_written(app: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Refused, counted, and told on recovery."""
+    """Refused and counted; the record is opened again, the count is told, and answers come."""
     with Guard(app) as guard:
-        real = guard._recorder.submit
 
         def full(*_: object, **__: object) -> None:
             raise StorageError("log.disk", "the disk refused (No space left on device).")
 
-        monkeypatch.setattr(guard._recorder, "submit", full)
-        for _ in range(3):
-            with pytest.raises(RefusedError) as error:
-                guard.decide(ROW, caller="c", purpose="sorting", case="full")
-            assert (error.value.code, error.value.status) == ("guard.record", 503)
-        monkeypatch.setattr(guard._recorder, "submit", real)
+        broken = guard._recorder
+        monkeypatch.setattr(broken, "submit", full)
+        with pytest.raises(RefusedError) as error:
+            guard.decide(ROW, caller="c", purpose="sorting", case="full")
+        assert (error.value.code, error.value.status) == ("guard.record", 503)
+        wait_until(lambda: guard._recorder is not broken and not guard._broken)
+        assert guard.decide(ROW, caller="c", purpose="sorting").answers == ("yes",)
     assert not records(app, case="full")
     (gap,) = records(app, kind="gap")
-    assert gap.body.fields["refused without a record"] == 3
+    assert gap.body.fields["refused without a record"] == 1
+
+
+WRITER = """
+import sys, time
+from pathlib import Path
+from fivefold.traceability.recorder import open_recorder
+with open_recorder(Path(sys.argv[1]), "app"):
+    print("open", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_the_process_that_writes_the_record_may_die(app: Path) -> None:
+    """The guard hands records over to it; when it is killed, it refuses, and then writes itself."""
+    with subprocess.Popen([sys.executable, "-c", WRITER, str(app / "record")], stdout=subprocess.PIPE) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == b"open\n"
+        with Guard(app) as guard:
+            assert guard.decide(ROW, caller="c", purpose="sorting", case="before").answers == ("yes",)
+            handed = guard._recorder
+            writer.kill()
+            writer.wait()
+            with pytest.raises(RefusedError) as error:
+                guard.decide(ROW, caller="c", purpose="sorting")
+            assert error.value.code == "guard.record"
+            wait_until(lambda: guard._recorder is not handed and not guard._broken)
+            assert guard.decide(ROW, caller="c", purpose="sorting", case="after").answers == ("yes",)
+    assert [len(records(app, case=case)) for case in ("before", "after")] == [2, 2]
+
+
+def wait_until(done: Callable[[], bool]) -> None:
+    """Wait for another thread, as long as it takes."""
+    while not done():
+        time.sleep(0.05)
 
 
 SLOW = """
@@ -294,17 +330,23 @@ RAISES = SLOW.replace("time.sleep(60)", "raise RuntimeError('secret of the row')
 NONSENSE = SLOW.replace("time.sleep(60)", "return np.array(['maybe'] * len(frame))")
 
 
-@pytest.mark.parametrize("model", [SLOW, HUNGRY, RAISES, NONSENSE], ids=["slow", "hungry", "raises", "nonsense"])
-def test_a_model_that_misbehaves_gives_no_answer(tmp_path: Path, model: str) -> None:
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [(SLOW, "process ended"), (HUNGRY, "of memory"), (RAISES, "RuntimeError"), (NONSENSE, "among the classes")],
+    ids=["slow", "hungry", "raises", "nonsense"],
+)
+def test_a_model_that_misbehaves_gives_no_answer(tmp_path: Path, model: str, said: str) -> None:
     """Too slow, too large, an exception, an unknown label: refused, and the next question is answered."""
     root = signed.application(tmp_path / "app", model)
-    with Guard(root, seconds=4) as guard:
+    with Guard(root, seconds=30 if model == HUNGRY else 2) as guard:
         with pytest.raises(RefusedError) as error:
             guard.decide(ROW | {"weight": 110}, caller="c", purpose="sorting")
         assert error.value.code == "guard.model"
         assert "secret" not in str(error.value)
         assert guard.decide(ROW, caller="c", purpose="sorting").answers == ("yes",)
-    assert records(root, kind="decision")[0].body.fields["refused"] == "guard.model"
+    fields = records(root, kind="decision")[0].body.fields
+    assert fields["refused"] == "guard.model"
+    assert said in fields["said"]
 
 
 @pytest.mark.parametrize("decimals", [0, 1, 2])

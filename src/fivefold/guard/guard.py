@@ -73,14 +73,15 @@ class Guard:
         self.manifest = read(Place(where))
         _require_declared(self.manifest)
         self.stopped, self._refused, self._refused_since = "", 0, time.time()
-        self._lock, self._end = threading.Lock(), threading.Event()
+        self._lock, self._end, self._broken = threading.Lock(), threading.Event(), False
         self._home = provided("record.home")(self.manifest)
         with contextlib.ExitStack() as stack:
             bench = stack.enter_context(Bench(self.manifest, data_digests(self.manifest)))
             self._signed_by = _signed(bench)
             self.model = bench.snapshot.digest
             self._files = dict(bench.snapshot.files)
-            self._recorder = stack.enter_context(self._home.writing())
+            self._recorder = self._home.writing()
+            stack.callback(self._part)
             self._require_newest()
             facts, _ = bench.probe()
             self._isolated = Isolated(bench, facts, seconds=seconds)
@@ -148,6 +149,7 @@ class Guard:
             with self._recorder.open(name, subject=subject, model=self.model, trace=trace) as records:
                 found = self._answered(passage, records)
         except StorageError as error:
+            self._broken = True
             self.count_refusal()
             raise RefusedError(
                 "guard.record", "the record cannot be written, so nothing is answered.", status=503, remedy=error.remedy
@@ -179,7 +181,7 @@ class Guard:
         Raises:
             StorageError: It is not.
         """
-        code = ""
+        more: dict[str, str] = {}
         try:
             answers, scores = self._passed(passage, records)
         except RefusedError as error:
@@ -187,17 +189,15 @@ class Guard:
         except StorageError:
             raise
         except SubjectError as error:
-            refusal, code = (
-                RefusedError("guard.model", "the model gave no answer that can be used.", status=503),
-                error.code,
-            )
+            refusal = RefusedError("guard.model", "the model gave no answer that can be used.", status=503)
+            more = {"error": error.code, "said": error.message}
         except Exception as error:  # noqa: BLE001  a stage that errs refuses; what it said stays inside
             refusal = RefusedError("guard.stage", "a stage of the guard failed, so nothing is answered.", status=503)
-            code = type(error).__name__
+            more = {"error": type(error).__name__}
         else:
             return self._decided(passage, records, answers, scores)
         fields = {**_who(passage), "refused": refusal.code, "field": refusal.field}
-        records.add("decision", fields | ({"error": code} if code else {}), wait=True)
+        records.add("decision", fields | more, wait=True)
         return refusal
 
     def _passed(self, passage: Passage, records: Any) -> tuple[tuple[str | float, ...], Scores]:
@@ -280,6 +280,8 @@ class Guard:
         while not self._end.wait(_EVERY):
             with contextlib.suppress(FivefoldError):
                 self._isolated.tend()
+            if self._broken:
+                self._mend()
             if not self.stopped and self._changed():
                 self.stopped = "the model's files were changed while it was served."
                 with contextlib.suppress(FivefoldError):
@@ -288,6 +290,18 @@ class Guard:
                 told = time.monotonic()
                 with contextlib.suppress(StorageError):
                     self._tell_refused()
+
+    def _part(self) -> None:
+        with contextlib.suppress(FivefoldError):
+            self._recorder.close()
+
+    def _mend(self) -> None:
+        """Open the record again after it could not be written: the disk may have room, its old writer may be gone."""
+        self._part()
+        with contextlib.suppress(FivefoldError):
+            self._recorder = self._home.writing()
+            self._broken = False
+            self._tell_refused()
 
     def _tell_refused(self) -> None:
         with self._lock:

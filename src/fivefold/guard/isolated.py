@@ -51,7 +51,7 @@ class Isolated:
             InputError: ``bench.lend`` for a model that does not run here.
         """
         self._bench, self._limits = bench, Limits(seconds, _MEMORY)
-        self._lock = threading.Lock()
+        self._lock, self._worker = threading.Lock(), threading.Lock()
         self._starts: deque[float] = deque(maxlen=_MOST_STARTS)
         (ended,) = bench.worker.run([bench.wayfinding(facts)], width=1)
         if isinstance(ended.outcome, Failed):
@@ -84,18 +84,16 @@ class Isolated:
                 raise
 
     def tend(self) -> None:
-        """Hold the process to its limits; call it now and then."""
-        lent = self._lent
-        if lent is not None and self._lock.acquire(blocking=False):
-            try:
-                self._bench.worker.tend(lent, self._limits)
-            finally:
-                self._lock.release()
+        """Hold the process to its limits, also while it answers; call it now and then."""
+        with self._worker:
+            if self._lent is not None:
+                self._bench.worker.tend(self._lent, self._limits)
 
     @property
     def pid(self) -> int:
         """Process id; 0 while it is not known, or there is none."""
-        return self._lent.child.pid if self._lent else 0
+        lent = self._lent
+        return lent.child.pid if lent else 0
 
     def close(self) -> None:
         """End it."""
@@ -112,11 +110,13 @@ class Isolated:
         if len(self._starts) == _MOST_STARTS and now - self._starts[0] < _WITHIN:
             raise SubjectError(_DOWN, f"the model's process died {_MOST_STARTS} times within a minute.")
         self._starts.append(now)
-        lent = self._bench.lend()
-        lent.peer.settimeout(self._limits.seconds)
-        self._lent, self._model = lent, RemoteModel(lent.peer)
+        with self._worker:
+            lent = self._bench.lend()
+            lent.peer.settimeout(self._limits.seconds)
+            self._lent, self._model = lent, RemoteModel(lent.peer)
 
     def _end(self) -> None:
-        if self._lent is not None:
-            self._bench.worker.take_back(self._lent)
-        self._lent = self._model = None
+        with self._worker:
+            if self._lent is not None:
+                self._bench.worker.take_back(self._lent)
+            self._lent = self._model = None

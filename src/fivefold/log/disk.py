@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+_MOST_OPEN = 32
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
 
 _AGAIN = "Free space or mend the disk, then open the log again: what was acknowledged is kept."
@@ -155,6 +156,8 @@ class Folder:
 
     def _descriptor(self, name: str) -> int:
         if name not in self._open:
+            while len(self._open) >= _MOST_OPEN:  # a log has any number of segments, a process has not
+                os.close(self._open.pop(next(iter(self._open))))
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
             self._open[name] = os.open(self.root / name, flags, 0o600)
         return self._open[name]
