@@ -363,6 +363,25 @@ def test_scores_are_let_out_as_declared_and_recorded_as_they_were(tmp_path: Path
     assert np.frombuffer(tensor.data)[1] == pytest.approx(chance, rel=1e-12)
 
 
+@pytest.mark.parametrize("options", [{"decimals": -1}, {"decimals": "two"}, {"decimals": True}, {"budget": "many"}])
+def test_controls_that_cannot_be_meant_are_refused(tmp_path: Path, options: dict[str, Any]) -> None:
+    """With the key that is wrong."""
+    root = signed.application(tmp_path / "app", controls={"P2": options})
+    with pytest.raises(InputError) as error:
+        Guard(root)
+    assert error.value.code == f"guard.{next(iter(options))}"
+
+
+def test_what_the_guard_reads_at_opening_is_recorded(app: Path) -> None:
+    """Each data set and the model, begun and done, with their digests."""
+    Guard(app).close()
+    found = [item.body.fields for item in records(app, kind="data-operation")]
+    assert [(one["operation"], one["object"], one["result"]) for one in found] == [
+        ("guard", name, result) for result in ("begun", "done") for name in ("data.train", "data.test", "model")
+    ]
+    assert all(len(one["digest"]) >= 64 for one in found[3:])
+
+
 def test_a_budget_is_kept_over_restarts(tmp_path: Path) -> None:
     """Ten rows a day for each caller: the eleventh is refused, whoever else asks and however often it is opened."""
     root = signed.application(tmp_path / "app", controls={"P2": {"budget": "10/day"}})

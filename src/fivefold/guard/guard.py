@@ -76,16 +76,18 @@ class Guard:
         self._lock, self._end, self._broken = threading.Lock(), threading.Event(), False
         self._home = provided("record.home")(self.manifest)
         with contextlib.ExitStack() as stack:
-            bench = stack.enter_context(Bench(self.manifest, data_digests(self.manifest)))
-            self._signed_by = _signed(bench)
-            self.model = bench.snapshot.digest
-            self._files = dict(bench.snapshot.files)
+            with provided("data.operations")(self.manifest, "guard") as operation:
+                operation.digests |= data_digests(self.manifest)
+                bench = stack.enter_context(Bench(self.manifest, dict(operation.digests)))
+                operation.digests["model"] = self.model = bench.snapshot.digest
+                self._signed_by = _signed(bench)
+                self._files = dict(bench.snapshot.files)
+                self._require_newest()
+                facts, _ = bench.probe()
+                self._isolated = Isolated(bench, facts, seconds=seconds)
+                stack.callback(self._isolated.close)
             self._recorder = self._home.writing()
             stack.callback(self._part)
-            self._require_newest()
-            facts, _ = bench.probe()
-            self._isolated = Isolated(bench, facts, seconds=seconds)
-            stack.callback(self._isolated.close)
             self._chain = _chain(self.manifest, self._isolated, facts, self._spent)
             self._shape = Shape(self.manifest.controls.get("P2", {}))
             self._reasoning = Reasoning(self._isolated, self.manifest.features)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fivefold.errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import TypeAlias
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from fivefold.subject.way import Told
 
     Scores: TypeAlias = tuple[tuple[float, ...], ...] | None
+
+
+_MOST = 15
 
 
 class Shape:
@@ -26,9 +31,17 @@ class Shape:
     name = "shape"
 
     def __init__(self, options: Mapping[str, Any]) -> None:
-        """Take the options of the control P2: ``decimals`` (0: labels alone); absent: nothing is changed."""
+        """Take the options of the control P2: ``decimals`` (0: labels alone); absent: nothing is changed.
+
+        Raises:
+            InputError: ``guard.decimals`` unless they are a whole number from 0 to 15.
+        """
         decimals = options.get("decimals")
-        self._decimals = None if decimals is None else int(decimals)
+        if decimals is not None and not (type(decimals) is int and 0 <= decimals <= _MOST):
+            raise InputError(
+                "guard.decimals", f"controls.P2.decimals is {str(decimals)[:40]!r}.", remedy=f"Write 0 to {_MOST}."
+            )
+        self._decimals: int | None = decimals
 
     def __call__(self, told: Told, access: Access) -> tuple[tuple[str | float, ...], Scores]:
         """Return a label or value for each row, and the scores that are let out."""
