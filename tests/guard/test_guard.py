@@ -21,7 +21,7 @@ from tests.guard.signed import ROW
 from tests.subject.apps import RULE
 
 from fivefold.errors import InputError, StorageError, TrustError
-from fivefold.guard import Guard, budget
+from fivefold.guard import Guard, admission, budget
 from fivefold.guard.nouns import Passage, Principal, RefusedError
 from fivefold.manifest.reader import read
 from fivefold.traceability.recorder.opening import home as place_of
@@ -145,6 +145,61 @@ def test_what_is_no_table_is_refused(served: Guard, given: Any) -> None:
     with pytest.raises(RefusedError) as error:
         served.answer(Principal("p", "caller", ("sorting",)), given)
     assert error.value.status == 400
+
+
+ODD = pd.DataFrame(
+    {
+        "i": pd.Series([1, 2], dtype="int64"), "I": pd.Series([1, None], dtype="Int64"), "b": [True, False],
+        "B": pd.Series([True, None], dtype="boolean"), "f": pd.Series([1.5, 2.5], dtype="float32"),
+        "c": pd.Categorical(["a", "b"]), "d": pd.to_datetime(["2020-01-01", "2021-01-01"]),
+        "s": pd.Series(["x", "y"], dtype="string"), "o": pd.Series(["x", None], dtype=object),
+        "u": pd.Series([1, 2], dtype="uint8"),
+    }
+)  # fmt: skip
+PLAIN = {"i": 1, "I": None, "b": True, "B": None, "f": 1.5, "c": "a", "d": "2020-05-01", "s": "q", "o": None, "u": 3}
+
+
+def admitted(**change: Any) -> pd.DataFrame:
+    """Take one row of odd types through the domain."""
+    passage = Passage(Principal("p"), "", {name: [value] for name, value in (PLAIN | change).items()})
+    admission.Domain(ODD.iloc[:1], {}, frozenset({"I", "B", "o", "c"}))(passage)
+    return passage.rows
+
+
+def test_every_type_of_column_is_given_as_it_was_trained_on() -> None:
+    """Masked, categorical, dates, small integers; a whole float stands for an integer."""
+    pd.testing.assert_series_equal(admitted().dtypes, ODD.dtypes)
+    assert admitted(i=1.0)["i"].tolist() == [1]
+    assert admitted(B=True, I=5)["I"].tolist() == [5]
+    assert admitted(c=None)["c"].isna().tolist() == [True]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"u": 300}, {"u": -1}, {"i": 2**63}, {"i": 2**70}, {"i": 1.5}, {"i": 1e30}, {"b": 1}, {"B": 1}, {"I": 5.5},
+        {"I": 2**70}, {"f": 1e300}, {"f": "1.5"}, {"f": {}}, {"f": 1j}, {"c": "zzz"}, {"c": 1}, {"d": "yesterday"},
+        {"d": "9999999-01-01"}, {"d": 5}, {"s": "\ud800"}, {"o": 7}, {"i": [1, 2]}, {"i": np.array([1, 2])},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_no_value_is_quietly_made_another_one(change: dict[str, Any]) -> None:
+    """Too large for its type, a category that there is not, no date: refused with the field."""
+    with pytest.raises(RefusedError) as error:
+        admitted(**change)
+    assert (error.value.code, error.value.field) == ("guard.type", next(iter(change)))
+
+
+@pytest.mark.parametrize("value", [300, -1, 1.5, float("nan"), "x", None])
+def test_a_pixel_is_not_made_another_one(value: Any) -> None:
+    """Arrays of small integers take what fits in them."""
+    domain = admission.Domain(np.zeros((1, 2, 2), np.uint8), {}, frozenset())
+    good = Passage(Principal("p"), "", {"input": [[[1, 2], [3, 255]]]})
+    domain(good)
+    assert (good.rows.dtype, good.rows.tolist()) == (np.uint8, [[[1, 2], [3, 255]]])
+    for odd in ([[[value, 0], [0, 0]]], [[1, 2]], [[[1, 2], [3]]]):
+        with pytest.raises(RefusedError):
+            domain(Passage(Principal("p"), "", {"input": odd}))
 
 
 def test_too_many_rows_are_refused(served: Guard) -> None:

@@ -94,7 +94,7 @@ class Domain:
 
     def _column(self, name: str, values: list[Any], example: pd.Series) -> pd.Series:
         feature = self._features.get(name)
-        absent = np.array([value is None or value is pd.NA or value != value for value in values], dtype=bool)  # noqa: PLR0124  NaN
+        absent = np.array([_absent(value) for value in values], dtype=bool)
         if absent.any() and name not in self._missing:
             raise RefusedError("guard.missing", f"{name} is missing.", status=400, field=name)
         made = self._typed(name, values, absent, example)
@@ -122,17 +122,8 @@ class Domain:
         if not good:
             raise _type(name, wanted)
         try:
-            if kind == "M":
-                return pd.to_datetime(pd.Series(values, dtype=object), format="ISO8601").astype(example.dtype)
-            if kind in _NUMBERS and isinstance(example.dtype, np.dtype):
-                filled = [np.nan if gone else value for value, gone in zip(values, absent, strict=True)]
-                return pd.Series(
-                    np.asarray(filled).astype(example.dtype, casting="unsafe" if kind != "f" else "same_kind")
-                )
-            return pd.Series([None if gone else value for value, gone in zip(values, absent, strict=True)]).astype(
-                example.dtype
-            )
-        except (ValueError, TypeError, OverflowError):
+            return _converted(values, absent, example)
+        except (ValueError, TypeError, OverflowError, pd.errors.OutOfBoundsDatetime):
             raise _type(name, wanted) from None
 
     def _array(self, given: Any, example: np.ndarray) -> np.ndarray:
@@ -155,9 +146,47 @@ class Domain:
             if not np.isfinite(made.astype(float)).all():
                 raise RefusedError("guard.type", "a value is not finite.", status=400)
             _require_few(len(made))
-            return made.astype(example.dtype)
-        except ValueError:
+            return _cast(made, example.dtype)
+        except (ValueError, TypeError, OverflowError):
             raise RefusedError("guard.type", "the input is no array of numbers.", status=400) from None
+
+
+def _absent(value: Any) -> bool:
+    return value is None or value is pd.NA or (isinstance(value, float | np.floating) and bool(np.isnan(value)))
+
+
+def _converted(values: list[Any], absent: np.ndarray, example: pd.Series) -> pd.Series:
+    """Return values in a column's type, none of them another one than was given.
+
+    Raises:
+        ValueError, TypeError, OverflowError: One cannot be kept as it is.
+    """
+    kept = [None if gone else value for value, gone in zip(values, absent, strict=True)]
+    if example.dtype.kind == "M":
+        return pd.to_datetime(pd.Series(kept, dtype=object), format="ISO8601").astype(example.dtype)
+    if isinstance(example.dtype, np.dtype) and example.dtype.kind in _NUMBERS:
+        return pd.Series(_cast(np.asarray([np.nan if value is None else value for value in kept]), example.dtype))
+    known = getattr(example.dtype, "categories", None)
+    if known is not None and not {value for value in kept if value is not None} <= set(known):
+        raise ValueError  # a category that there is not
+    return pd.Series(kept, dtype=object).astype(example.dtype)
+
+
+def _cast(values: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
+    """Return numbers in another type.
+
+    Raises:
+        ValueError: One would be another number: too large, negative where none is, a fraction.
+        OverflowError: As the integers of numpy.
+    """
+    with np.errstate(all="ignore"):
+        made = values.astype(dtype)
+    same = (
+        np.array_equal(made, values) if dtype.kind in "biu" else bool((np.isfinite(made) == np.isfinite(values)).all())
+    )
+    if not same:
+        raise ValueError
+    return made
 
 
 def _numeric(kind: str, declared: str | None, present: Sequence[Any]) -> tuple[str, bool]:
