@@ -23,11 +23,19 @@ def server() -> Iterator[Postgres]:
         yield found
 
 
+def _place(kind: str, request: pytest.FixtureRequest, folder: Path) -> Path | Database | None:
+    if kind == "memory":
+        return None
+    return folder / "a" / "rows.sqlite" if kind == "file" else Database(request.getfixturevalue("server").fresh())
+
+
 @pytest.fixture(params=["memory", "file", "postgres"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Path | Database | None:
     """An empty place for rows, of each kind."""
-    if request.param == "memory":
-        return None
-    if request.param == "file":
-        return tmp_path / "a" / "rows.sqlite"
-    return Database(request.getfixturevalue("server").fresh())
+    return _place(request.param, request, tmp_path)
+
+
+@pytest.fixture(params=["file", "postgres"])
+def common(request: pytest.FixtureRequest, tmp_path: Path) -> Path | Database | None:
+    """An empty place for rows that more than one may open."""
+    return _place(request.param, request, tmp_path)

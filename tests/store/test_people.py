@@ -47,11 +47,9 @@ def test_odd_bytes_come_back_as_they_were(place: Place) -> None:
     people.close()
 
 
-def test_applications_do_not_see_each_other(place: Place) -> None:
-    """One place, two applications."""
-    if place is None:
-        pytest.skip("memory is not shared")
-    one, two = People(place, "one"), People(place, "two")
+def test_applications_do_not_see_each_other(common: Place) -> None:
+    """One common, two applications."""
+    one, two = People(common, "one"), People(common, "two")
     one.add(b"tag", b"id", b"wrapped")
     assert two.current(b"tag") is None
     assert two.wrapped(b"id") is None
@@ -61,14 +59,12 @@ def test_applications_do_not_see_each_other(place: Place) -> None:
     two.close()
 
 
-def test_a_witness_goes_only_forward_however_many_ask(place: Place) -> None:
+def test_a_witness_goes_only_forward_however_many_ask(common: Place) -> None:
     """What was read inside the block is not older than what is written: no step is lost."""
-    if place is None:
-        pytest.skip("memory is not shared")
-    Witnessed(place).close()
+    Witnessed(common).close()
 
     def step() -> None:
-        memory = Witnessed(place)
+        memory = Witnessed(common)
         for _ in range(20):
             with memory.alone():
                 known = memory.latest("log")
@@ -80,7 +76,7 @@ def test_a_witness_goes_only_forward_however_many_ask(place: Place) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    memory = Witnessed(place)
+    memory = Witnessed(common)
     assert memory.latest("log") == (80, b"root", b"note")
     memory.close()
 
