@@ -190,6 +190,20 @@ def test_a_storage_that_cannot_be_used_says_why(log: Log, server: Objects) -> No
         assert log.here() == held
 
 
+def test_nothing_is_removed_that_another_storage_lacks(log: Log, server: Objects) -> None:
+    """Put away in one, then dropped under the address of another: refused, all of it is still here."""
+    log.record(60)
+    held = log.here()
+    log.disk().move(drop=False)
+    other = Bucket(Place(f"{server.url}/other", server.access, server.secret))
+    with pytest.raises(TrustError) as error:
+        Archived(Folder(log.folder), other).move(drop=True)
+    assert error.value.code == "archive.altered"
+    assert log.here() == held
+    assert log.disk().move(drop=True).dropped
+    assert len(log.here()) == 1
+
+
 def test_a_machine_without_the_storage_says_so(log: Log) -> None:
     """What is here is read; what is away is refused with the remedy."""
     log.record(60)

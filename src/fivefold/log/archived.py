@@ -187,14 +187,17 @@ class Archived:
             if data := self._folder.read(name, 0, MAX_LIST):
                 shelf.put(name, data)
         if drop:
-            self._drop(away)
+            self._drop(away, set(todo))
         return Moved(len(moved), sum(one.size for one in moved), drop)
 
-    def _drop(self, away: dict[str, Away]) -> None:
+    def _drop(self, away: dict[str, Away], seen: set[str]) -> None:
+        """Remove here what is away; what was not read back just now is, for the shelf may be another one since."""
         for name in set(self._sealed()) & set(away):
             data = self._folder.read(name, 0, MAX_FILE + 1)
             if hashlib.sha256(data).digest() != away[name].digest:
                 raise _altered(name, "here is not what was put away; it is kept")
+            if name not in seen:
+                self._fetched(name, away[name])
             with told(self._folder.root / name):
                 (self._folder.root / name).unlink()
 
