@@ -334,6 +334,26 @@ def test_nothing_is_answered_while_the_record_cannot_be_written(app: Path, monke
     assert gap.body.fields["refused without a record"] == 1
 
 
+def test_a_record_that_stays_away_is_opened_again_when_it_is_back(app: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often it could not be: the thread that tends the guard lives on."""
+    with Guard(app) as guard:
+        tries: list[int] = []
+
+        def away(*_: object, **__: object) -> None:
+            tries.append(1)
+            raise StorageError("log.disk", "the disk refused.")
+
+        writing = type(guard._home).writing
+        monkeypatch.setattr(type(guard._home), "writing", away)
+        monkeypatch.setattr(guard._recorder, "submit", away)
+        with pytest.raises(RefusedError):
+            guard.decide(ROW, caller="c", purpose="sorting")
+        wait_until(lambda: len(tries) > 4)
+        monkeypatch.setattr(type(guard._home), "writing", writing)
+        wait_until(lambda: not guard._broken)
+        assert guard.decide(ROW, caller="c", purpose="sorting").answers == ("yes",)
+
+
 WRITER = """
 import sys, time
 from pathlib import Path
@@ -568,7 +588,7 @@ def test_a_model_changed_while_it_is_served_stops_the_guard(app: Path) -> None:
         with pytest.raises(RefusedError) as error:
             guard.decide(ROW, caller="c", purpose="sorting")
         assert error.value.code == "guard.stopped"
-    assert [item.kind for item in records(app, case="guard")] == ["model-change", "alarm", "status"]
+    assert [item.kind for item in records(app, case="guard")] == ["model-change", "alarm", "gap", "status"]
 
 
 @pytest.mark.parametrize("part", ["purposes", "benefit", "basis", "model"])

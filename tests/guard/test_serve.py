@@ -189,6 +189,8 @@ def test_only_liveness_is_told_to_strangers(served: Served) -> None:
         ({"inputs": [{"name": "weight", "shape": [1], "datatype": "FP65", "data": [1.0]}]}, 400, "guard.request"),
         ({"inputs": [{"name": "weight", "shape": [1], "datatype": "INT64", "data": [1.5]}]}, 400, "guard.request"),
         ({"inputs": [{"name": "w", "shape": [1, 1, 1], "datatype": "FP64", "data": [1.0]}]}, 400, "guard.request"),
+        ({"inputs": [{"name": "weight", "shape": [1 << 24] * 60_000, "datatype": "FP64", "data": []}]}, 400,
+         "guard.request"),
         ({"inputs": infer(ROW)["inputs"], "parameters": {"case": 7}}, 400, "guard.parameter"),
         ({"inputs": infer(ROW)["inputs"], "parameters": {"subject": "x" * 5000}}, 400, "guard.parameter"),
         (b"[" * 100_000, 400, "guard.request"),

@@ -204,6 +204,20 @@ def test_nothing_is_removed_that_another_storage_lacks(log: Log, server: Objects
     assert len(log.here()) == 1
 
 
+def test_a_shelf_of_another_record_is_not_written_over(log: Log, tmp_path: Path) -> None:
+    """All records name their files alike: the second one is refused, the first one is whole."""
+    log.record(60)
+    log.disk().move(drop=True)
+    other = Log(tmp_path / "other", log.shelf)
+    other.record(60)
+    held = other.here()
+    with pytest.raises(TrustError) as error:
+        other.disk().move(drop=True)
+    assert error.value.code == "archive.altered"
+    assert other.here() == held
+    assert log.audit().faults == ()
+
+
 def test_a_machine_without_the_storage_says_so(log: Log) -> None:
     """What is here is read; what is away is refused with the remedy."""
     log.record(60)

@@ -144,14 +144,17 @@ class Guard:
             RefusedError: A stage refused (that is recorded), the model failed, or the record cannot be written.
         """
         if self.stopped:
+            self.count_refusal()
             raise RefusedError("guard.stopped", self.stopped, status=503)
         passage = Passage(principal, purpose, given)
         name = case or f"decision {secrets.token_hex(16)}"
         try:
-            with self._recorder.open(name, subject=subject, model=self.model, trace=trace) as records:
+            recorder = self._recorder
+            with recorder.open(name, subject=subject, model=self.model, trace=trace) as records:
                 found = self._answered(passage, records)
         except StorageError as error:
-            self._broken = True
+            if recorder is self._recorder:  # else it is open again since
+                self._broken = True
             self.count_refusal()
             raise RefusedError(
                 "guard.record", "the record cannot be written, so nothing is answered.", status=503, remedy=error.remedy
@@ -280,7 +283,7 @@ class Guard:
         """Hold the model to its limits, notice changed files, tell counted refusals."""
         told = time.monotonic()
         while not self._end.wait(_EVERY):
-            with contextlib.suppress(FivefoldError):
+            with contextlib.suppress(FivefoldError, OSError):
                 self._isolated.tend()
             if self._broken:
                 self._mend()
@@ -294,13 +297,13 @@ class Guard:
                     self._tell_refused()
 
     def _part(self) -> None:
-        with contextlib.suppress(FivefoldError):
+        with contextlib.suppress(FivefoldError, OSError):
             self._recorder.close()
 
     def _mend(self) -> None:
         """Open the record again after it could not be written: the disk may have room, its old writer may be gone."""
         self._part()
-        with contextlib.suppress(FivefoldError):
+        with contextlib.suppress(FivefoldError, OSError):
             self._recorder = self._home.writing()
             self._broken = False
             self._tell_refused()
@@ -395,6 +398,3 @@ def _signed(bench: Bench) -> str:
     if seen.code:
         raise TrustError("guard.unsigned", f"{seen.text}.", remedy=seen.remedy)
     return str(seen.text)
-
-
-__all__ = ["Decision", "Guard", "Principal", "RefusedError"]

@@ -25,6 +25,7 @@ LENGTH = "Inference-Header-Content-Length"
 """Header that says how many bytes of a body are JSON."""
 OUTPUTS = ("answer", "scores")
 _MOST_INPUTS = 20_000
+_MOST_SIZES = 8
 DATATYPES = {
     "BOOL": "?", "UINT8": "u1", "UINT16": "u2", "UINT32": "u4", "UINT64": "u8", "INT8": "i1", "INT16": "i2",
     "INT32": "i4", "INT64": "i8", "FP16": "f2", "FP32": "f4", "FP64": "f8", "BYTES": "",
@@ -127,6 +128,8 @@ def given(asked: Asked, example: Rows) -> dict[str, Any]:
     found: dict[str, Any] = {}
     blob = memoryview(asked.blob)
     for tensor in asked.inputs:
+        if len(tensor.shape) > _MOST_SIZES:  # their product would be a very long number
+            raise _odd(tensor)
         if tensor.name in found:
             raise RefusedError("guard.fields", f"{tensor.name[:80]} stands twice.", status=400, field=tensor.name[:80])
         size = tensor.parameters.get("binary_data_size")
@@ -138,10 +141,10 @@ def given(asked: Asked, example: Rows) -> dict[str, Any]:
             values, blob = _unpacked(tensor, bytes(blob[:size])), blob[size:]
         if isinstance(example, np.ndarray) and example.dtype != object:
             try:
-                array = np.asarray(values, dtype=DATATYPES[tensor.datatype] or object)
+                array = np.asarray(values, dtype=DATATYPES[tensor.datatype] or object).reshape(tensor.shape)
             except (ValueError, TypeError, OverflowError):
                 raise _odd(tensor) from None
-            found[tensor.name] = array.reshape(tensor.shape)
+            found[tensor.name] = array
             continue
         if len(tensor.shape) > 2 or (len(tensor.shape) == 2 and tensor.shape[1] != 1):
             raise _odd(tensor)

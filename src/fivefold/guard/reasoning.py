@@ -71,6 +71,8 @@ class Reasoning:
                 return self._held[key]
         pairs = self._affordable(reasoner, rows)
         if pairs < _FEWEST:
+            with self._lock:
+                self._each *= 0.8  # one stall is not for ever
             return Said(_LATE), None
         began, seed = time.perf_counter(), int.from_bytes(key[:8], "big")
         try:

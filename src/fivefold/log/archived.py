@@ -169,14 +169,20 @@ class Archived:
             lock.close()
 
     def _moved(self, shelf: Shelf, tell: Callable[[float], None], *, drop: bool) -> Moved:
-        away = dict(self._listed())
+        away, other = dict(self._listed()), shelf.get("checkpoint", MAX_LIST)
+        if other and other.split(b"\n")[0] != self._folder.read("checkpoint", 0, MAX_LIST).split(b"\n")[0]:
+            raise _altered("checkpoint", "on the shelf is another record's")
         todo = [name for name in self._sealed() if name not in away]
         for number, name in enumerate(todo):
             data = self._folder.read(name, 0, MAX_FILE + 1)
             if len(data) > MAX_FILE:
                 continue
             digest = hashlib.sha256(data).digest()
-            shelf.put(name, data)
+            there = shelf.get(name, MAX_FILE)
+            if there is not None and there != data:
+                raise _altered(name, "on the shelf is another record's")
+            if there is None:
+                shelf.put(name, data)
             away[name] = Away(len(data), digest)
             self._fetched(name, away[name])
             tell((number + 1) / len(todo))

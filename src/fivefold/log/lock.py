@@ -37,5 +37,7 @@ class WriterLock:
             ) from None
 
     def close(self) -> None:
-        """Give it up."""
-        os.close(self._descriptor)
+        """Give it up; a second time does nothing."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)

@@ -48,13 +48,16 @@ class Bucket:
         Raises:
             InputError: ``objects.url``; ``objects.extra`` where the driver is not installed.
         """
-        parts = urlsplit(place.url)
+        try:
+            parts = urlsplit(place.url)
+        except ValueError:
+            parts = urlsplit("")
         bucket, _, prefix = parts.path.strip("/").partition("/")
         plain = parts.scheme == "http" and parts.hostname in _LOCAL
         if not (parts.scheme == "https" or plain) or not parts.hostname or not bucket or parts.query or parts.username:
             raise InputError(
                 "objects.url",
-                f"{place.url[:200]!r} is no address of a bucket, or what is sent there can be read on the way.",
+                "this is no address of a bucket, or what is sent there can be read on the way.",
                 remedy="Write https://host/bucket/prefix, without keys in it.",
             )
         try:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import TYPE_CHECKING
 
+from fivefold.errors import StorageError
 from fivefold.store import base
 
 if TYPE_CHECKING:
@@ -74,7 +76,8 @@ class People:
                 "UPDATE person_keys SET wrapped = NULL WHERE application_id = ? AND tag = ? AND wrapped IS NOT NULL",
                 (self._application, tag),
             )
-            self._base.scrub("person_keys")
+            with contextlib.suppress(StorageError):  # the key is gone: its erasure is told whatever comes of this
+                self._base.scrub("person_keys")
         return count
 
     def close(self) -> None:

@@ -44,7 +44,8 @@ class Database:
             parts = urlsplit(self.url)
             named = parse_qs(parts.query)
             hosts = [host.rpartition("@")[2] for host in parts.netloc.rpartition("@")[2].split(",")]
-            names = {_host(host) for host in hosts} | set(",".join(named.get("host", ())).split(",") if named else ())
+            given = [text for key in ("host", "hostaddr", "service") for text in named.get(key, ())]
+            names = {_host(host) for host in hosts} | set(",".join(given).split(","))
         except ValueError:
             parts = None
         if parts is None or parts.scheme not in ("postgresql", "postgres"):

@@ -190,8 +190,13 @@ def _writer(place: Home, lock: WriterLock, *, queued: bool) -> Recorder:
         people.close()
         lock.close()
 
-    secrets = Secrets(keys.application_secret(place.application), people)
-    recorder = Recorder(disk, origin(place.application), log_signer(), secrets, queued=queued, closing=closing)
+    try:
+        secrets = Secrets(keys.application_secret(place.application), people)
+        recorder = Recorder(disk, origin(place.application), log_signer(), secrets, queued=queued, closing=closing)
+    except BaseException:
+        disk.close()
+        people.close()
+        raise
     try:
         service = Service(recorder, place.folder, place.application)
     except StorageError:
