@@ -28,6 +28,7 @@ _SHOWN = ("evidence", "attained")
 _JSON = {"Content-Type": "application/json"}
 _BITS = {"gzip": 31, "deflate": 15}
 _WORTH = 1024
+_LIVE = "/v2/health/live"
 _WORDS = {404: "it is not there.", 405: "this path takes another method.", 408: "the request came too slowly."}
 
 
@@ -47,18 +48,20 @@ class Service:
         self.name, self.version = guard.manifest.application.id, str(model.version if model else 0)
 
     def bearer(self, header: str) -> Principal | None:
-        """Return who asks; None: nobody known, which is counted."""
+        """Return who asks; None: nobody known."""
         try:
             found = self._tokens.bearer(header)
         except FivefoldError:
             found = None
-        if found is None:
-            self._guard.count_refusal()
         return found
+
+    def count_refusal(self) -> None:
+        """Count a request of nobody known."""
+        self._guard.count_refusal()
 
     def answer(self, principal: Principal | None, path: str, body: bytes, headers: Mapping[str, str]) -> Told:
         """Do what a path is for."""
-        if path == "/v2/health/live":
+        if path == _LIVE:
             return _told(200, {"live": True})
         if principal is None:
             return refused(RefusedError("guard.token", "a token is needed: Authorization: Bearer ...", status=401))
@@ -161,7 +164,8 @@ def app(service: Service) -> Any:
 
     async def act(request: Any) -> Any:
         principal = await concurrency.run_in_threadpool(service.bearer, request.headers.get("authorization", ""))
-        if principal is None:
+        if principal is None and request.url.path != _LIVE:
+            service.count_refusal()
             return told(service.answer(None, "", b"", {}))
         body = await body_of(request, MAX_BODY) if request.method == "POST" else b""
         if isinstance(body, int):
@@ -170,9 +174,6 @@ def app(service: Service) -> Any:
         headers = dict(request.headers)
         return told(await concurrency.run_in_threadpool(service.answer, principal, request.url.path, body, headers))
 
-    async def live() -> Any:
-        return told(service.answer(None, "/v2/health/live", b"", {}))
-
     async def lost(_request: Any, error: Any) -> Any:
         status, body, headers = refused(
             RefusedError(f"guard.{error.status_code}", _WORDS[error.status_code], status=error.status_code)
@@ -180,15 +181,13 @@ def app(service: Service) -> Any:
         return told((status, body, {**headers, **(error.headers or {})}))
 
     # annotations are texts here, and the names in them are local
-    live.__annotations__ = {"return": fastapi.Response}
     act.__annotations__ = {"request": fastapi.Request, "return": fastapi.Response}
     model = f"/v2/models/{service.name}"
     for path in (model, f"{model}/versions/{service.version}"):
         for rest, method in (("", "GET"), ("/ready", "GET"), ("/infer", "POST")):
             made.add_api_route(path + rest, act, methods=[method], response_model=None)
-    for path in ("/openapi.json", "/v2", "/v2/health/ready"):
+    for path in ("/openapi.json", "/v2", _LIVE, "/v2/health/ready"):
         made.add_api_route(path, act, methods=["GET"], response_model=None)
-    made.add_api_route("/v2/health/live", live, methods=["GET"], response_model=None)
     for status in (404, 405):
         made.add_exception_handler(status, lost)
     return made
