@@ -153,10 +153,24 @@ ODD = pd.DataFrame(
         "B": pd.Series([True, None], dtype="boolean"), "f": pd.Series([1.5, 2.5], dtype="float32"),
         "c": pd.Categorical(["a", "b"]), "d": pd.to_datetime(["2020-01-01", "2021-01-01"]),
         "s": pd.Series(["x", "y"], dtype="string"), "o": pd.Series(["x", None], dtype=object),
-        "u": pd.Series([1, 2], dtype="uint8"),
+        "u": pd.Series([1, 2], dtype="uint8"), "F": pd.Series([1.5, 2.5], dtype="Float32"),
+        "n": pd.Categorical([3, 1]),
     }
 )  # fmt: skip
-PLAIN = {"i": 1, "I": None, "b": True, "B": None, "f": 1.5, "c": "a", "d": "2020-05-01", "s": "q", "o": None, "u": 3}
+PLAIN = {
+    "i": 1,
+    "I": None,
+    "b": True,
+    "B": None,
+    "f": 1.5,
+    "c": "a",
+    "d": "2020-05-01",
+    "s": "q",
+    "o": None,
+    "u": 3,
+    "F": 2.5,
+    "n": 1,
+}
 
 
 def admitted(**change: Any) -> pd.DataFrame:
@@ -170,6 +184,7 @@ def test_every_type_of_column_is_given_as_it_was_trained_on() -> None:
     """Masked, categorical, dates, small integers; a whole float stands for an integer."""
     pd.testing.assert_series_equal(admitted().dtypes, ODD.dtypes)
     assert admitted(i=1.0)["i"].tolist() == [1]
+    assert admitted(i=2**53 + 1)["i"].tolist() == [2**53 + 1]
     assert admitted(B=True, I=5)["I"].tolist() == [5]
     assert admitted(c=None)["c"].isna().tolist() == [True]
 
@@ -179,7 +194,8 @@ def test_every_type_of_column_is_given_as_it_was_trained_on() -> None:
     [
         {"u": 300}, {"u": -1}, {"i": 2**63}, {"i": 2**70}, {"i": 1.5}, {"i": 1e30}, {"b": 1}, {"B": 1}, {"I": 5.5},
         {"I": 2**70}, {"f": 1e300}, {"f": "1.5"}, {"f": {}}, {"f": 1j}, {"c": "zzz"}, {"c": 1}, {"d": "yesterday"},
-        {"d": "9999999-01-01"}, {"d": 5}, {"s": "\ud800"}, {"o": 7}, {"i": [1, 2]}, {"i": np.array([1, 2])},
+        {"d": "9999999-01-01"}, {"d": 5}, {"d": "NaT"}, {"d": ""}, {"d": "now"}, {"d": "nan"},
+        {"F": 1e300}, {"s": "\ud800"}, {"o": 7}, {"i": [1, 2]}, {"i": np.array([1, 2])},
     ],
     ids=str,
 )  # fmt: skip

@@ -186,6 +186,8 @@ def test_only_liveness_is_told_to_strangers(served: Served) -> None:
         (infer(ROW, purpose="war"), 403, "guard.purpose"),
         ({"inputs": [{"name": "weight", "shape": [2], "datatype": "FP64", "data": [1.0]}]}, 400, "guard.request"),
         ({"inputs": [{"name": "weight", "shape": [-1], "datatype": "FP64", "data": []}]}, 400, "guard.request"),
+        ({"inputs": [{"name": "weight", "shape": [1], "datatype": "FP64", "data": ["1.5"]}]}, 400, "guard.request"),
+        ({"inputs": [{"name": "weight", "shape": [1], "datatype": "FP64", "data": [True]}]}, 400, "guard.request"),
         ({"inputs": [{"name": "weight", "shape": [1], "datatype": "FP65", "data": [1.0]}]}, 400, "guard.request"),
         ({"inputs": [{"name": "weight", "shape": [1], "datatype": "INT64", "data": [1.5]}]}, 400, "guard.request"),
         ({"inputs": [{"name": "w", "shape": [1, 1, 1], "datatype": "FP64", "data": [1.0]}]}, 400, "guard.request"),

@@ -138,7 +138,9 @@ def test_what_is_not_as_it_was_put_away_is_refused(log: Log, server: Objects, ho
         assert error.code in {"archive.altered", "archive.list"}  # noqa: PT017  the audit cannot go on at all
 
 
-def test_a_move_that_breaks_off_anywhere_loses_nothing(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_move_that_breaks_off_anywhere_loses_nothing(
+    log: Log, server: Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """At every call of the storage: all is still read, and the next run ends it."""
     log.record(60, blobs=True)
     before = [item.body for item in log.reading().search()]
@@ -159,6 +161,8 @@ def test_a_move_that_breaks_off_anywhere_loses_nothing(log: Log, monkeypatch: py
     while True:
         calls[0], stop[0] = 0, broken + 1
         (log.folder / LIST).unlink(missing_ok=True)
+        for path in (server.files / "app").glob("*"):
+            path.unlink()
         try:
             log.disk().move(drop=True)
         except StorageError:

@@ -158,6 +158,8 @@ def test_an_older_version_of_a_row_is_freed_after_an_erasure(server: Postgres) -
         ("", "store.url"),
         ("postgresql://db.example.org/keys?sslmode=prefer", "store.url"),
         ("postgresql://localhost/keys?host=db.example.org&sslmode=disable", "store.url"),
+        ("postgresql://localhost/keys?hostaddr=203.0.113.5&sslmode=prefer", "store.url"),
+        ("postgresql:///keys?service=far&sslmode=disable", "store.url"),
         ("postgresql://localhost:1/keys?password=hidden-word", "store.server"),
     ],
 )

@@ -58,6 +58,8 @@ def serve(  # noqa: PLR0917  the options of a command
         ],
     )
     with guard, contextlib.suppress(KeyboardInterrupt):
+        if not allow_unattained:  # the evidence is of the files that were just loaded, not of those before them
+            _admitted(application, evidence, trust, max_age, allowed=False)
         listen(Service(guard, tokens, note), host, port, ready)
 
 

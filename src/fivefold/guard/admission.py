@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 MAX_ROWS = 10_000
 """Most rows of one request."""
 _NUMBERS = "biuf"
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?![0-9])")
 
 
 class Purpose:
@@ -116,7 +118,9 @@ class Domain:
         if kind in _NUMBERS:
             wanted, good = _numeric(kind, declared, present)
         elif kind == "M":
-            wanted, good = "a date", all(isinstance(value, str | pd.Timestamp) for value in present)
+            wanted, good = "a date", all(isinstance(value, pd.Timestamp) or _is_date(value) for value in present)
+        elif hasattr(example.dtype, "categories"):
+            wanted, good = "one of its values", True
         else:
             wanted, good = "a text", all(isinstance(value, str) for value in present)
         if not good:
@@ -151,6 +155,10 @@ class Domain:
             raise RefusedError("guard.type", "the input is no array of numbers.", status=400) from None
 
 
+def _is_date(value: Any) -> bool:
+    return isinstance(value, str) and _DATE.match(value) is not None
+
+
 def _absent(value: Any) -> bool:
     return value is None or value is pd.NA or (isinstance(value, float | np.floating) and bool(np.isnan(value)))
 
@@ -163,13 +171,23 @@ def _converted(values: list[Any], absent: np.ndarray, example: pd.Series) -> pd.
     """
     kept = [None if gone else value for value, gone in zip(values, absent, strict=True)]
     if example.dtype.kind == "M":
-        return pd.to_datetime(pd.Series(kept, dtype=object), format="ISO8601").astype(example.dtype)
+        read = pd.to_datetime(pd.Series(kept, dtype=object), format="ISO8601")
+        made = read.astype(example.dtype)
+        if not (made.isna().to_numpy() == absent).all() or not (made == read)[~absent].all():
+            raise ValueError  # no date, or finer than the column
+        return made
     if isinstance(example.dtype, np.dtype) and example.dtype.kind in _NUMBERS:
-        return pd.Series(_cast(np.asarray([np.nan if value is None else value for value in kept]), example.dtype))
+        whole = example.dtype.kind in "iu"  # through no float, which would round them
+        given = [np.nan if value is None else int(value) if whole else value for value in kept]
+        return pd.Series(_cast(np.asarray(given, dtype=object if whole else None), example.dtype))
     known = getattr(example.dtype, "categories", None)
     if known is not None and not {value for value in kept if value is not None} <= set(known):
         raise ValueError  # a category that there is not
-    return pd.Series(kept, dtype=object).astype(example.dtype)
+    with np.errstate(all="ignore"):
+        made = pd.Series(kept, dtype=object).astype(example.dtype)
+    if made.dtype.kind == "f" and not np.isfinite(made[~absent].to_numpy(dtype=float)).all():
+        raise ValueError  # too large for it
+    return made
 
 
 def _cast(values: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:

@@ -7,7 +7,6 @@ and the record can be written. After that: no answer leaves whose record is not 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import secrets
 import threading
 import time
@@ -21,6 +20,7 @@ from fivefold.guard.isolated import SECONDS, Isolated
 from fivefold.guard.nouns import Decision, Passage, Principal, Receipt, RefusedError, Stage
 from fivefold.guard.reasoning import Reasoning
 from fivefold.guard.shaping import Shape
+from fivefold.guard.watching import Watched
 from fivefold.keys import store as keys
 from fivefold.manifest.digests import data_digests
 from fivefold.manifest.reader import read
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 _EVERY = 0.5
 _INTERVAL = 60.0
 _MOST_LISTED = 100
+_CHANGED = "the model's files were changed while it was served."
 
 
 class Guard:
@@ -81,7 +82,7 @@ class Guard:
                 bench = stack.enter_context(Bench(self.manifest, dict(operation.digests)))
                 operation.digests["model"] = self.model = bench.snapshot.digest
                 self._signed_by = _signed(bench)
-                self._files = dict(bench.snapshot.files)
+                self._watched = Watched(self.manifest.root, bench.snapshot.files)
                 self._require_newest()
                 facts, _ = bench.probe()
                 self._isolated = Isolated(bench, facts, seconds=seconds)
@@ -93,7 +94,6 @@ class Guard:
             self._reasoning = Reasoning(self._isolated, self.manifest.features)
             self._record("model-change", {**self._about(), **(note or {}), "opened": True})
             self._stack = stack.pop_all()
-        self._seen = self._stats()
         self._thread = threading.Thread(target=self._tend, name="fivefold-guard", daemon=True)
         self._thread.start()
 
@@ -281,16 +281,18 @@ class Guard:
 
     def _tend(self) -> None:
         """Hold the model to its limits, notice changed files, tell counted refusals."""
-        told = time.monotonic()
+        told, alarm = time.monotonic(), False
         while not self._end.wait(_EVERY):
             with contextlib.suppress(FivefoldError, OSError):
                 self._isolated.tend()
             if self._broken:
                 self._mend()
-            if not self.stopped and self._changed():
-                self.stopped = "the model's files were changed while it was served."
+            if not self.stopped and self._watched.changed():
+                self.stopped, alarm = _CHANGED, True
+            if alarm:
                 with contextlib.suppress(FivefoldError):
                     self._record("alarm", {"guard": "stopped", "why": self.stopped})
+                    alarm = False
             if time.monotonic() - told > _INTERVAL:
                 told = time.monotonic()
                 with contextlib.suppress(StorageError):
@@ -316,31 +318,6 @@ class Guard:
         self._record("gap", {"refused without a record": count, "since": round(since, 3)})
         with self._lock:
             self._refused, self._refused_since = self._refused - count, time.time()
-
-    def _stats(self) -> list[tuple[int, int, int]]:
-        found = []
-        for name in self._files:
-            try:
-                about = (self.manifest.root / name).stat()
-                found.append((about.st_ino, about.st_size, about.st_mtime_ns))
-            except OSError:
-                found.append((0, 0, 0))
-        return found
-
-    def _changed(self) -> bool:
-        """Return whether the signed files are others than those that were loaded; they are read if touched."""
-        stats = self._stats()
-        if stats == self._seen:
-            return False
-        self._seen = stats
-        for name, digest in self._files.items():
-            try:
-                with (self.manifest.root / name).open("rb") as file:
-                    if hashlib.file_digest(file, "sha256").hexdigest() != digest.removeprefix("sha256:"):
-                        return True
-            except OSError:
-                return True
-        return False
 
 
 def _chain(

@@ -180,9 +180,16 @@ def _flat(tensor: Input) -> list[Any]:
         or any(isinstance(value, list | dict) for value in values)
     ):
         raise _odd(tensor)
-    if tensor.datatype.startswith(("INT", "UINT")) and any(isinstance(value, float) for value in values):
+    if not all(value is None or _fits(value, tensor.datatype) for value in values):
         raise _odd(tensor)
     return values
+
+
+def _fits(value: Any, datatype: str) -> bool:
+    """Return whether a value of JSON is one of a type; nothing is made one of it."""
+    if datatype in ("BOOL", "BYTES"):
+        return isinstance(value, bool if datatype == "BOOL" else str)
+    return isinstance(value, int | float if datatype.startswith("FP") else int) and not isinstance(value, bool)
 
 
 def _odd(tensor: Input) -> RefusedError:

@@ -173,28 +173,39 @@ class Archived:
         if other and other.split(b"\n")[0] != self._folder.read("checkpoint", 0, MAX_LIST).split(b"\n")[0]:
             raise _altered("checkpoint", "on the shelf is another record's")
         todo = [name for name in self._sealed() if name not in away]
-        for number, name in enumerate(todo):
-            data = self._folder.read(name, 0, MAX_FILE + 1)
-            if len(data) > MAX_FILE:
-                continue
-            digest = hashlib.sha256(data).digest()
-            there = shelf.get(name, MAX_FILE)
-            if there is not None and there != data:
-                raise _altered(name, "on the shelf is another record's")
-            if there is None:
-                shelf.put(name, data)
-            away[name] = Away(len(data), digest)
-            self._fetched(name, away[name])
-            tell((number + 1) / len(todo))
-        moved = [away[name] for name in todo if name in away]
-        if moved:
-            self._folder.replace(LIST, msgspec.msgpack.encode(away))
+        try:
+            for number, name in enumerate(todo):
+                data = self._folder.read(name, 0, MAX_FILE + 1)
+                if len(data) <= MAX_FILE:
+                    away[name] = self._put(shelf, name, data)
+                tell((number + 1) / len(todo))
+        finally:  # broken off, the next run goes on there
+            moved = [away[name] for name in todo if name in away]
+            if moved:
+                self._keep(away)
         for name in (LIST, "checkpoint"):
             if data := self._folder.read(name, 0, MAX_LIST):
                 shelf.put(name, data)
         if drop:
             self._drop(away, set(todo))
         return Moved(len(moved), sum(one.size for one in moved), drop)
+
+    def _put(self, shelf: Shelf, name: str, data: bytes) -> Away:
+        """Put a file away and read it back; one that is there already has to be the same."""
+        put = Away(len(data), hashlib.sha256(data).digest())
+        there = shelf.get(name, MAX_FILE)
+        if there is None:
+            shelf.put(name, data)
+            self._fetched(name, put)
+        elif there != data:
+            raise _altered(name, "on the shelf is another record's")
+        return put
+
+    def _keep(self, away: dict[str, Away]) -> None:
+        listed = msgspec.msgpack.encode(away)
+        if len(listed) > MAX_LIST:
+            raise StorageError("archive.list", "the list of what is away would be too long to be read again.")
+        self._folder.replace(LIST, listed)
 
     def _drop(self, away: dict[str, Away], seen: set[str]) -> None:
         """Remove here what is away; what was not read back just now is, for the shelf may be another one since."""

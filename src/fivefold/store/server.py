@@ -7,6 +7,7 @@ synchronous_commit.
 from __future__ import annotations
 
 import contextlib
+import os
 import weakref
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -46,6 +47,8 @@ class Database:
             hosts = [host.rpartition("@")[2] for host in parts.netloc.rpartition("@")[2].split(",")]
             given = [text for key in ("host", "hostaddr", "service") for text in named.get(key, ())]
             names = {_host(host) for host in hosts} | set(",".join(given).split(","))
+            if names == {""}:  # the driver looks there
+                names |= {name for key in ("PGHOST", "PGHOSTADDR", "PGSERVICE") if (name := os.environ.get(key))}
         except ValueError:
             parts = None
         if parts is None or parts.scheme not in ("postgresql", "postgres"):
