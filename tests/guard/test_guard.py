@@ -294,7 +294,7 @@ def test_no_time_for_a_reason_is_said(app: Path) -> None:
     """The answer comes all the same."""
     with Guard(app) as guard:
         guard.decide(ROW, caller="c", purpose="sorting")
-        guard._reasoning._seconds = 0.0
+        guard._chain[-1]._seconds = 0.0
         found = guard.decide(ROW | {"weight": 70.0}, caller="c", purpose="sorting")
     assert found.answers == ("yes",)
     assert found.reasons[0].text == "No reason could be given within the time allowed."

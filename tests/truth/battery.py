@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import shutil
 import time
@@ -24,6 +25,8 @@ from .entries import MODULES
 from .floors import floors
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from .entry import Entry, Make
 
 REPO = Path(__file__).resolve().parent.parent.parent
@@ -68,7 +71,7 @@ def seed_of(seed: int, check: str, kind: str, index: int) -> int:
 
 
 def code_digest(check: str) -> str:
-    """Return SHA-256 over what a check's counts depend on: its folder, the rooms below, floors, its subjects."""
+    """Return SHA-256 over what a check's counts depend on: its folder, what that imports, floors, its subjects."""
     spec = checks()[check]
     folder = Path(*spec.implementation.partition(":")[0].split(".")[:-1])
     below = ["contract", "stats"]
@@ -78,14 +81,34 @@ def code_digest(check: str) -> str:
         below += ["protection/evasion/space.py"]
     if "explanation" in folder.parts:
         below += [f"explanation/{name}.py" for name in ("asking", "explainer", "known", "players", "store")]
-    paths = [REPO / "src" / "fivefold" / "errors.py"]
-    paths += [REPO / "tests" / "truth" / f"{name}.py" for name in ("floors", "subjects", MODULES[check])]
-    for place in (REPO / "src" / part for part in (folder, *(Path("fivefold") / name for name in below))):
-        paths += [place] if place.is_file() else sorted(place.rglob("*.py"))
+    own = sorted((REPO / "src" / folder).rglob("*.py"))
+    own += [REPO / "tests" / "truth" / f"{name}.py" for name in ("floors", "subjects", MODULES[check])]
+    places = [REPO / "src" / "fivefold" / name for name in (*below, "errors.py")]
+    paths = own + [path for path in sorted(_imported(own)) if any(path.is_relative_to(place) for place in places)]
     state = hashlib.sha256(canonical([msgspec.to_builtins(spec), floors(check)]))
     for path in paths:
         state.update(path.relative_to(REPO).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return state.hexdigest()
+
+
+def _imported(files: Iterable[Path]) -> set[Path]:
+    """Return the modules of fivefold that files import, directly or not, wherever in a file that stands.
+
+    Not the registry: what it says of a check is part of the digest anyway.
+    """
+    found: set[Path] = set()
+    ahead = list(files)
+    while ahead:
+        for node in ast.walk(ast.parse(ahead.pop().read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith("fivefold"):
+                continue
+            module = REPO / "src" / Path(*str(node.module).split("."))
+            names = [module, *(module / name.name for name in node.names)]
+            candidates = {path for name in names for path in (name.with_suffix(".py"), name / "__init__.py")}
+            new = {path for path in candidates if path.is_file() and path.name != "registry.py"} - found
+            found |= new
+            ahead += new
+    return found
 
 
 def run(entry: Entry, subjects: int, seed: int, parts: tuple[str, ...] = PARTS) -> list[Cell]:

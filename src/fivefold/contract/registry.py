@@ -18,7 +18,7 @@ from fivefold.errors import InternalError
 if TYPE_CHECKING:
     from fivefold.contract.check import Check
 
-_ROOMS = ("sharing", "protection", "explanation", "traceability", "fairness", "governance")
+_ROOMS = ("sharing", "protection", "explanation", "traceability", "adaptation", "fairness", "governance")
 
 
 class Option(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -14,12 +14,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from fivefold.contract.registry import provided
 from fivefold.errors import FivefoldError, InputError, StorageError, SubjectError, TrustError
-from fivefold.guard.admission import Domain, Purpose
-from fivefold.guard.budget import Budget
+from fivefold.guard.chain import build
 from fivefold.guard.isolated import SECONDS, Isolated
-from fivefold.guard.nouns import Decision, Passage, Principal, Receipt, RefusedError, Stage
-from fivefold.guard.reasoning import Reasoning
-from fivefold.guard.shaping import Shape
+from fivefold.guard.nouns import Decision, Passage, Principal, Receipt, RefusedError
 from fivefold.guard.watching import Watched
 from fivefold.keys import store as keys
 from fivefold.manifest.digests import data_digests
@@ -27,11 +24,10 @@ from fivefold.manifest.reader import read
 from fivefold.subject.bench import Bench
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from fivefold.contract.plan import Facts
-    from fivefold.guard.shaping import Scores
+    from fivefold.guard.nouns import Scores
     from fivefold.manifest.nouns import Manifest
 
 _EVERY = 0.5
@@ -89,9 +85,7 @@ class Guard:
                 stack.callback(self._isolated.close)
             self._recorder = self._home.writing()
             stack.callback(self._part)
-            self._chain = _chain(self.manifest, self._isolated, facts, self._spent)
-            self._shape = Shape(self.manifest.controls.get("P2", {}))
-            self._reasoning = Reasoning(self._isolated, self.manifest.features)
+            self._chain = build(self.manifest, self._isolated, facts, self._spent)
             self._record("model-change", {**self._about(), **(note or {}), "opened": True})
             self._stack = stack.pop_all()
         self._thread = threading.Thread(target=self._tend, name="fivefold-guard", daemon=True)
@@ -188,7 +182,8 @@ class Guard:
         """
         more: dict[str, str] = {}
         try:
-            answers, scores = self._passed(passage, records)
+            passage.keep = records.input
+            answers, scores = self._passed(passage)
         except RefusedError as error:
             refusal = error
         except StorageError:
@@ -201,29 +196,21 @@ class Guard:
             more = {"error": type(error).__name__}
         else:
             return self._decided(passage, records, answers, scores)
-        fields = {**_who(passage), "refused": refusal.code, "field": refusal.field}
+        fields = {**_who(passage), "refused": refusal.code, "field": refusal.field, **passage.notes}
         records.add("decision", fields | more, wait=True)
         return refusal
 
-    def _passed(self, passage: Passage, records: Any) -> tuple[tuple[str | float, ...], Scores]:
+    def _passed(self, passage: Passage) -> tuple[tuple[str | float, ...], Scores]:
         for stage in self._chain:
             with passage.through(stage.name):
                 stage(passage)
-        rows = passage.rows
-        if rows is None:
-            raise RefusedError("guard.rows", "nothing was admitted.", status=400)
-        records.input(rows if hasattr(rows, "keys") else {"input": rows})
-        with passage.through("model"):
-            passage.told = self._isolated.ask(rows)
-        with passage.through(self._shape.name):
-            shaped = self._shape(passage.told, self._isolated.way.access)
-        with passage.through(self._reasoning.name):
-            self._reasoning(passage)
-        return shaped
+        if passage.shaped is None:
+            raise RefusedError("guard.stage", "nothing was made of the answer.", status=503)
+        return passage.shaped
 
     def _decided(self, passage: Passage, records: Any, answers: tuple[str | float, ...], scores: Scores) -> Decision:
         classes = self._isolated.way.access.classes if scores is not None else ()
-        fields = {**_who(passage), "answer": list(answers[:_MOST_LISTED]), "rows": len(answers)}
+        fields = {**_who(passage), "answer": list(answers[:_MOST_LISTED]), "rows": len(answers), **passage.notes}
         if passage.reasons:
             fields["reasons"] = [said.text for said in passage.reasons]
             fields["credits"] = passage.credits
@@ -242,7 +229,7 @@ class Guard:
         return {
             "guard": "opened", "version": model.version if model else 0, "digest": self.model,
             "signed by": self._signed_by, "manifest": self.manifest.digest,
-            "chain": [stage.name for stage in self._chain] + ["model", self._shape.name, self._reasoning.name],
+            "chain": [stage.name for stage in self._chain],
         }  # fmt: skip
 
     def _require_newest(self) -> None:
@@ -318,20 +305,6 @@ class Guard:
         self._record("gap", {"refused without a record": count, "since": round(since, 3)})
         with self._lock:
             self._refused, self._refused_since = self._refused - count, time.time()
-
-
-def _chain(
-    manifest: Manifest, isolated: Isolated, facts: Facts, spent: Callable[[int], Iterable[tuple[str, int]]]
-) -> tuple[Stage, ...]:
-    """Return the stages before the model, outermost first; none can be left out by the manifest."""
-    train = (facts.data or {}).get("train")
-    missing = frozenset(column.name for column in train.columns if column.missing) if train else frozenset[str]()
-    stages: tuple[Stage, ...] = (
-        Purpose(manifest.purposes),
-        Domain(isolated.way.rows(), manifest.features, missing),
-    )
-    budget = manifest.controls.get("P2", {}).get("budget")
-    return stages if budget is None else (*stages, Budget(str(budget), spent))
 
 
 def _who(passage: Passage) -> dict[str, Any]:

@@ -12,10 +12,13 @@ import msgspec
 from fivefold.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from typing import TypeAlias
 
     from fivefold.subject.rows import Rows
     from fivefold.subject.way import Told
+
+    Scores: TypeAlias = tuple[tuple[float, ...], ...] | None
 
 Role = Literal["caller", "operator", "reviewer"]
 
@@ -48,6 +51,10 @@ class Principal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     purposes: tuple[str, ...] = ()
 
 
+def _lost(_rows: Any) -> None:
+    return None
+
+
 @dataclass
 class Passage:
     """One request on its way through the chain.
@@ -60,6 +67,9 @@ class Passage:
         told: What it answered.
         reasons: Why, for each row.
         credits: What each reason rests on, for the record.
+        shaped: What is let out: an answer for each row, and scores.
+        keep: Puts the admitted rows on record; called before the model is asked.
+        notes: What stages found, for the record.
         costs: Stage to milliseconds.
     """
 
@@ -70,6 +80,9 @@ class Passage:
     told: Told | None = None
     reasons: tuple[Said, ...] = ()
     credits: list[Any] = field(default_factory=list)
+    shaped: tuple[tuple[str | float, ...], Scores] | None = None
+    keep: Callable[[Any], None] = _lost
+    notes: dict[str, Any] = field(default_factory=dict)
     costs: dict[str, float] = field(default_factory=dict)
 
     @contextmanager

@@ -11,12 +11,10 @@ from fivefold.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import TypeAlias
 
+    from fivefold.guard.nouns import Passage, Scores
     from fivefold.subject.access import Access
     from fivefold.subject.way import Told
-
-    Scores: TypeAlias = tuple[tuple[float, ...], ...] | None
 
 
 _MOST = 15
@@ -30,7 +28,7 @@ class Shape:
 
     name = "shape"
 
-    def __init__(self, options: Mapping[str, Any]) -> None:
+    def __init__(self, options: Mapping[str, Any], access: Access) -> None:
         """Take the options of the control P2: ``decimals`` (0: labels alone); absent: nothing is changed.
 
         Raises:
@@ -42,9 +40,15 @@ class Shape:
                 "guard.decimals", f"controls.P2.decimals is {str(decimals)[:40]!r}.", remedy=f"Write 0 to {_MOST}."
             )
         self._decimals: int | None = decimals
+        self._access = access
 
-    def __call__(self, told: Told, access: Access) -> tuple[tuple[str | float, ...], Scores]:
-        """Return a label or value for each row, and the scores that are let out."""
+    def __call__(self, passage: Passage) -> None:
+        """Settle a label or value for each row, and the scores that are let out."""
+        if passage.told is not None:
+            passage.shaped = self._shaped(passage.told)
+
+    def _shaped(self, told: Told) -> tuple[tuple[str | float, ...], Scores]:
+        access = self._access
         if access.task == "regression":
             values = told.answers if self._decimals is None else told.answers.round(self._decimals)
             return tuple(map(float, values)), None
