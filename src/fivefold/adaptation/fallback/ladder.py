@@ -1,0 +1,230 @@
+"""Ladder: who answers each row: the model where it is sure enough, else what stands below it, at last nobody.
+
+Each rung that is a model has a threshold of certainty for each group, from calibration rows of its own that the rungs
+above leave to it; it is the highest of those it needs while all rungs above run and while the first of them are gone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from fivefold.adaptation.fallback.risk import NOTHING, Guarantee, controlled
+from fivefold.adaptation.fallback.rules import ASK
+from fivefold.adaptation.fallback.shift import Shift
+from fivefold.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
+    from fivefold.adaptation.fallback.rules import Rules
+    from fivefold.adaptation.fallback.terms import Terms
+    from fivefold.subject.rows import Rows
+
+_FEWEST = 30
+EVERYBODY = ""
+"""Name of the group where none are told apart."""
+
+
+class Rung(Protocol):
+    """A model below the served one."""
+
+    def scores(self, rows: Rows) -> np.ndarray:
+        """Return (n, K) probabilities, or (n,) values of a regression."""
+        ...
+
+
+@dataclass(frozen=True)
+class Told:
+    """What one rung says to n rows: (n,) answers as class indices or values, and how sure it is of each."""
+
+    answers: np.ndarray
+    certainty: np.ndarray
+
+
+@dataclass(frozen=True)
+class Descent:
+    """Who answered n rows.
+
+    Attributes:
+        answers: (n,) class indices (-1: none) or values (NaN: none).
+        by: (n,) index into the ladder's levels.
+        rule: (n,) which rule decided; -1: none.
+        certainty: (n,) of the model; NaN where it said nothing.
+    """
+
+    answers: np.ndarray
+    by: np.ndarray
+    rule: np.ndarray
+    certainty: np.ndarray
+
+
+class Ladder:
+    """Thresholds from calibration rows, and the way down.
+
+    Attributes:
+        terms: As declared.
+        guarantees: Rung to group to what its threshold holds.
+        shift: Watches whether the rows still come from where the calibration rows came.
+
+    Threat: the model answers where it does not know, or is gone, and nobody else decides.
+    Limit: the guarantee is over the draw of the calibration rows and holds while rows come from the same source; rules
+    and people are not part of it.
+    """
+
+    def __init__(
+        self, terms: Terms, calibration: Rows, truth: np.ndarray, model: tuple[np.ndarray, np.ndarray | None],
+        rungs: Mapping[str, Rung], *, rules: Rules | None = None, seed: int = 0,
+    ) -> None:  # fmt: skip
+        """Find the thresholds.
+
+        Args:
+            terms: As declared.
+            calibration: (n, ...) rows that no model was fitted to.
+            truth: (n,) their class indices or values.
+            model: (n,) answers of the served model to them, and its (n, K) scores; None: it gives none.
+            rungs: The models below it by name; ``simpler`` also where it is no rung but the served model gives no
+                scores: its probability of the answer is the certainty then.
+            rules: The decision table.
+            seed: Of what is drawn: which rows are whose, and ties.
+
+        Raises:
+            InputError: ``fallback.calibration`` for too few rows; ``fallback.certainty`` if nothing says how sure the
+                model is.
+        """
+        self.terms, self._rungs, self._rules = terms, dict(rungs), rules
+        self._regression = truth.dtype.kind == "f"
+        if len(truth) < _FEWEST:
+            raise InputError(
+                "fallback.calibration", f"{len(truth)} labelled calibration rows are too few.",
+                remedy=f"At least {_FEWEST} are needed, and some hundreds for a small risk.",
+            )  # fmt: skip
+        rng = np.random.default_rng(seed)
+        said = {"model": self._told(calibration, model)}
+        said |= {name: self._asked(name, calibration) for name in terms.models[1:]}
+        groups, names = self._groups(calibration), terms.models
+        owner = rng.permutation(len(truth)) % len(names)
+        kinds = sorted(set(groups.tolist()))
+        tests = len(kinds) * sum(range(1, len(names) + 1))
+        self.guarantees: dict[str, dict[str, Guarantee]] = {}
+        for place, name in enumerate(names):
+            wrong = self._wrong(said[name].answers, truth)
+            self.guarantees[name] = {}
+            for kind in kinds:
+                mine = (owner == place) & (groups == kind)
+                found = [
+                    controlled(said[name].certainty[left], wrong[left], risk=terms.risk, delta=terms.delta / tests)
+                    for left in self._left(said, groups, mine, place)
+                ]
+                self.guarantees[name][kind] = max(found, key=lambda one: one.threshold)
+        self.shift = Shift(said["model"].certainty, rate=terms.false_alarms, rng=rng)
+
+    def descend(
+        self, rows: Rows, model: tuple[np.ndarray, np.ndarray | None] | None, suspect: np.ndarray | None = None
+    ) -> Descent:
+        """Return who answers each row, and what.
+
+        Args:
+            rows: (n, ...) what was asked.
+            model: (n,) answers and (n, K) scores of the served model; None: it is gone.
+            suspect: (n,) rows that no model may answer, since they look like an attack; None: none.
+        """
+        n = len(rows)
+        nobody = np.nan if self._regression else -1
+        found = Descent(
+            np.full(n, nobody, dtype=np.float64 if self._regression else np.int64),
+            np.full(n, len(self.terms.levels) - 1, dtype=np.int64),
+            np.full(n, ASK, dtype=np.int64),
+            np.full(n, np.nan),
+        )
+        left = np.ones(n, dtype=bool)
+        told = None if model is None else self._told(rows, model)
+        if told is not None:
+            found.certainty[:] = told.certainty
+            self.shift.watch(told.certainty)
+        trusted = np.full(n, not self.shift.alarmed) if suspect is None else ~suspect & (not self.shift.alarmed)
+        groups = self._groups(rows)
+        for place, level in enumerate(self.terms.levels):
+            if not left.any():
+                break
+            if level in self.guarantees and (told is not None or level != "model") and trusted.any():
+                said = told if told is not None and level == "model" else self._tried(level, rows)
+                if said is None:
+                    continue
+                mine = left & trusted & (said.certainty >= self._needed(level, groups))
+                found.answers[mine] = said.answers[mine]
+            elif level == "rules" and self._rules is not None and not isinstance(rows, np.ndarray):
+                decided = self._rules.decide(rows)
+                mine = left & (decided != ASK)
+                found.rule[mine] = decided[mine]
+                found.answers[mine] = np.array([rule.answer for rule in self._rules.table])[decided[mine]]
+            elif level in ("human", "refuse"):
+                mine = left.copy()
+            else:
+                continue
+            found.by[mine] = place
+            left &= ~mine
+        return found
+
+    def _left(self, said: Mapping[str, Told], groups: np.ndarray, mine: np.ndarray, place: int) -> list[np.ndarray]:
+        """Return the rows that come down to a rung: past all rungs above, past all but the first, and so on."""
+        found = []
+        for first in range(place + 1):
+            left = mine.copy()
+            for name in self.terms.models[first:place]:
+                left &= said[name].certainty < self._needed(name, groups)
+            found.append(left)
+        return found
+
+    def _needed(self, name: str, groups: np.ndarray) -> np.ndarray:
+        """Return (n,) thresholds; no answer is given to a group that had no calibration rows."""
+        held = self.guarantees[name]
+        if not self.terms.group:
+            return np.full(len(groups), held[EVERYBODY].threshold)
+        kinds, which = np.unique(groups, return_inverse=True)
+        return np.array([held[kind].threshold if kind in held else NOTHING for kind in kinds.tolist()])[which]
+
+    def _groups(self, rows: Rows) -> np.ndarray:
+        if not self.terms.group or isinstance(rows, np.ndarray):
+            return np.full(len(rows), EVERYBODY, dtype=object)
+        column: pd.Series = rows[self.terms.group]
+        return column.astype(str).to_numpy(dtype=object)
+
+    def _wrong(self, answers: np.ndarray, truth: np.ndarray) -> np.ndarray:
+        if self._regression:
+            return np.asarray(np.abs(answers - truth) > (self.terms.tolerance or 0.0))
+        return np.asarray(answers != truth)
+
+    def _tried(self, name: str, rows: Rows) -> Told | None:
+        """Return what a rung says; None: it failed, and the next one is asked."""
+        try:
+            return self._asked(name, rows)
+        except Exception:  # noqa: BLE001  whatever fails in a rung leaves the row to the next
+            return None
+
+    def _asked(self, name: str, rows: Rows) -> Told:
+        scores = self._rungs[name].scores(rows)
+        if not self._regression:
+            return Told(scores.argmax(axis=1), scores.max(axis=1))
+        other = next((rung for known, rung in self._rungs.items() if known != name), None)
+        certainty = np.zeros(len(scores)) if other is None else -np.abs(scores - other.scores(rows))
+        return Told(scores, certainty)
+
+    def _told(self, rows: Rows, model: tuple[np.ndarray, np.ndarray | None]) -> Told:
+        answers, scores = model
+        if scores is not None and not self._regression:
+            return Told(answers, scores[np.arange(len(answers)), answers])
+        judge = self._rungs.get("simpler")
+        if judge is None:
+            raise InputError(
+                "fallback.certainty", "the model gives no scores, and nothing else says how sure it is.",
+                remedy="Declare data.train: a small model is fitted to it that says how likely each answer is.",
+            )  # fmt: skip
+        other = judge.scores(rows)
+        if self._regression:
+            return Told(answers, -np.abs(answers - other))
+        return Told(answers, other[np.arange(len(answers)), answers])

@@ -1,0 +1,79 @@
+"""Shift: notices that rows come from elsewhere than the calibration rows, on which every guarantee here rests.
+
+A test martingale bets against the certainty of each row having any rank among the calibration rows and all rows before
+it with the same probability. While rows are exchangeable its capital reaches 1 / rate with probability at most
+``rate``, however long one watches. Money is staked anew at every row, so that a late shift is noticed, too.
+
+Sources: Vovk, Petej, Nouretdinov, Ahlberg, Carlsson and Gammerman 2021 (conformal test martingales, simple jumper);
+Ville 1939.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+_BINS = 512
+_SLOPES = np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
+_JUMP = 0.01
+MOST_OF_ONE = 50
+"""Most rows of one request that are counted: a batch is chosen by who asks, and is no draw of many."""
+
+
+class Shift:
+    """Watches certainties; bounded memory, whatever has passed.
+
+    Attributes:
+        alarmed: The bet was won: the rows do not come from where the calibration rows came.
+        seen: Rows that were counted.
+
+    Limit: a shift that leaves the distribution of the certainties as it was is not seen; calibration rows that are few
+    make a small shift a slow one to see.
+    """
+
+    def __init__(self, certainty: ArrayLike, *, rate: float, rng: np.random.Generator) -> None:
+        """Take the calibration rows.
+
+        Args:
+            certainty: (n,) of them.
+            rate: Probability of a false alarm, over all time, in (0, 1).
+            rng: Breaks ties.
+        """
+        sure = np.asarray(certainty, dtype=np.float64)
+        self._edges = np.unique(np.quantile(sure, np.linspace(0, 1, _BINS + 1)[1:-1]))
+        self._counts = np.bincount(self._bin(sure), minlength=len(self._edges) + 1).astype(np.float64)
+        self._total, self._rng, self._rate = float(len(sure)), rng, rate
+        self._stakes = np.zeros(len(_SLOPES))
+        self.seen, self.alarmed = 0, False
+
+    @property
+    def capital(self) -> float:
+        """What the bets are worth; it started at 1."""
+        return float(self._stakes.sum()) + 1 / (self.seen + 1)
+
+    def watch(self, certainty: np.ndarray) -> bool:
+        """Count rows of one request and return whether the alarm is on."""
+        if self.alarmed:
+            return True
+        if len(certainty) > MOST_OF_ONE:
+            certainty = self._rng.choice(certainty, MOST_OF_ONE, replace=False)
+        for place, tie in zip(self._bin(certainty).tolist(), self._rng.random(len(certainty)).tolist(), strict=True):
+            self._counts[place] += 1
+            self._total += 1
+            rank = float(self._counts[:place].sum() + tie * self._counts[place]) / self._total
+            self.seen += 1
+            # 1 / n - 1 / (n + 1) is staked at row n, in equal parts: what is never staked is what is left
+            self._stakes += 1 / (self.seen * (self.seen + 1) * len(_SLOPES))
+            self._stakes = (1 - _JUMP) * self._stakes + _JUMP * self._stakes.mean()
+            self._stakes *= 1 + _SLOPES * (rank - 0.5)
+            if self.capital >= 1 / self._rate:
+                self.alarmed = True
+                break
+        return self.alarmed
+
+    def _bin(self, certainty: np.ndarray) -> np.ndarray:
+        return np.searchsorted(self._edges, certainty, side="right")
