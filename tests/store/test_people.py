@@ -10,6 +10,7 @@ import pytest
 
 from fivefold.errors import InputError, StorageError
 from fivefold.store.people import People
+from fivefold.store.queued import Item, Queued
 from fivefold.store.server import Database
 from fivefold.store.witnessed import Witnessed
 
@@ -179,3 +180,35 @@ def test_a_network_means_tls_and_the_right_name() -> None:
     assert Database(named).checked() == named
     for local in ("postgresql:///keys?host=/run/postgresql", "postgresql://[::1]/keys", "postgresql://u:p@localhost/k"):
         assert Database(local).checked() == local
+
+
+def test_a_case_is_decided_once_however_many_try(common: Place) -> None:
+    """Eight threads, each with a connection of its own: one decides, and its decision stands."""
+    queue = Queued(common, "app")
+    queue.add([Item("one", "input", 0, "c", "p", 0, 100), Item("two", "input", 1, "c", "p", 0, 50)])
+    assert [item.id for item in queue.waiting(10, 9)] == ["two", "one"]
+    done: list[str] = []
+
+    def decide(who: str) -> None:
+        mine = Queued(common, "app")
+        if mine.decide("one", 10, who, "yes", "because"):
+            done.append(who)
+        mine.close()
+
+    threads = [threading.Thread(target=decide, args=(f"officer {at}",)) for at in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(done) == 1
+    found = queue.get("one")
+    assert found is not None
+    assert (found.who, found.answer, found.decided, found.record) == (done[0], "yes", 10, "")
+    assert queue.expire(60) == 1
+    assert not queue.decide("two", 60, "late", "yes", "because")
+    assert [(item.id, item.who) for item in queue.unrecorded(9)] == [("two", ""), ("one", done[0])]
+    queue.recorded("one", "r1")
+    queue.withdraw(["two"])
+    assert queue.unrecorded(9) == []
+    assert Queued(common, "other").get("one") is None
+    queue.close()

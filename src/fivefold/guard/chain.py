@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fivefold.errors import SubjectError
 from fivefold.guard.admission import Domain, Purpose
 from fivefold.guard.budget import Budget
 from fivefold.guard.nouns import Passage, RefusedError, Stage
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from fivefold.contract.plan import Facts
+    from fivefold.guard.falling import Fallback
     from fivefold.guard.isolated import Isolated
     from fivefold.manifest.nouns import Manifest
 
@@ -28,25 +30,35 @@ class Model:
 
     name = "model"
 
-    def __init__(self, isolated: Isolated) -> None:
-        self._isolated = isolated
+    def __init__(self, isolated: Isolated, *, below: bool) -> None:
+        """Take it; ``below``: somebody answers where it is gone."""
+        self._isolated, self._below = isolated, below
 
     def __call__(self, passage: Passage) -> None:
         """Ask it.
 
         Raises:
             RefusedError: ``guard.rows`` if nothing was admitted.
-            SubjectError: It gives no answer that can be used.
+            SubjectError: It gives no answer that can be used, and nobody stands below it.
         """
         rows = passage.rows
         if rows is None:
             raise RefusedError("guard.rows", "nothing was admitted.", status=400)
-        passage.keep({"input": rows} if isinstance(rows, np.ndarray) else rows)
-        passage.told = self._isolated.ask(rows)
+        passage.asked = passage.keep({"input": rows} if isinstance(rows, np.ndarray) else rows)
+        try:
+            passage.told = self._isolated.ask(rows)
+        except SubjectError as error:
+            if not self._below:
+                raise
+            passage.notes["model"] = error.code
 
 
 def build(
-    manifest: Manifest, isolated: Isolated, facts: Facts, spent: Callable[[int], Iterable[tuple[str, int]]]
+    manifest: Manifest,
+    isolated: Isolated,
+    facts: Facts,
+    spent: Callable[[int], Iterable[tuple[str, int]]],
+    fallback: Fallback | None,
 ) -> tuple[Stage, ...]:
     """Return the stages, outermost first.
 
@@ -55,6 +67,7 @@ def build(
         isolated: The model.
         facts: Of the probe.
         spent: Gives principal and rows of each question since a time, from the record.
+        fallback: Where the model may not answer; None: then nobody does.
 
     Raises:
         InputError: A control is declared in a way that cannot be enforced.
@@ -65,6 +78,8 @@ def build(
     stages: list[Stage] = [Purpose(manifest.purposes), Domain(isolated.way.rows(), manifest.features, missing)]
     if "budget" in controls:
         stages.append(Budget(str(controls["budget"]), spent))
-    stages.append(Model(isolated))
+    stages.append(Model(isolated, below=fallback is not None))
+    if fallback is not None:
+        stages.append(fallback)
     stages += [Shape(controls, isolated.way.access), Reasoning(isolated, manifest.features)]
     return tuple(stages)

@@ -10,11 +10,13 @@ import contextlib
 import secrets
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from fivefold.contract.registry import provided
 from fivefold.errors import FivefoldError, InputError, StorageError, SubjectError, TrustError
 from fivefold.guard.chain import build
+from fivefold.guard.falling import Fallback
 from fivefold.guard.isolated import SECONDS, Isolated
 from fivefold.guard.nouns import Decision, Passage, Principal, Receipt, RefusedError
 from fivefold.guard.watching import Watched
@@ -43,6 +45,7 @@ class Guard:
         manifest: What is enforced.
         model: Digest of the model that answers.
         stopped: Why nothing is answered any more; empty: it is.
+        fallback: Who answers where the model may not; None: nobody.
 
     Threat: the model is asked by strangers, for another purpose, with impossible input, or is another model than the
     signed one; an answer leaves without a trace.
@@ -85,7 +88,8 @@ class Guard:
                 stack.callback(self._isolated.close)
             self._recorder = self._home.writing()
             stack.callback(self._part)
-            self._chain = build(self.manifest, self._isolated, facts, self._spent)
+            self.fallback = self._falling() if "C3" in self.manifest.controls else None
+            self._chain = build(self.manifest, self._isolated, facts, self._spent, self.fallback)
             self._record("model-change", {**self._about(), **(note or {}), "opened": True})
             self._stack = stack.pop_all()
         self._thread = threading.Thread(target=self._tend, name="fivefold-guard", daemon=True)
@@ -147,6 +151,8 @@ class Guard:
             with recorder.open(name, subject=subject, model=self.model, trace=trace) as records:
                 found = self._answered(passage, records)
         except StorageError as error:
+            if self.fallback is not None:
+                self.fallback.withdraw(passage)
             if recorder is self._recorder:  # else it is open again since
                 self._broken = True
             self.count_refusal()
@@ -218,7 +224,7 @@ class Guard:
         record = records.add("decision", fields, batch=raw, wait=True)
         prove = f"fivefold record prove {record} > {record}.tlog-proof"
         receipt = Receipt(self.manifest.application.id, record, records.leaf(), prove)
-        return Decision(answers, classes, scores, receipt, passage.reasons)
+        return Decision(answers, classes, scores, receipt, passage.reasons, passage.by, passage.waiting)
 
     def _record(self, kind: str, fields: dict[str, Any]) -> None:
         with self._recorder.open("guard", model=self.model) as records:
@@ -229,8 +235,12 @@ class Guard:
         return {
             "guard": "opened", "version": model.version if model else 0, "digest": self.model,
             "signed by": self._signed_by, "manifest": self.manifest.digest,
-            "chain": [stage.name for stage in self._chain],
+            "chain": [stage.name for stage in self._chain], **(self.fallback.about if self.fallback else {}),
         }  # fmt: skip
+
+    def _falling(self) -> Fallback:
+        alarm = partial(self._record, "alarm")
+        return Fallback(self.manifest, self._isolated, self._home, alarm)
 
     def _require_newest(self) -> None:
         """Hold version and digest against the newest that was served, as the record says.
@@ -282,8 +292,10 @@ class Guard:
                     alarm = False
             if time.monotonic() - told > _INTERVAL:
                 told = time.monotonic()
-                with contextlib.suppress(StorageError):
+                with contextlib.suppress(FivefoldError):
                     self._tell_refused()
+                    if self.fallback is not None:
+                        self.fallback.tend(self._recorder)
 
     def _part(self) -> None:
         with contextlib.suppress(FivefoldError, OSError):

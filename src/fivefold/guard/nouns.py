@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import TypeAlias
 
+    import numpy as np
+
     from fivefold.subject.rows import Rows
     from fivefold.subject.way import Told
 
@@ -51,8 +53,8 @@ class Principal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     purposes: tuple[str, ...] = ()
 
 
-def _lost(_rows: Any) -> None:
-    return None
+def _lost(_rows: Any) -> str:
+    return ""
 
 
 @dataclass
@@ -67,8 +69,13 @@ class Passage:
         told: What it answered.
         reasons: Why, for each row.
         credits: What each reason rests on, for the record.
+        asked: Id of the record of the rows.
+        suspect: (n,) rows that look like an attack; None: nobody looked.
+        by: Which rung of the ladder answered each row; empty: there is no ladder, the model did.
+        said: Row to the reason where another rung than the model answered.
+        waiting: Row to the case in which a person will decide it.
         shaped: What is let out: an answer for each row, and scores.
-        keep: Puts the admitted rows on record; called before the model is asked.
+        keep: Puts the admitted rows on record and returns the record's id; called before the model is asked.
         notes: What stages found, for the record.
         costs: Stage to milliseconds.
     """
@@ -81,7 +88,12 @@ class Passage:
     reasons: tuple[Said, ...] = ()
     credits: list[Any] = field(default_factory=list)
     shaped: tuple[tuple[str | float, ...], Scores] | None = None
-    keep: Callable[[Any], None] = _lost
+    asked: str = ""
+    suspect: np.ndarray | None = None
+    by: tuple[str, ...] = ()
+    said: dict[int, Said] = field(default_factory=dict)
+    waiting: dict[int, str] = field(default_factory=dict)
+    keep: Callable[[Any], str] = _lost
     notes: dict[str, Any] = field(default_factory=dict)
     costs: dict[str, float] = field(default_factory=dict)
 
@@ -149,11 +161,14 @@ class Decision(msgspec.Struct, frozen=True):
     """What the asker gets.
 
     Attributes:
-        answers: A label or a value for each row.
+        answers: A label or a value for each row; an empty label, or NaN, where there is no answer (yet).
         classes: Labels in the order of the scores; empty: there are no scores, or no classes.
-        scores: Probabilities for each row; None: the model gives none, or they are not let out.
+        scores: Probabilities for each row, NaN where another than the model answered; None: the model gives none, or
+            they are not let out.
         receipt: Of its record.
         reasons: For each row; empty: too many rows were asked at once, or the model is given no table.
+        by: Which rung of the ladder answered each row; empty: there is no ladder, the model did.
+        waiting: Row to the case in which a person will decide it.
     """
 
     answers: tuple[str | float, ...]
@@ -161,3 +176,5 @@ class Decision(msgspec.Struct, frozen=True):
     scores: tuple[tuple[float, ...], ...] | None
     receipt: Receipt
     reasons: tuple[Said, ...] = ()
+    by: tuple[str, ...] = ()
+    waiting: dict[int, str] = {}

@@ -225,6 +225,7 @@ def answered(decision: Decision, asked: Asked, name: str, version: str) -> tuple
             "model_name": name, "model_version": version, "id": asked.id, "outputs": outputs,
             "parameters": {
                 "receipt": msgspec.to_builtins(decision.receipt), "reasons": msgspec.to_builtins(decision.reasons),
+                **({"by": decision.by, "waiting": decision.waiting} if decision.by else {}),
             },
         }
     )  # fmt: skip

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from fivefold.errors import InputError
 
 if TYPE_CHECKING:
@@ -52,7 +54,7 @@ class Shape:
         if access.task == "regression":
             values = told.answers if self._decimals is None else told.answers.round(self._decimals)
             return tuple(map(float, values)), None
-        answers = tuple(access.classes[int(index)] for index in told.answers)
+        answers = tuple(np.array([*access.classes, ""], dtype=object)[told.answers.astype(np.int64)].tolist())
         if told.scores is None or self._decimals == 0:
             return answers, None
         scores = told.scores if self._decimals is None else told.scores.round(self._decimals)

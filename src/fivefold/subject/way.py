@@ -15,7 +15,7 @@ from fivefold.subject.asked import AskedSubject
 from fivefold.subject.batch import Batch, pack, unpack
 from fivefold.subject.opened import open_subject
 from fivefold.subject.probe import sample
-from fivefold.subject.rows import cut, of, spread
+from fivefold.subject.rows import cut, of, spread, wide
 from fivefold.subject.tables import Coding
 
 if TYPE_CHECKING:
@@ -29,6 +29,21 @@ if TYPE_CHECKING:
 
 
 _BACKGROUND = 100
+_LABELLED = 20_000
+_LABELLED_BYTES = 16 << 20
+_LEARN = frozenset({"C2", "C3"})
+
+
+class Labelled(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Rows whose truth is known.
+
+    Attributes:
+        rows: What the model is given.
+        truth: Class indices, or values of a regression.
+    """
+
+    rows: Batch
+    truth: tuple[float, ...]
 
 
 class Way(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,11 +53,14 @@ class Way(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         access: Methods, form, classes.
         example: One row of what it is given, with its types.
         background: Rows of the training data that stand for all; None where it is not given tables.
+        labelled: ``train`` and ``calibration``, at most 20,000 rows and 16 MiB of each, at equal steps; only where a
+            declared control learns from them.
     """
 
     access: Access
     example: Batch
     background: Batch | None = None
+    labelled: dict[str, Labelled] = {}
 
     def rows(self) -> Rows:
         """Return the example."""
@@ -79,7 +97,21 @@ def found(job: CheckJob, store: Store, start: Callable[[bool], RemoteModel]) -> 
     made = None
     if isinstance(example, pd.DataFrame) and isinstance(background, pd.DataFrame):
         made = pack(background) if list(background.dtypes) == list(example.dtypes) else None
-    return msgspec.msgpack.encode(Way(subject.access, pack(cut(example, slice(0, 1))), made))
+    labelled = _labelled(store, subject.access) if _LEARN & set(job.controls) else {}
+    return msgspec.msgpack.encode(Way(subject.access, pack(cut(example, slice(0, 1))), made, labelled))
+
+
+def _labelled(store: Store, access: Access) -> dict[str, Labelled]:
+    found = {}
+    for name in [name for name in ("train", "calibration") if name in store.sets]:
+        table = store.table(name, Coding(access.task, access.classes))
+        known = np.flatnonzero(np.isfinite(table.target) & ((table.target >= 0) | (access.task == "regression")))
+        rows = of(table)
+        most = max(1, min(_LABELLED, _LABELLED_BYTES // wide(rows)))
+        if len(known) > most:
+            known = known[np.linspace(0, len(known) - 1, most).astype(np.int64)]
+        found[name] = Labelled(pack(cut(rows, known)), tuple(table.target[known].tolist()))
+    return found
 
 
 def ask(raw: Raw, access: Access, rows: Rows) -> Told:

@@ -1,7 +1,7 @@
 """Ladder: who answers each row: the model where it is sure enough, else what stands below it, at last nobody.
 
 Each rung that is a model has a threshold of certainty for each group, from calibration rows of its own that the rungs
-above leave to it; it is the highest of those it needs while all rungs above run and while the first of them are gone.
+above leave to it, and one for each number of rungs above that are gone.
 """
 
 from __future__ import annotations
@@ -68,7 +68,9 @@ class Ladder:
 
     Attributes:
         terms: As declared.
-        guarantees: Rung to group to what its threshold holds.
+        rules: The decision table; None: there is none.
+        guarantees: Rung to what its thresholds hold, by group: while all rungs run, while the first is gone, and so on
+            until it is the first itself.
         shift: Watches whether the rows still come from where the calibration rows came.
 
     Threat: the model answers where it does not know, or is gone, and nobody else decides.
@@ -96,7 +98,7 @@ class Ladder:
             InputError: ``fallback.calibration`` for too few rows; ``fallback.certainty`` if nothing says how sure the
                 model is.
         """
-        self.terms, self._rungs, self._rules = terms, dict(rungs), rules
+        self.terms, self._rungs, self.rules = terms, dict(rungs), rules
         self._regression = truth.dtype.kind == "f"
         if len(truth) < _FEWEST:
             raise InputError(
@@ -110,17 +112,21 @@ class Ladder:
         owner = rng.permutation(len(truth)) % len(names)
         kinds = sorted(set(groups.tolist()))
         tests = len(kinds) * sum(range(1, len(names) + 1))
-        self.guarantees: dict[str, dict[str, Guarantee]] = {}
+        self.guarantees: dict[str, list[dict[str, Guarantee]]] = {}
         for place, name in enumerate(names):
             wrong = self._wrong(said[name].answers, truth)
-            self.guarantees[name] = {}
-            for kind in kinds:
-                mine = (owner == place) & (groups == kind)
-                found = [
-                    controlled(said[name].certainty[left], wrong[left], risk=terms.risk, delta=terms.delta / tests)
-                    for left in self._left(said, groups, mine, place)
-                ]
-                self.guarantees[name][kind] = max(found, key=lambda one: one.threshold)
+            self.guarantees[name] = [
+                {
+                    kind: controlled(
+                        said[name].certainty[left & (groups == kind)],
+                        wrong[left & (groups == kind)],
+                        risk=terms.risk,
+                        delta=terms.delta / tests,
+                    )
+                    for kind in kinds
+                }
+                for left in self._left(said, groups, owner == place, place)
+            ]
         self.shift = Shift(said["model"].certainty, rate=terms.false_alarms, rng=rng)
 
     def descend(
@@ -147,21 +153,22 @@ class Ladder:
             found.certainty[:] = told.certainty
             self.shift.watch(told.certainty)
         trusted = np.full(n, not self.shift.alarmed) if suspect is None else ~suspect & (not self.shift.alarmed)
-        groups = self._groups(rows)
+        groups, gone = self._groups(rows), int(told is None)
         for place, level in enumerate(self.terms.levels):
             if not left.any():
                 break
             if level in self.guarantees and (told is not None or level != "model") and trusted.any():
                 said = told if told is not None and level == "model" else self._tried(level, rows)
                 if said is None:
+                    gone += place == gone
                     continue
-                mine = left & trusted & (said.certainty >= self._needed(level, groups))
+                mine = left & trusted & (said.certainty >= self._needed(level, groups, gone))
                 found.answers[mine] = said.answers[mine]
-            elif level == "rules" and self._rules is not None and not isinstance(rows, np.ndarray):
-                decided = self._rules.decide(rows)
+            elif level == "rules" and self.rules is not None and not isinstance(rows, np.ndarray):
+                decided = self.rules.decide(rows)
                 mine = left & (decided != ASK)
                 found.rule[mine] = decided[mine]
-                found.answers[mine] = np.array([rule.answer for rule in self._rules.table])[decided[mine]]
+                found.answers[mine] = np.array([rule.answer for rule in self.rules.table])[decided[mine]]
             elif level in ("human", "refuse"):
                 mine = left.copy()
             else:
@@ -176,13 +183,13 @@ class Ladder:
         for first in range(place + 1):
             left = mine.copy()
             for name in self.terms.models[first:place]:
-                left &= said[name].certainty < self._needed(name, groups)
+                left &= said[name].certainty < self._needed(name, groups, first)
             found.append(left)
         return found
 
-    def _needed(self, name: str, groups: np.ndarray) -> np.ndarray:
-        """Return (n,) thresholds; no answer is given to a group that had no calibration rows."""
-        held = self.guarantees[name]
+    def _needed(self, name: str, groups: np.ndarray, gone: int) -> np.ndarray:
+        """Return (n,) thresholds while the first rungs are gone; a group without calibration rows gets no answer."""
+        held = self.guarantees[name][gone]
         if not self.terms.group:
             return np.full(len(groups), held[EVERYBODY].threshold)
         kinds, which = np.unique(groups, return_inverse=True)

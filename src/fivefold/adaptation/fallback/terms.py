@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from fivefold.errors import InputError
 
@@ -74,7 +74,7 @@ def terms(options: Mapping[str, Any], *, regression: bool, columns: tuple[str, .
         raise _odd(f"the model is given no column {group[:40]!r}", f"Columns: {', '.join(columns[:12])}.")
     shares = {name: options.get(name, default) for name, default in _SHARES.items()}
     for name, value in shares.items():
-        if not _number(value) or not 0 < value < 1:
+        if not (_number(value) and 0 < value < 1):
             raise _odd(f"controls.C3.{name} lies between 0 and 1", f"Write for example {name}: {_SHARES[name]}.")
     tolerance, deadline = options.get("tolerance"), options.get("deadline", DEADLINE)
     if regression and not (_number(tolerance) and tolerance > 0):
@@ -88,7 +88,7 @@ def terms(options: Mapping[str, Any], *, regression: bool, columns: tuple[str, .
 _SHARES = {"risk": RISK, "delta": DELTA, "false_alarms": RATE}
 
 
-def _number(value: Any) -> bool:
+def _number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
