@@ -17,6 +17,8 @@ MODULES = {
     "E4.planted": "explanation_planted",
     "E4.randomisation": "explanation_randomisation",
     "A1.answers": "level",
+    "C3.risk": "fallback",
+    "C3.shift": "fallback",
     "P1.blackbox": "evasion",
     "P1.gradient": "evasion_gradient",
     "F1.gaps": "gaps",

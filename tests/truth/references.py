@@ -12,6 +12,7 @@ from . import (
     explanation_permutation,
     explanation_planted,
     extraction,
+    fallback,
     gaps,
     label_noise,
     membership,
@@ -43,5 +44,9 @@ REFERENCES: Mapping[str, Make] = {
     "unfair-to-a-group": partial(gaps.unfair, rows=20_000),
     "memorising-model": partial(membership.build, auc=0.9, retrains=False),
     "constant-answer": accuracy.constant,
+    "answers-everything": fallback.everything,
+    "answers-nothing": fallback.nothing,
+    "saturated-scores": partial(fallback.build, check=fallback.SHIFT, saturated=True),
+    "other-test-rows": partial(fallback.build, check=fallback.SHIFT, moved=True),
 }
 """Name under ``reference`` in the catalogue to the subject."""

@@ -114,7 +114,7 @@ class Ladder:
         tests = len(kinds) * sum(range(1, len(names) + 1))
         self.guarantees: dict[str, list[dict[str, Guarantee]]] = {}
         for place, name in enumerate(names):
-            wrong = self._wrong(said[name].answers, truth)
+            wrong = self.wrong(said[name].answers, truth)
             self.guarantees[name] = [
                 {
                     kind: controlled(
@@ -130,7 +130,12 @@ class Ladder:
         self.shift = Shift(said["model"].certainty, rate=terms.false_alarms, rng=rng)
 
     def descend(
-        self, rows: Rows, model: tuple[np.ndarray, np.ndarray | None] | None, suspect: np.ndarray | None = None
+        self,
+        rows: Rows,
+        model: tuple[np.ndarray, np.ndarray | None] | None,
+        suspect: np.ndarray | None = None,
+        *,
+        watch: bool = True,
     ) -> Descent:
         """Return who answers each row, and what.
 
@@ -138,6 +143,7 @@ class Ladder:
             rows: (n, ...) what was asked.
             model: (n,) answers and (n, K) scores of the served model; None: it is gone.
             suspect: (n,) rows that no model may answer, since they look like an attack; None: none.
+            watch: Whether they count for the shift; not where a check asks them.
         """
         n = len(rows)
         nobody = np.nan if self._regression else -1
@@ -151,7 +157,8 @@ class Ladder:
         told = None if model is None else self._told(rows, model)
         if told is not None:
             found.certainty[:] = told.certainty
-            self.shift.watch(told.certainty)
+            if watch:
+                self.shift.watch(told.certainty)
         trusted = np.full(n, not self.shift.alarmed) if suspect is None else ~suspect & (not self.shift.alarmed)
         groups, gone = self._groups(rows), int(told is None)
         for place, level in enumerate(self.terms.levels):
@@ -201,7 +208,12 @@ class Ladder:
         column: pd.Series = rows[self.terms.group]
         return column.astype(str).to_numpy(dtype=object)
 
-    def _wrong(self, answers: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    def certainty(self, rows: Rows, model: tuple[np.ndarray, np.ndarray | None]) -> np.ndarray:
+        """Return (n,) how sure the served model is of its answers; more is surer."""
+        return self._told(rows, model).certainty
+
+    def wrong(self, answers: np.ndarray, truth: np.ndarray) -> np.ndarray:
+        """Return (n,) which answers are wrong."""
         if self._regression:
             return np.asarray(np.abs(answers - truth) > (self.terms.tolerance or 0.0))
         return np.asarray(answers != truth)

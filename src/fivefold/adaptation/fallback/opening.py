@@ -49,7 +49,8 @@ def opened(
         rungs["ensemble"] = ensemble
     elif "ensemble" in held.levels:
         raise InputError("fallback.rung", "there is no ensemble.", remedy="Declare controls.C2, or leave the rung out.")
-    simple = _simpler(training, len(classes))
+    needed = "simpler" in held.levels or model[1] is None
+    simple = _simpler(training, len(classes)) if needed else None
     if simple is not None:
         rungs["simpler"] = simple
     elif "simpler" in held.levels:

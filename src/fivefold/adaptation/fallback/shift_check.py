@@ -1,0 +1,161 @@
+"""C3.shift: whether a shift that breaks the guarantee is noticed from the rows alone, and calm ones raise no alarm."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from fivefold.adaptation.fallback.setting import Setting, gather
+from fivefold.adaptation.fallback.shift import Shift
+from fivefold.contract.finding import Canary, Curve, Measure, Plot, Result
+from fivefold.contract.outcome import Outcome, worst
+from fivefold.errors import UnsupportedError
+from fivefold.stats.judge import judge
+from fivefold.stats.proportion import clopper_pearson
+
+if TYPE_CHECKING:
+    from fivefold.contract.check import Context
+
+_STREAMS = {"quick": 60, "standard": 60, "thorough": 200}
+_TRIALS = 20
+_LENGTH = 1000
+_FEWEST_ERRORS = 10
+
+
+class _Run(NamedTuple):
+    """Streams that alarmed, of how many, and (streams,) rows until then; those that did not have the whole length."""
+
+    alarmed: int
+    streams: int
+    delays: np.ndarray
+
+
+def run(context: Context) -> Result:
+    """Measure C3.shift.
+
+    Threat: rows begin to come from elsewhere, the model is wrong more often than promised, and it goes on answering.
+    Limit: a shift that leaves the certainties as they were is not seen; the streams are drawn from the test rows.
+
+    Args:
+        context: As for C3.risk; thresholds ``min_noticed``, ``max_false_alarms``.
+
+    Raises:
+        UnsupportedError: ``fallback.errors`` if too few test rows are answered wrongly to make a shift of; as
+            :func:`fivefold.adaptation.fallback.setting.gather`.
+        SubjectError: The model misbehaved.
+    """
+    setting = gather(context)
+    ladder, test = setting.ladder(), setting.test
+    before, now = (ladder.certainty(part.rows, part.model) for part in (setting.calibration, test))
+    wrong = ladder.wrong(test.model[0], test.truth)
+    if wrong.sum() < _FEWEST_ERRORS:
+        raise UnsupportedError(
+            "fallback.errors", f"only {int(wrong.sum())} test rows are answered wrongly: no shift can be made of them.",
+            remedy=f"Give more test rows; at least {_FEWEST_ERRORS} wrong answers are needed.",
+        )  # fmt: skip
+    rate, streams = ladder.terms.false_alarms, _STREAMS.get(context.effort, 60)
+    context.progress(0.3, "streams of rows as they are")
+    calm = _watched(before, [now], rate, streams, context.rng)
+    context.progress(0.6, "streams in which every other row is one that the model gets wrong")
+    shifted = _watched(before, [now, now[wrong]], rate, streams, context.rng)
+    delay = float(np.median(shifted.delays))
+    measures = (
+        _share("shifted streams that are noticed", shifted, context.thresholds.get("min_noticed", 0.8), least=True),
+        _share("calm streams that alarm", calm, context.thresholds.get("max_false_alarms", 0.15), least=False),
+        Measure(name="median rows until a shift is noticed", value=delay, unit="rows", n=streams),
+    )
+    outcome = worst([one.outcome for one in measures if one.outcome is not None])
+    canary = _canary(before, now, wrong, context.rng, rate)
+    if not canary.noticed or (setting.options is None and outcome is Outcome.PASS):
+        outcome = Outcome.INCONCLUSIVE
+    return Result(
+        outcome=outcome,
+        reason=_reason(shifted, calm, delay, undeclared=setting.options is None, noticed=canary.noticed),
+        measures=measures,
+        canary=canary,
+        plots=(_plot(shifted, calm),),
+        limits=(f"Streams of {_LENGTH} rows at most, drawn from {len(test)} test rows.",),
+        remedy="" if outcome is Outcome.PASS else _remedy(setting, measures),
+    )
+
+
+def _watched(before: np.ndarray, pools: list[np.ndarray], rate: float, streams: int, rng: np.random.Generator) -> _Run:
+    """Watch streams whose rows come from the pools in turn; those of the first come once in a stream."""
+    delays, alarmed = np.full(streams, _LENGTH), 0
+    for at in range(streams):
+        watch, stream = Shift(before, rate=rate, rng=rng), _stream(pools, rng)
+        for start in range(0, len(stream), 25):
+            if watch.watch(stream[start : start + 25]):
+                delays[at] = watch.seen
+                alarmed += 1
+                break
+    return _Run(alarmed, streams, delays)
+
+
+def _stream(pools: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
+    calm = rng.permutation(pools[0])[: _LENGTH // len(pools)]
+    if len(pools) == 1:
+        return calm
+    return np.column_stack([rng.choice(pools[1], len(calm)), calm]).ravel()
+
+
+def _share(name: str, found: _Run, threshold: float, *, least: bool) -> Measure:
+    low, high = (float(bound) for bound in clopper_pearson(found.alarmed, found.streams))
+    return Measure(
+        name=name, value=found.alarmed / found.streams, low=low, high=high, threshold=threshold,
+        direction="min" if least else "max", outcome=judge(low, high, threshold, "min" if least else "max"),
+        unit="share", n=found.streams,
+    )  # fmt: skip
+
+
+def _canary(before: np.ndarray, now: np.ndarray, wrong: np.ndarray, rng: np.random.Generator, rate: float) -> Canary:
+    """Watch certainties that know nothing of the errors, and certainties that know of all of them."""
+    blind = rng.permutation(before)
+    known = rng.choice(before, len(now))
+    missed = _TRIALS - _watched(blind, [known, known[wrong]], rate, _TRIALS, rng).alarmed
+    seen = rng.random(len(before)) - (rng.random(len(before)) < wrong.mean())
+    knowing = rng.random(len(now)) - wrong
+    unseen = _TRIALS - _watched(seen, [knowing, knowing[wrong]], rate, _TRIALS, rng).alarmed
+    return Canary(
+        kind="certainties that know nothing of the errors, and certainties that know of all", planted=_TRIALS,
+        found=missed, clean=_TRIALS, false_alarms=unseen, noticed=missed >= 0.5 * _TRIALS and unseen <= 0.1 * _TRIALS,
+        detail=f"Without such knowledge {missed} of {_TRIALS} shifts stay unnoticed, with it {unseen}.",
+    )  # fmt: skip
+
+
+def _reason(shifted: _Run, calm: _Run, delay: float, *, undeclared: bool, noticed: bool) -> str:
+    said = (
+        f"{shifted.alarmed} of {shifted.streams} streams in which every other row is one that the model gets wrong are "
+        f"noticed, after {delay:.0f} rows (median); {calm.alarmed} of {calm.streams} calm ones alarm."
+    )
+    if not noticed:
+        return f"Planted cases came out wrongly, so this is not believed. {said}"
+    return f"controls.C3 is not declared, so nobody watches. {said}" if undeclared else said
+
+
+def _remedy(setting: Setting, measures: tuple[Measure, ...]) -> str:
+    if setting.options is None:
+        return "Declare controls.C3, so that the guard watches."
+    if measures[1].outcome is Outcome.FAIL:
+        return "The test rows are not like the calibration rows: take both from where the rows come that are asked."
+    if measures[0].outcome is Outcome.FAIL:
+        return "The model is as sure where it is wrong as elsewhere: calibrate its scores, or give it an ensemble (C2)."
+    return "Use --effort thorough: more streams."
+
+
+def _plot(shifted: _Run, calm: _Run) -> Plot:
+    steps = np.linspace(0, _LENGTH, 101)
+    curves = tuple(
+        Curve(name=name, x=tuple(steps.tolist()), y=tuple(_noticed(one, steps).tolist()))
+        for name, one in (("shifted", shifted), ("calm", calm))
+    )
+    return Plot(
+        kind="curves", title="streams in which an alarm was raised", x_label="rows", y_label="share of streams",
+        curves=curves,
+    )  # fmt: skip
+
+
+def _noticed(one: _Run, steps: np.ndarray) -> np.ndarray:
+    done = np.sort(one.delays[one.delays < _LENGTH])
+    return np.asarray(np.searchsorted(done, steps, side="right") / one.streams)
