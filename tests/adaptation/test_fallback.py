@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -337,3 +338,20 @@ def test_too_few_rows_and_missing_rungs_are_said() -> None:
         with pytest.raises(InputError) as error:
             opened(options, ("no", "yes"), (rows, truth_of(rows, 0)), model_of(rows))
         assert error.value.code == code
+
+
+def test_threads_count_every_row_once() -> None:
+    """Eight threads, calm rows: all are counted, and nothing alarms."""
+    rng = np.random.default_rng(4)
+    watched, parts = Shift(rng.random(500), rate=0.001, rng=rng), rng.random((8, 100, 10))
+
+    def watch(part: np.ndarray) -> None:
+        for rows in part:
+            watched.watch(rows)
+
+    threads = [threading.Thread(target=watch, args=(part,)) for part in parts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (watched.seen, watched.alarmed) == (8000, False)

@@ -10,6 +10,7 @@ Ville 1939.
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,7 +48,7 @@ class Shift:
         self._edges = np.unique(np.quantile(sure, np.linspace(0, 1, _BINS + 1)[1:-1]))
         self._counts = np.bincount(self._bin(sure), minlength=len(self._edges) + 1).astype(np.float64)
         self._total, self._rng, self._rate = float(len(sure)), rng, rate
-        self._stakes = np.zeros(len(_SLOPES))
+        self._stakes, self._lock = np.zeros(len(_SLOPES)), threading.Lock()
         self.seen, self.alarmed = 0, False
 
     @property
@@ -56,9 +57,11 @@ class Shift:
         return float(self._stakes.sum()) + 1 / (self.seen + 1)
 
     def watch(self, certainty: np.ndarray) -> bool:
-        """Count rows of one request and return whether the alarm is on."""
-        if self.alarmed:
-            return True
+        """Count rows of one request and return whether the alarm is on; threads may call it."""
+        with self._lock:
+            return self.alarmed or self._watched(certainty)
+
+    def _watched(self, certainty: np.ndarray) -> bool:
         if len(certainty) > MOST_OF_ONE:
             certainty = self._rng.choice(certainty, MOST_OF_ONE, replace=False)
         for place, tie in zip(self._bin(certainty).tolist(), self._rng.random(len(certainty)).tolist(), strict=True):
