@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from fivefold.contract.plan import Facts
-    from fivefold.guard.isolated import Isolated
+    from fivefold.guard.nouns import Answering
     from fivefold.manifest.nouns import Manifest
 
 
@@ -28,7 +28,7 @@ class Model:
 
     name = "model"
 
-    def __init__(self, isolated: Isolated) -> None:
+    def __init__(self, isolated: Answering) -> None:
         self._isolated = isolated
 
     def __call__(self, passage: Passage) -> None:
@@ -46,7 +46,7 @@ class Model:
 
 
 def build(
-    manifest: Manifest, isolated: Isolated, facts: Facts, spent: Callable[[int], Iterable[tuple[str, int]]]
+    manifest: Manifest, isolated: Answering, facts: Facts, spent: Callable[[int], Iterable[tuple[str, int]]]
 ) -> tuple[Stage, ...]:
     """Return the stages, outermost first.
 

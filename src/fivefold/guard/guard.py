@@ -17,6 +17,7 @@ from fivefold.errors import FivefoldError, InputError, StorageError, SubjectErro
 from fivefold.guard.chain import build
 from fivefold.guard.isolated import SECONDS, Isolated
 from fivefold.guard.nouns import Decision, Passage, Principal, Receipt, RefusedError
+from fivefold.guard.upstream import Upstream
 from fivefold.guard.watching import Watched
 from fivefold.keys import store as keys
 from fivefold.manifest.digests import data_digests
@@ -27,13 +28,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from fivefold.guard.nouns import Scores
+    from fivefold.contract.plan import Facts
+    from fivefold.guard.nouns import Answering, Scores
     from fivefold.manifest.nouns import Manifest
 
 _EVERY = 0.5
 _INTERVAL = 60.0
 _MOST_LISTED = 100
-_CHANGED = "the model's files were changed while it was served."
+_OBSERVED = "observed, not signed"
 
 
 class Guard:
@@ -42,6 +44,7 @@ class Guard:
     Attributes:
         manifest: What is enforced.
         model: Digest of the model that answers.
+        identity: By whom it was signed, in words; of an endpoint that it was observed only.
         stopped: Why nothing is answered any more; empty: it is.
 
     Threat: the model is asked by strangers, for another purpose, with impossible input, or is another model than the
@@ -69,6 +72,8 @@ class Guard:
 
         self.manifest = read(Place(where))
         _require_declared(self.manifest)
+        self._isolated: Answering
+        self._watched: Watched | Upstream
         self.stopped, self._refused, self._refused_since = "", 0, time.time()
         self._lock, self._end, self._broken = threading.Lock(), threading.Event(), False
         self._home = provided("record.home")(self.manifest)
@@ -76,12 +81,8 @@ class Guard:
             with provided("data.operations")(self.manifest, "guard") as operation:
                 operation.digests |= data_digests(self.manifest)
                 bench = stack.enter_context(Bench(self.manifest, dict(operation.digests)))
-                operation.digests["model"] = self.model = bench.snapshot.digest
-                self._signed_by = _signed(bench)
-                self._watched = Watched(self.manifest.root, bench.snapshot.files)
-                self._require_newest()
-                facts, _ = bench.probe()
-                self._isolated = Isolated(bench, facts, seconds=seconds)
+                facts = self._opened(bench, seconds)
+                operation.digests["model"] = self.model
                 stack.callback(self._isolated.close)
             self._recorder = self._home.writing()
             stack.callback(self._part)
@@ -96,6 +97,11 @@ class Guard:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def shown(self) -> str:
+        """What strangers may know of where the model is from."""
+        return self.identity if self.identity == _OBSERVED else "signed"
 
     @property
     def way(self) -> Any:
@@ -174,6 +180,26 @@ class Guard:
             self._record("status", {"guard": "closed"})
         self._stack.close()
 
+    def _opened(self, bench: Bench, seconds: float) -> Facts:
+        """Start the model that is as signed, or find the one behind the endpoint; return what the probe saw.
+
+        Raises:
+            TrustError: ``guard.unsigned``, ``guard.rolled-back``, ``guard.same-version``.
+            SubjectError: It cannot be asked.
+        """
+        if bench.elsewhere is None:
+            self.model, self.identity = bench.snapshot.digest, _signed(bench)
+            self._require_newest()
+            facts, _ = bench.probe()
+            self._watched = Watched(self.manifest.root, bench.snapshot.files)
+            self._isolated = Isolated(bench, facts, seconds=seconds)
+            return facts
+        facts, _ = bench.probe()
+        self.model, self.identity = facts.model.observed if facts.model else "", _OBSERVED
+        self._require_newest()
+        self._isolated = self._watched = Upstream(bench, facts, seconds=seconds)
+        return facts
+
     def _answered(self, passage: Passage, records: Any) -> Decision | RefusedError:
         """Return what came of it, its record durable.
 
@@ -228,7 +254,7 @@ class Guard:
         model = self.manifest.model
         return {
             "guard": "opened", "version": model.version if model else 0, "digest": self.model,
-            "signed by": self._signed_by, "manifest": self.manifest.digest,
+            "signed by": self.identity, "manifest": self.manifest.digest,
             "chain": [stage.name for stage in self._chain],
         }  # fmt: skip
 
@@ -275,7 +301,7 @@ class Guard:
             if self._broken:
                 self._mend()
             if not self.stopped and self._watched.changed():
-                self.stopped, alarm = _CHANGED, True
+                self.stopped, alarm = self._watched.why, True
             if alarm:
                 with contextlib.suppress(FivefoldError):
                     self._record("alarm", {"guard": "stopped", "why": self.stopped})
@@ -329,9 +355,11 @@ def _require_declared(manifest: Manifest) -> None:
                 remedy="Declare it in the manifest; nothing is served before.",
             )
     model = manifest.model
-    if model is None or not (model.factory or model.onnx):
+    if model is None or not (model.factory or model.onnx or model.endpoint):
         raise InputError(
-            "guard.model", "the model does not run here.", remedy="Name a factory or an ONNX file in the manifest."
+            "guard.model",
+            "the model can be neither run nor asked.",
+            remedy="Name a factory, an ONNX file or an endpoint in the manifest.",
         )
 
 

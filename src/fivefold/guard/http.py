@@ -43,7 +43,8 @@ class Service:
             tokens: Who may speak to it.
             note: Shown in the server's metadata, for example under which evidence it is served.
         """
-        self._guard, self._tokens, self._note = guard, tokens, {name: note[name] for name in _SHOWN if name in note}
+        self._guard, self._tokens = guard, tokens
+        self._note = {name: note[name] for name in _SHOWN if name in note} | {"model": guard.shown}
         model = guard.manifest.model
         self.name, self.version = guard.manifest.application.id, str(model.version if model else 0)
 

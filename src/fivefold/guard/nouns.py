@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from fivefold.subject.rows import Rows
-    from fivefold.subject.way import Told
+    from fivefold.subject.way import Told, Way
 
     Scores: TypeAlias = tuple[tuple[float, ...], ...] | None
 
@@ -93,6 +93,34 @@ class Passage:
             yield
         finally:
             self.costs[stage] = round(1000 * (time.perf_counter() - began), 3)
+
+
+class Answering(Protocol):
+    """The model at the end of the chain: in a process of its own, or behind an endpoint.
+
+    Attributes:
+        way: How it is asked.
+        restarts: How often it had to be started again.
+    """
+
+    way: Way
+    restarts: int
+
+    def ask(self, rows: Rows) -> Told:
+        """Return what it answers; several may ask at once.
+
+        Raises:
+            SubjectError: It gives no answer that can be used.
+        """
+        ...
+
+    def tend(self) -> None:
+        """Look after it; called now and then."""
+        ...
+
+    def close(self) -> None:
+        """Give it up."""
+        ...
 
 
 class Stage(Protocol):
