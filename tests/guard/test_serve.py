@@ -42,12 +42,14 @@ class Served:
         token: Of a caller.
         root: The application.
         process: The guard.
+        grpc: Host and port for gRPC; empty: none.
     """
 
     url: str
     token: str
     root: Path
     process: subprocess.Popen[str]
+    grpc: str = ""
 
     @property
     def model(self) -> str:
@@ -86,7 +88,8 @@ def serving(root: Path, *words: str) -> Iterator[Served]:
             assert process.stdout is not None
             found = re.search(r"http://[^/]+", process.stdout.readline())
             assert found, "it does not listen"
-            yield Served(found[0], token, root, process)
+            grpc = re.search(r"gRPC at (\S+)\.", process.stdout.readline()) if "--grpc-port" in words else None
+            yield Served(found[0], token, root, process, grpc[1] if grpc else "")
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(30)

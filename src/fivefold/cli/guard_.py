@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,8 +27,11 @@ def serve(  # noqa: PLR0917  the options of a command
     trust: Annotated[Path | None, typer.Option(help="Trust file (default: your own).", metavar="FILE")] = None,
     upstream: Annotated[
         str,
-        typer.Option(help="The server to stand in front of; it must be the endpoint of the manifest.", metavar="URL"),
+        typer.Option(help="Server to stand in front of: the endpoint of the manifest.", metavar="URL"),
     ] = "",
+    grpc_port: Annotated[
+        int | None, typer.Option(help="Port for gRPC as well; 0: any free one.", min=0, max=65535)
+    ] = None,
     *,
     allow_unattained: Annotated[
         bool, typer.Option("--allow-unattained", help="Serve all the same; that is recorded and shown to who asks.")
@@ -42,8 +46,8 @@ def serve(  # noqa: PLR0917  the options of a command
     Examples: [bold]fivefold guard serve my-app[/bold], [bold]fivefold guard serve my-app --upstream http://127.0.0.1:8080[/bold]
     """
     from fivefold.guard.guard import Guard
-    from fivefold.guard.http import Service
     from fivefold.guard.http import serve as listen
+    from fivefold.guard.service import Service
     from fivefold.guard.tokens import Tokens
     from fivefold.guard.upstream import require_declared
     from fivefold.manifest.reader import read
@@ -56,19 +60,27 @@ def serve(  # noqa: PLR0917  the options of a command
     with console(error=True).status("Starting the model in its own process ..."):
         guard = Guard(application, note=note)
     model = f"/v2/models/{manifest.application.id}"
-    ready = announcing(
-        host,
-        lambda at: [
-            f"Guard of {manifest.application.id} at {at}{model}/infer.",
-            f"Under {note['evidence']}.",
-            f"Tokens issued: {issued}." if issued else "Nobody has a token: fivefold guard token issue.",
-        ],
-    )
-    with guard, contextlib.suppress(KeyboardInterrupt):
+    with guard, contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as stack:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # what is in hand is answered, then it ends
         if not allow_unattained:  # the evidence is of the files that were just loaded, not of those before them
             seen = guard.model if manifest.model and manifest.model.endpoint else ""
             _admitted(application, evidence, trust, max_age, allowed=False, seen=seen)
-        listen(Service(guard, tokens, note), host, port, ready)
+        service = Service(guard, tokens, note)
+        also = ""
+        if grpc_port is not None:
+            from fivefold.guard.grpc import Grpc
+
+            also = f"Over gRPC at {host}:{stack.enter_context(Grpc(service, host, grpc_port))}."
+        ready = announcing(
+            host,
+            lambda at: [
+                f"Guard of {manifest.application.id} at {at}{model}/infer.",
+                *([also] if also else []),
+                f"Under {note['evidence']}.",
+                f"Tokens issued: {issued}." if issued else "Nobody has a token: fivefold guard token issue.",
+            ],
+        )
+        listen(service, host, port, ready)
 
 
 def token(  # noqa: PLR0917  the options of a command

@@ -25,7 +25,7 @@ from fivefold.manifest.reader import read
 from fivefold.subject.bench import Bench
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from fivefold.contract.plan import Facts
@@ -46,6 +46,7 @@ class Guard:
         model: Digest of the model that answers.
         identity: By whom it was signed, in words; of an endpoint that it was observed only.
         stopped: Why nothing is answered any more; empty: it is.
+        observers: Called with ``answer``, ``refusal`` or ``alarm`` and what is known of it; they neither wait nor fail.
 
     Threat: the model is asked by strangers, for another purpose, with impossible input, or is another model than the
     signed one; an answer leaves without a trace.
@@ -72,6 +73,7 @@ class Guard:
 
         self.manifest = read(Place(where))
         _require_declared(self.manifest)
+        self.observers: list[Callable[[str, Mapping[str, Any]], None]] = []
         self._isolated: Answering
         self._watched: Watched | Upstream
         self.stopped, self._refused, self._refused_since = "", 0, time.time()
@@ -144,7 +146,7 @@ class Guard:
             RefusedError: A stage refused (that is recorded), the model failed, or the record cannot be written.
         """
         if self.stopped:
-            self.count_refusal()
+            self.count_refusal("guard.stopped")
             raise RefusedError("guard.stopped", self.stopped, status=503)
         passage = Passage(principal, purpose, given)
         name = case or f"decision {secrets.token_hex(16)}"
@@ -155,7 +157,7 @@ class Guard:
         except StorageError as error:
             if recorder is self._recorder:  # else it is open again since
                 self._broken = True
-            self.count_refusal()
+            self.count_refusal("guard.record")
             raise RefusedError(
                 "guard.record", "the record cannot be written, so nothing is answered.", status=503, remedy=error.remedy
             ) from None
@@ -163,10 +165,16 @@ class Guard:
             raise found
         return found
 
-    def count_refusal(self) -> None:
+    def count_refusal(self, code: str) -> None:
         """Count a request that was refused without a record of its own; the count is recorded once an interval."""
         with self._lock:
             self._refused += 1
+        self._observed("refusal", {"code": code})
+
+    @property
+    def restarts(self) -> int:
+        """How often the model's process was replaced."""
+        return self._isolated.restarts
 
     def close(self) -> None:
         """Stop answering, record that, and end the model's process."""
@@ -223,8 +231,14 @@ class Guard:
         else:
             return self._decided(passage, records, answers, scores)
         fields = {**_who(passage), "refused": refusal.code, "field": refusal.field, **passage.notes}
-        records.add("decision", fields | more, wait=True)
+        refusal.record = records.add("decision", fields | more, wait=True)
+        told = {"code": refusal.code, "field": refusal.field, "record": refusal.record, "stages": passage.costs}
+        self._observed("refusal", told)
         return refusal
+
+    def _observed(self, kind: str, fields: Mapping[str, Any]) -> None:
+        for observer in self.observers:
+            observer(kind, fields)
 
     def _passed(self, passage: Passage) -> tuple[tuple[str | float, ...], Scores]:
         for stage in self._chain:
@@ -242,6 +256,7 @@ class Guard:
             fields["credits"] = passage.credits
         raw = passage.told.raw if passage.told else {}
         record = records.add("decision", fields, batch=raw, wait=True)
+        self._observed("answer", {"record": record, "stages": passage.costs})
         prove = f"fivefold record prove {record} > {record}.tlog-proof"
         receipt = Receipt(self.manifest.application.id, record, records.leaf(), prove)
         return Decision(answers, classes, scores, receipt, passage.reasons)
@@ -302,6 +317,7 @@ class Guard:
                 self._mend()
             if not self.stopped and self._watched.changed():
                 self.stopped, alarm = self._watched.why, True
+                self._observed("alarm", {"why": self.stopped})
             if alarm:
                 with contextlib.suppress(FivefoldError):
                     self._record("alarm", {"guard": "stopped", "why": self.stopped})

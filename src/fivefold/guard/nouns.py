@@ -27,14 +27,15 @@ class RefusedError(InputError):
     """The guard lets something not through.
 
     Attributes:
-        status: Of HTTP: 400, 401, 403, 413, 415, 429 or 503.
+        status: Of HTTP.
         field: The field of the input that it is about; empty: none.
+        record: Id of its record; empty: it is counted only.
     """
 
     def __init__(self, code: str, message: str, *, status: int, remedy: str = "", field: str = "") -> None:
         """Keep the parts."""
         super().__init__(code, message, remedy=remedy)
-        self.status, self.field = status, field
+        self.status, self.field, self.record = status, field, ""
 
 
 class Principal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
