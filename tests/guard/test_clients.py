@@ -33,6 +33,28 @@ def asked(http: str, grpc: str, name: str, token: str) -> dict[str, str]:
     return found
 
 
+def ours(root: Path) -> dict[str, str]:
+    """Ask a guard."""
+    with serving(signed.application(root), "--allow-unattained", "--grpc-port", "0") as served:
+        return asked(served.url.removeprefix("http://"), served.grpc, root.name, served.token)
+
+
+def theirs(root: Path) -> dict[str, str]:
+    """Ask MLServer, with the columns in its settings."""
+    root.mkdir()
+    table(600, 1).to_csv(root / "train.csv", index=False)
+    inputs = [{"name": name, "datatype": kind, "shape": [-1]} for name, kind in COLUMNS.items()]
+    settings = {"inputs": inputs, "parameters": {"content_type": "pd"}}
+    with mlserver(root / "peer", root / "train.csv", "answer", more=settings) as (url, grpc):
+        return asked(url.split("/")[2], grpc.split("/")[2], "m", "")
+
+
+def both(root: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """Return what each step gave, asked of a guard and of MLServer."""
+    root.mkdir()
+    return ours(root / "asked"), theirs(root / "mlserver")
+
+
 @pytest.fixture(scope="module")
 def told(made: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Return what each step gave."""
@@ -40,9 +62,7 @@ def told(made: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]
         pytest.skip("the clients of the Open Inference Protocol are not installed (scripts/test does it)")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CONFIG_HOME", str(made / "config"))
-        root = signed.application(tmp_path_factory.mktemp("clients") / "asked")
-        with serving(root, "--allow-unattained", "--grpc-port", "0") as served:
-            return asked(served.url.removeprefix("http://"), served.grpc, root.name, served.token)
+        return ours(tmp_path_factory.mktemp("clients") / "asked")
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -53,16 +73,11 @@ def test_the_client_gets_what_it_expects(told: dict[str, str], step: str) -> Non
 
 @pytest.mark.slow
 def test_mlserver_passes_fewer_steps(told: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The same matrix against MLServer, with the columns in its settings; both columns are printed."""
-    table(600, 1).to_csv(tmp_path / "train.csv", index=False)
-    told_of = [{"name": name, "datatype": kind, "shape": [-1]} for name, kind in COLUMNS.items()]
-    settings = {"inputs": told_of, "parameters": {"content_type": "pd"}}
-    with mlserver(tmp_path / "peer", tmp_path / "train.csv", "answer", more=settings) as (url, grpc):
-        theirs = asked(url.split("/")[2], grpc.split("/")[2], "m", "")
+    """The same matrix against MLServer; both columns are printed."""
+    found = theirs(tmp_path / "mlserver")
     with capsys.disabled():
-        print()  # noqa: T201
         for step in STEPS:
-            why = theirs[step].splitlines()[0][:70] if theirs[step] else ""
-            print(f"{step:32} ours {'no' if told[step] else 'yes'}   MLServer {'no: ' + why if why else 'yes'}")  # noqa: T201
+            why = found[step].partition("\n")[0][:70]
+            print(f"\n{step:32} {'no' if told[step] else 'yes':5} MLServer: {why or 'yes'}", end="")  # noqa: T201
     assert sum(not told[step] for step in STEPS) == len(STEPS) == 15
-    assert sum(not theirs[step] for step in STEPS) < 15
+    assert sum(not found[step] for step in STEPS) < 15

@@ -50,6 +50,7 @@ def serve(  # noqa: PLR0917  the options of a command
     from fivefold.guard.service import Service
     from fivefold.guard.tokens import Tokens
     from fivefold.guard.upstream import require_declared
+    from fivefold.manifest import site
     from fivefold.manifest.reader import read
 
     manifest = read(application)
@@ -66,6 +67,12 @@ def serve(  # noqa: PLR0917  the options of a command
             seen = guard.model if manifest.model and manifest.model.endpoint else ""
             _admitted(application, evidence, trust, max_age, allowed=False, seen=seen)
         service = Service(guard, tokens, note)
+        if (told := site.events(manifest)).url:
+            from fivefold.guard.events import Events
+
+            events = Events(told, manifest.application.id)
+            stack.callback(events.close)
+            guard.observers.append(events)
         also = ""
         if grpc_port is not None:
             from fivefold.guard.grpc import Grpc

@@ -17,7 +17,6 @@ class Gate:
 
     Attributes:
         inside: Requests in hand.
-        closed: Nothing new is let in: the server is about to end.
 
     Threat: more requests than can be answered fill memory and make everybody wait.
     Limit: it does not tell callers apart; who may ask at all, and how many rows a day, is settled elsewhere.
@@ -26,7 +25,7 @@ class Gate:
     def __init__(self, most: int = MOST) -> None:
         """Let so many in."""
         self._most, self._lock = most, threading.Lock()
-        self.inside, self.closed = 0, False
+        self.inside = 0
 
     def enter(self) -> None:
         """Take a place, to be given back by :meth:`leave`.
@@ -35,7 +34,7 @@ class Gate:
             RefusedError: ``guard.busy`` if there is none.
         """
         with self._lock:
-            full = self.closed or self.inside >= self._most
+            full = self.inside >= self._most
             self.inside += not full
         if full:
             raise RefusedError(

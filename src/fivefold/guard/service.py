@@ -92,7 +92,7 @@ class Service:
     @property
     def ready(self) -> bool:
         """Whether questions are answered."""
-        return not self._guard.stopped and not self.gate.closed
+        return not self._guard.stopped
 
     def about(self) -> dict[str, Any]:
         """Return the server's metadata."""
