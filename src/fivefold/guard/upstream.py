@@ -25,7 +25,6 @@ from fivefold.subject.endpoint.grpc import Grpc
 from fivefold.subject.endpoint.model import EndpointModel
 from fivefold.subject.endpoint.rest import Rest
 from fivefold.subject.endpoint.wire import TroubleError
-from fivefold.subject.model import Description
 from fivefold.subject.outside import Found
 from fivefold.subject.rows import cut
 from fivefold.subject.way import Told, ask
@@ -51,21 +50,16 @@ _DOWN = "guard.model-down"
 
 
 class _Asked:
-    """One question's answers, asked for once; see :class:`fivefold.subject.model.Raw`."""
+    """An endpoint whose answers all come at once; see :class:`fivefold.subject.way.Every`."""
 
-    def __init__(self, model: EndpointModel, methods: tuple[Method, ...]) -> None:
-        self._model, self._methods = model, methods
-        self._held: dict[Method, np.ndarray] | None = None
+    def __init__(self, model: EndpointModel) -> None:
+        self._model = model
 
-    def describe(self) -> Description:
-        return Description(methods=self._methods)
-
-    def ask(self, method: Method, _form: Form, frame: Rows) -> np.ndarray:
-        if self._held is None:
-            self._held = self._model.answers(frame)
-        if method not in self._held:
-            raise SubjectError("model.protocol", f"the endpoint gives no {method}.")
-        return self._held[method]
+    def every(self, methods: tuple[Method, ...], _form: Form, frame: Rows) -> dict[Method, np.ndarray]:
+        given = self._model.answers(frame)
+        if not given.keys() >= set(methods):
+            raise SubjectError("model.protocol", "the endpoint does not give all that it gave before.")
+        return {method: given[method] for method in methods}
 
 
 class _Once:
@@ -163,7 +157,7 @@ class Upstream:
         try:
             model = self._idle.pop() if self._idle else EndpointModel(self._connect(), _Once(), self._learned)
             try:
-                told = ask(_Asked(model, self._learned.methods), self.way.access, rows)  # type: ignore[arg-type]
+                told = ask(_Asked(model), self.way.access, rows)
             except BaseException as error:
                 model.client.close()
                 self._other = self._other or getattr(error, "code", "") == "model.changed"
