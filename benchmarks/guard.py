@@ -27,6 +27,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from benchmarks.measure import family
 from benchmarks.peer_env import REPO, PeerAbsentError, ensure
 from benchmarks.rows import Row
 
@@ -65,12 +66,15 @@ class Side:
         requests: Bytes of each request.
         single: Milliseconds of each answer, one at a time.
         rates: Answers a second over four connections, for each round.
+        cost: Milliseconds of processor time an answer, of the server and all that it started, for each round.
     """
 
+    pid: int
     port: int
     requests: list[bytes]
     single: list[float] = field(default_factory=list)
     rates: list[float] = field(default_factory=list)
+    cost: list[float] = field(default_factory=list)
 
 
 def measure(*, gates: bool, repeat: int) -> tuple[list[Row], str]:
@@ -84,13 +88,13 @@ def measure(*, gates: bool, repeat: int) -> tuple[list[Row], str]:
         home = Path(folder)
         environment = _environment(home)
         _signer(environment)
-        peer = stack.enter_context(_mlserver(home / "peer", python))
-        sides = {"mlserver": Side(peer, _requests("/v2/models/m/infer", peer, "", matrix=True))}
+        pid, peer = stack.enter_context(_mlserver(home / "peer", python))
+        sides = {"mlserver": Side(pid, peer, _requests("/v2/models/m/infer", peer, "", matrix=True))}
         signed = {"factory": "scorer:load", "signature": "m.sig"}
         behind = {"endpoint": f"http://127.0.0.1:{peer}/v2/models/m", "classes": ["bad", "good"]}
         for name, model, reasons in (("guard", signed, 0), ("reasons", signed, 8), ("proxy", behind, 0)):
-            port, token = stack.enter_context(_guard(home / name, model, environment, reasons))
-            sides[name] = Side(port, _requests(f"/v2/models/{name}/infer", port, token, matrix=False))
+            pid, port, token = stack.enter_context(_guard(home / name, model, environment, reasons))
+            sides[name] = Side(pid, port, _requests(f"/v2/models/{name}/infer", port, token, matrix=False))
         for name, side in sides.items():
             side.single += _asked(side, ROWS)
             if name != "reasons":  # they come from memory the second time, which would flatter them
@@ -101,13 +105,18 @@ def measure(*, gates: bool, repeat: int) -> tuple[list[Row], str]:
             for side in measured.values():
                 side.single += _asked(side, count)
             for side in measured.values():
+                before = _processor(side.pid)
                 side.rates.append(_rate(side, count))
+                side.cost.append(1000 * (_processor(side.pid) - before) / (4 * (count // 2)))
     rate = {name: statistics.median(side.rates) for name, side in measured.items()}
     p50 = {name: statistics.median(side.single) for name, side in sides.items()}
+    cost = {name: statistics.median(side.cost) for name, side in measured.items()}
     added = p50["proxy"] - p50["mlserver"]
     return [
         Row("requests/s, own server against MLServer", rate["guard"], rate["mlserver"], 2.0, "min", "/s"),
         Row("p50, own server against MLServer", p50["guard"], p50["mlserver"], 0.6, "max", "ms"),
+        Row("processor time an answer, own server", cost["guard"], cost["mlserver"], 1.0, "max", "ms", required=False),
+        Row("processor time an answer, proxy alone", cost["proxy"], cost["mlserver"], 1.0, "max", "ms", required=False),
         Row("p50 that the proxy adds, against nginx", None, None, 5.0, "max", "ms", required=False, note=_NGINX),
         Row("p50 that the proxy adds, by itself", added, None, 5.0, "max", "ms", required=False),
         Row("p50 with a reason, first time", p50["reasons"], None, 500.0, "max", "ms", required=False),
@@ -135,8 +144,10 @@ def _signer(environment: dict[str, str]) -> None:
 
 
 @contextlib.contextmanager
-def _guard(root: Path, model: dict[str, Any], environment: dict[str, str], reasons: int) -> Iterator[tuple[int, str]]:
-    """Serve an application that gives reasons for so many rows a request; yield port and token."""
+def _guard(
+    root: Path, model: dict[str, Any], environment: dict[str, str], reasons: int
+) -> Iterator[tuple[int, int, str]]:
+    """Serve an application that gives reasons for so many rows a request; yield process, port and token."""
     root.mkdir()
     (root / "data").mkdir()
     for at, name in enumerate(("train", "test")):
@@ -162,14 +173,14 @@ def _guard(root: Path, model: dict[str, Any], environment: dict[str, str], reaso
             port = re.search(r":(\d+)/v2", line)
             if port is None:
                 raise RuntimeError(f"the guard does not listen: {line}")
-            yield int(port[1]), told.split()[0]
+            yield process.pid, int(port[1]), told.split()[0]
         finally:
             process.terminate()
 
 
 @contextlib.contextmanager
-def _mlserver(folder: Path, python: Path) -> Iterator[int]:
-    """Serve the same model with MLServer; yield its port."""
+def _mlserver(folder: Path, python: Path) -> Iterator[tuple[int, int]]:
+    """Serve the same model with MLServer; yield its process and port."""
     folder.mkdir()
     (folder / "scorer.py").write_text(TRAIN, encoding="utf-8")
     _table(0).to_csv(folder / "train.csv", index=False)
@@ -180,6 +191,11 @@ def _mlserver(folder: Path, python: Path) -> Iterator[int]:
     (folder / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
     model = {
         "name": "m", "implementation": "mlserver_sklearn.SKLearnModel",
+        "inputs": [{"name": "input", "datatype": "FP64", "shape": [-1, len(COLUMNS)]}],
+        "outputs": [
+            {"name": "predict", "datatype": "BYTES", "shape": [-1]},
+            {"name": "predict_proba", "datatype": "FP64", "shape": [-1, 2]},
+        ],
         "parameters": {"uri": "./model.joblib", "version": "v1"},
     }  # fmt: skip
     (folder / "model-settings.json").write_text(json.dumps(model), encoding="utf-8")
@@ -194,10 +210,19 @@ def _mlserver(folder: Path, python: Path) -> Iterator[int]:
             if process.poll() is not None or time.monotonic() > end:
                 raise RuntimeError((folder / "log").read_text(errors="replace")[-2000:])
             time.sleep(0.2)
-        yield ports["http_port"]
+        yield process.pid, ports["http_port"]
     finally:
         process.terminate()
         process.wait(20)
+
+
+def _processor(root: int) -> float:
+    """Return seconds that a process and all its descendants have run."""
+    total = 0
+    for pid in family(root):
+        with contextlib.suppress(OSError):
+            total += sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]))
+    return total / os.sysconf("SC_CLK_TCK")
 
 
 def _free() -> int:

@@ -26,6 +26,9 @@ class Quick:
         made = {name: _maker(example[name].dtype, features.get(name)) for name in names if name in example.columns}
         known = {name: make for name, make in made.items() if make is not None}
         self._makers: dict[str, Make] | None = known if len(known) == len(example.columns) else None
+        self._names = pd.Index(names)
+        kinds = set(example.dtypes)
+        self._even = len(kinds) == 1 and all(isinstance(kind, np.dtype) and kind.kind in "iuf" for kind in kinds)
 
     def __call__(self, given: Any, most: int) -> pd.DataFrame | None:
         """Return 1 to ``most`` rows; None: it is not plainly right."""
@@ -36,7 +39,11 @@ class Quick:
         except (ValueError, TypeError, OverflowError):
             return None
         counts = {len(column) for column in made.values()}
-        return pd.DataFrame(made, copy=False) if len(counts) == 1 and 0 < counts.pop() <= most else None
+        if len(counts) != 1 or not 0 < counts.pop() <= most:
+            return None
+        if self._even:  # one array of all columns is made a table much faster than many
+            return pd.DataFrame(np.array(list(made.values())).T, columns=self._names, copy=False)
+        return pd.DataFrame(made, copy=False)
 
 
 def _maker(dtype: Any, feature: Feature | None) -> Make | None:

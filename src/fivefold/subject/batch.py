@@ -180,6 +180,11 @@ def from_array(tensor: Tensor) -> np.ndarray:
     """
     if tensor.kind == "plain":
         return _numbers(tensor.data, tensor.dtype, tensor.shape)
+    if tensor.kind == "text" and len(tensor.shape) == 1 and tensor.dtype in _TEXT:
+        kinds, codes = _kinds(tensor), _numbers(tensor.codes, "int32", tensor.shape)
+        if bool(((codes >= 0) & (codes < len(kinds))).all()):  # none is missing, nor anything wrong
+            known: np.ndarray = np.array([*kinds, None], dtype=object)[codes]
+            return known
     return np.asarray(series(tensor).astype(object).to_numpy())
 
 

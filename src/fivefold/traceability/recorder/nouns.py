@@ -158,7 +158,7 @@ def tensors(batch: Any) -> tuple[Tensor, ...]:
     names = list(batch.keys()) if hasattr(batch, "keys") else None
     if names is None:
         raise InputError("recorder.batch", "a batch is a mapping from names to arrays.")
-    kinds = set(batch.dtypes) if hasattr(batch, "dtypes") else set()
+    kinds = set(getattr(batch, "dtypes", ()))
     kind = kinds.pop() if len(kinds) == 1 else None
     if getattr(kind, "kind", "") in tuple("biuf") and hasattr(kind, "newbyteorder"):  # one type of numpy: one array
         values = batch.to_numpy()

@@ -73,6 +73,8 @@ def listen(
         raise InputError(
             code, f"{host}:{port} cannot be listened on ({error.strerror}).", remedy="Name another port."
         ) from None
+    # asyncio does this only for sockets that name TCP; without it each answer waits for the asker's acknowledgement
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     config = uvicorn.Config(
         service, log_level="warning", access_log=False, server_header=False, limit_concurrency=most,
         timeout_keep_alive=5, h11_max_incomplete_event_size=1 << 14, lifespan="off",
