@@ -11,7 +11,12 @@ import sys
 
 from benchmarks.rows import as_json, as_text, exit_code
 
-NAMES = {"assess": "benchmarks.assess", "growth": "benchmarks.growth", "recorder": "benchmarks.recorder"}
+NAMES = {
+    "assess": "benchmarks.assess",
+    "growth": "benchmarks.growth",
+    "guard": "benchmarks.guard",
+    "recorder": "benchmarks.recorder",
+}
 
 
 def main() -> int:

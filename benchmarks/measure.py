@@ -86,11 +86,11 @@ def _reap() -> None:
 
 def _watch(child: subprocess.Popen[bytes], peaks: list[int]) -> None:
     while child.poll() is None:
-        peaks[0] = max(peaks[0], sum(_resident(pid) for pid in _family(child.pid)))
+        peaks[0] = max(peaks[0], sum(_resident(pid) for pid in family(child.pid)))
         time.sleep(0.02)
 
 
-def _family(root: int) -> list[int]:
+def family(root: int) -> list[int]:
     """Return the process and its descendants."""
     family, queue = [], [root]
     while queue:

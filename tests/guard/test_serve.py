@@ -42,12 +42,14 @@ class Served:
         token: Of a caller.
         root: The application.
         process: The guard.
+        grpc: Host and port for gRPC; empty: none.
     """
 
     url: str
     token: str
     root: Path
     process: subprocess.Popen[str]
+    grpc: str = ""
 
     @property
     def model(self) -> str:
@@ -86,7 +88,8 @@ def serving(root: Path, *words: str) -> Iterator[Served]:
             assert process.stdout is not None
             found = re.search(r"http://[^/]+", process.stdout.readline())
             assert found, "it does not listen"
-            yield Served(found[0], token, root, process)
+            grpc = re.search(r"gRPC at (\S+)\.", process.stdout.readline()) if "--grpc-port" in words else None
+            yield Served(found[0], token, root, process, grpc[1] if grpc else "")
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(30)
@@ -242,17 +245,22 @@ def test_binary_tensors_hold_what_their_shape_says(served: Served, size: object,
     assert (found, told["code"]) == (400, "guard.request")
 
 
-def test_no_request_makes_a_server_error(served: Served, tmp_path: Path) -> None:
-    """Schemathesis, from the description that the service gives of itself; all its checks."""
-    if not PEER.exists():
-        pytest.skip("schemathesis is not installed; scripts/test installs it")
+def drawn(served: Served, folder: Path, each: int) -> subprocess.CompletedProcess[str]:
+    """Have schemathesis draw requests from the description that the service gives of itself."""
     words = [
         str(PEER), "run", f"{served.url}/openapi.json", "--header", f"Authorization: Bearer {served.token}",
-        "--checks", "all", "--max-examples", "40", "--seed", "7", "--workers", "1", "--no-color",
+        "--checks", "all", "--max-examples", str(each), "--seed", "7", "--workers", "1", "--no-color",
         "--exclude-checks", "positive_data_acceptance",  # columns must fit
         "--exclude-path", "/v2/health/live",  # takes no token, which is tested above
     ]  # fmt: skip
-    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300)
+    return subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False, timeout=3000)
+
+
+def test_no_request_makes_a_server_error(served: Served, tmp_path: Path) -> None:
+    """Schemathesis with all its checks; scripts/long draws 3,000 and more."""
+    if not PEER.exists():
+        pytest.skip("schemathesis is not installed; scripts/test installs it")
+    done = drawn(served, tmp_path, 40)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     tried = re.search(r"(\d+) generated, (\d+) passed", done.stdout)
     assert tried, done.stdout[-2000:]

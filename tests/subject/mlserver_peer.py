@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -50,8 +50,13 @@ def _free() -> int:
 
 
 @contextlib.contextmanager
-def mlserver(folder: Path, data: Path, target: str, dropped: str = "") -> Iterator[tuple[str, str]]:
-    """Train on a CSV file, serve, and yield the URLs for REST and gRPC; skip where the peer is not installed."""
+def mlserver(
+    folder: Path, data: Path, target: str, dropped: str = "", *, more: dict[str, Any] | None = None
+) -> Iterator[tuple[str, str]]:
+    """Train on a CSV file, serve, and yield the URLs for REST and gRPC; skip where the peer is not installed.
+
+    ``more`` are further settings of the model.
+    """
     looked = [PEER, "-c", "import mlserver_sklearn"]
     if not PEER.exists() or subprocess.run(looked, check=False, capture_output=True).returncode:
         pytest.skip(f"MLServer is not installed in {PEER.parents[1]} (scripts/test does it)")
@@ -64,7 +69,8 @@ def mlserver(folder: Path, data: Path, target: str, dropped: str = "") -> Iterat
     described = {
         "name": "m",
         "implementation": "mlserver_sklearn.SKLearnModel",
-        "parameters": {"uri": "./model.joblib", "version": "v1"},
+        **(more or {}),
+        "parameters": {"uri": "./model.joblib", "version": "v1", **(more or {}).get("parameters", {})},
     }
     (folder / "model-settings.json").write_text(json.dumps(described))
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "TMPDIR": str(folder)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,6 +25,13 @@ def serve(  # noqa: PLR0917  the options of a command
         Path | None, typer.Option(help="The evidence folder (default: evidence in the application's folder).")
     ] = None,
     trust: Annotated[Path | None, typer.Option(help="Trust file (default: your own).", metavar="FILE")] = None,
+    upstream: Annotated[
+        str,
+        typer.Option(help="Server to stand in front of: the endpoint of the manifest.", metavar="URL"),
+    ] = "",
+    grpc_port: Annotated[
+        int | None, typer.Option(help="Port for gRPC as well; 0: any free one.", min=0, max=65535)
+    ] = None,
     *,
     allow_unattained: Annotated[
         bool, typer.Option("--allow-unattained", help="Serve all the same; that is recorded and shown to who asks.")
@@ -32,35 +40,54 @@ def serve(  # noqa: PLR0917  the options of a command
     """Serve the model until interrupted; every answer has its record first.
 
     No port is opened unless the model's files are those that a key in your trust file signed, no newer version was
-    served before, and sealed evidence of this very manifest, model and data attains the declared level.
+    served before, and sealed evidence of this very manifest, model and data attains the declared level. A model behind
+    an endpoint has no signature: it must be seen to be the one that the evidence is of.
 
-    Example: [bold]fivefold guard serve my-app[/bold]
+    Examples: [bold]fivefold guard serve my-app[/bold], [bold]fivefold guard serve my-app --upstream http://127.0.0.1:8080[/bold]
     """
     from fivefold.guard.guard import Guard
-    from fivefold.guard.http import Service
     from fivefold.guard.http import serve as listen
+    from fivefold.guard.service import Service
     from fivefold.guard.tokens import Tokens
+    from fivefold.guard.upstream import require_declared
+    from fivefold.manifest import site
     from fivefold.manifest.reader import read
 
     manifest = read(application)
+    require_declared(manifest, upstream)
     note = _admitted(application, evidence, trust, max_age, allowed=allow_unattained)
     tokens = Tokens(manifest.application.id)
     issued = len(tokens.listed())
     with console(error=True).status("Starting the model in its own process ..."):
         guard = Guard(application, note=note)
     model = f"/v2/models/{manifest.application.id}"
-    ready = announcing(
-        host,
-        lambda at: [
-            f"Guard of {manifest.application.id} at {at}{model}/infer.",
-            f"Under {note['evidence']}.",
-            f"Tokens issued: {issued}." if issued else "Nobody has a token: fivefold guard token issue.",
-        ],
-    )
-    with guard, contextlib.suppress(KeyboardInterrupt):
+    with guard, contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as stack:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # what is in hand is answered, then it ends
         if not allow_unattained:  # the evidence is of the files that were just loaded, not of those before them
-            _admitted(application, evidence, trust, max_age, allowed=False)
-        listen(Service(guard, tokens, note), host, port, ready)
+            seen = guard.model if manifest.model and manifest.model.endpoint else ""
+            _admitted(application, evidence, trust, max_age, allowed=False, seen=seen)
+        service = Service(guard, tokens, note)
+        if (told := site.events(manifest)).url:
+            from fivefold.guard.events import Events
+
+            events = Events(told, manifest.application.id)
+            stack.callback(events.close)
+            guard.observers.append(events)
+        also = ""
+        if grpc_port is not None:
+            from fivefold.guard.grpc import Grpc
+
+            also = f"Over gRPC at {host}:{stack.enter_context(Grpc(service, host, grpc_port))}."
+        ready = announcing(
+            host,
+            lambda at: [
+                f"Guard of {manifest.application.id} at {at}{model}/infer.",
+                *([also] if also else []),
+                f"Under {note['evidence']}.",
+                f"Tokens issued: {issued}." if issued else "Nobody has a token: fivefold guard token issue.",
+            ],
+        )
+        listen(service, host, port, ready)
 
 
 def token(  # noqa: PLR0917  the options of a command
@@ -100,9 +127,9 @@ def token(  # noqa: PLR0917  the options of a command
 
 
 def _admitted(
-    application: Path, evidence: Path | None, trust: Path | None, max_age: float, *, allowed: bool
+    application: Path, evidence: Path | None, trust: Path | None, max_age: float, *, allowed: bool, seen: str = ""
 ) -> dict[str, Any]:
-    """Return under which evidence the model is served.
+    """Return under which evidence the model is served; ``seen`` is what an endpoint was observed to be.
 
     Raises:
         InputError: ``guard.unattained`` if it does not attain the declared level and that is not allowed.
@@ -113,11 +140,16 @@ def _admitted(
     from fivefold.report.admission import admit
 
     try:
-        found = admit(sealed(application, evidence, trust), store.utc_now(), days=max_age)
+        document = sealed(application, evidence, trust)
+        found = admit(document, store.utc_now(), days=max_age)
         reasons, level = list(found.reasons), found.attained
         said = f"evidence of attempt {found.attempt}, level {found.attained} attained"
     except FivefoldError as error:
         reasons, level, said = [str(error)], 0, "no evidence"
+    else:
+        fact = document.plan.facts.model
+        if seen and (fact is None or fact.observed != seen):
+            reasons.append("The model behind the endpoint is another than the one that was assessed.")
     if not reasons:
         return {"evidence": said, "attained": level}
     if not allowed:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from fivefold.guard.nouns import Passage, RefusedError
+from fivefold.guard.quick import Quick
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -67,6 +68,7 @@ class Domain:
             missing: Columns in which values were missing when the model was made.
         """
         self._example, self._features, self._missing = example, features, missing
+        self._quick = Quick(example, features) if isinstance(example, pd.DataFrame) else None
 
     def __call__(self, passage: Passage) -> None:
         """Make rows of what was given.
@@ -75,6 +77,9 @@ class Domain:
             RefusedError: ``guard.rows``, ``guard.fields``, ``guard.type``, ``guard.missing``, ``guard.range``.
         """
         example = self._example
+        passage.rows = self._quick(passage.given, MAX_ROWS) if self._quick is not None else None
+        if passage.rows is not None:
+            return
         passage.rows = self._array(passage.given, example) if isinstance(example, np.ndarray) else self._frame(passage)
 
     def _frame(self, passage: Passage) -> pd.DataFrame:

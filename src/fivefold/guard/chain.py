@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from fivefold.contract.plan import Facts
     from fivefold.guard.falling import Fallback
-    from fivefold.guard.isolated import Isolated
+    from fivefold.guard.nouns import Answering
     from fivefold.manifest.nouns import Manifest
 
 
@@ -30,7 +30,7 @@ class Model:
 
     name = "model"
 
-    def __init__(self, isolated: Isolated, *, below: bool) -> None:
+    def __init__(self, isolated: Answering, *, below: bool) -> None:
         """Take it; ``below``: somebody answers where it is gone."""
         self._isolated, self._below = isolated, below
 
@@ -55,7 +55,7 @@ class Model:
 
 def build(
     manifest: Manifest,
-    isolated: Isolated,
+    isolated: Answering,
     facts: Facts,
     spent: Callable[[int], Iterable[tuple[str, int]]],
     fallback: Fallback | None,

@@ -19,7 +19,12 @@ def openapi(name: str, version: str) -> dict[str, Any]:
     problem = {
         "type": "object",
         "required": ["error", "code"],
-        "properties": {"error": {"type": "string"}, "code": {"type": "string"}, "field": {"type": "string"}},
+        "properties": {
+            "error": {"type": "string"},
+            "code": {"type": "string"},
+            "field": {"type": "string"},
+            "id": {"type": "string"},
+        },
     }
     tensor = {
         "type": "object",

@@ -20,7 +20,7 @@ from fivefold.subject.way import Told
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fivefold.guard.isolated import Isolated
+    from fivefold.guard.nouns import Answering
     from fivefold.manifest.nouns import Manifest
 
 _MAX_RULES = 1 << 20
@@ -44,7 +44,7 @@ class Fallback:
     def __init__(
         self,
         manifest: Manifest,
-        isolated: Isolated,
+        isolated: Answering,
         home: Any,
         alarm: Callable[[dict[str, Any]], None],
         *,

@@ -19,6 +19,7 @@ from fivefold.guard.chain import build
 from fivefold.guard.falling import Fallback
 from fivefold.guard.isolated import SECONDS, Isolated
 from fivefold.guard.nouns import Decision, Passage, Principal, Receipt, RefusedError
+from fivefold.guard.upstream import Upstream
 from fivefold.guard.watching import Watched
 from fivefold.keys import store as keys
 from fivefold.manifest.digests import data_digests
@@ -26,16 +27,17 @@ from fivefold.manifest.reader import read
 from fivefold.subject.bench import Bench
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from fivefold.guard.nouns import Scores
+    from fivefold.contract.plan import Facts
+    from fivefold.guard.nouns import Answering, Scores
     from fivefold.manifest.nouns import Manifest
 
 _EVERY = 0.5
 _INTERVAL = 60.0
 _MOST_LISTED = 100
-_CHANGED = "the model's files were changed while it was served."
+_OBSERVED = "observed, not signed"
 
 
 class Guard:
@@ -44,8 +46,10 @@ class Guard:
     Attributes:
         manifest: What is enforced.
         model: Digest of the model that answers.
+        identity: By whom it was signed, in words; of an endpoint that it was observed only.
         stopped: Why nothing is answered any more; empty: it is.
         fallback: Who answers where the model may not; None: nobody.
+        observers: Called with ``answer``, ``refusal`` or ``alarm`` and what is known of it; they neither wait nor fail.
 
     Threat: the model is asked by strangers, for another purpose, with impossible input, or is another model than the
     signed one; an answer leaves without a trace.
@@ -72,6 +76,9 @@ class Guard:
 
         self.manifest = read(Place(where))
         _require_declared(self.manifest)
+        self.observers: list[Callable[[str, Mapping[str, Any]], None]] = []
+        self._isolated: Answering
+        self._watched: Watched | Upstream
         self.stopped, self._refused, self._refused_since = "", 0, time.time()
         self._lock, self._end, self._broken = threading.Lock(), threading.Event(), False
         self._home = provided("record.home")(self.manifest)
@@ -79,12 +86,8 @@ class Guard:
             with provided("data.operations")(self.manifest, "guard") as operation:
                 operation.digests |= data_digests(self.manifest)
                 bench = stack.enter_context(Bench(self.manifest, dict(operation.digests)))
-                operation.digests["model"] = self.model = bench.snapshot.digest
-                self._signed_by = _signed(bench)
-                self._watched = Watched(self.manifest.root, bench.snapshot.files)
-                self._require_newest()
-                facts, _ = bench.probe()
-                self._isolated = Isolated(bench, facts, seconds=seconds)
+                facts = self._opened(bench, seconds)
+                operation.digests["model"] = self.model
                 stack.callback(self._isolated.close)
             self._recorder = self._home.writing()
             stack.callback(self._part)
@@ -100,6 +103,11 @@ class Guard:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def shown(self) -> str:
+        """What strangers may know of where the model is from."""
+        return self.identity if self.identity == _OBSERVED else "signed"
 
     @property
     def way(self) -> Any:
@@ -142,7 +150,7 @@ class Guard:
             RefusedError: A stage refused (that is recorded), the model failed, or the record cannot be written.
         """
         if self.stopped:
-            self.count_refusal()
+            self.count_refusal("guard.stopped")
             raise RefusedError("guard.stopped", self.stopped, status=503)
         passage = Passage(principal, purpose, given)
         name = case or f"decision {secrets.token_hex(16)}"
@@ -155,7 +163,7 @@ class Guard:
                 self.fallback.withdraw(passage)
             if recorder is self._recorder:  # else it is open again since
                 self._broken = True
-            self.count_refusal()
+            self.count_refusal("guard.record")
             raise RefusedError(
                 "guard.record", "the record cannot be written, so nothing is answered.", status=503, remedy=error.remedy
             ) from None
@@ -163,10 +171,16 @@ class Guard:
             raise found
         return found
 
-    def count_refusal(self) -> None:
+    def count_refusal(self, code: str) -> None:
         """Count a request that was refused without a record of its own; the count is recorded once an interval."""
         with self._lock:
             self._refused += 1
+        self._observed("refusal", {"code": code})
+
+    @property
+    def restarts(self) -> int:
+        """How often the model's process was replaced."""
+        return self._isolated.restarts
 
     def close(self) -> None:
         """Stop answering, record that, and end the model's process."""
@@ -179,6 +193,26 @@ class Guard:
             self._tell_refused()
             self._record("status", {"guard": "closed"})
         self._stack.close()
+
+    def _opened(self, bench: Bench, seconds: float) -> Facts:
+        """Start the model that is as signed, or find the one behind the endpoint; return what the probe saw.
+
+        Raises:
+            TrustError: ``guard.unsigned``, ``guard.rolled-back``, ``guard.same-version``.
+            SubjectError: It cannot be asked.
+        """
+        if bench.elsewhere is None:
+            self.model, self.identity = bench.snapshot.digest, _signed(bench)
+            self._require_newest()
+            facts, _ = bench.probe()
+            self._watched = Watched(self.manifest.root, bench.snapshot.files)
+            self._isolated = Isolated(bench, facts, seconds=seconds)
+            return facts
+        facts, _ = bench.probe()
+        self.model, self.identity = facts.model.observed if facts.model else "", _OBSERVED
+        self._require_newest()
+        self._isolated = self._watched = Upstream(bench, facts, seconds=seconds)
+        return facts
 
     def _answered(self, passage: Passage, records: Any) -> Decision | RefusedError:
         """Return what came of it, its record durable.
@@ -203,8 +237,14 @@ class Guard:
         else:
             return self._decided(passage, records, answers, scores)
         fields = {**_who(passage), "refused": refusal.code, "field": refusal.field, **passage.notes}
-        records.add("decision", fields | more, wait=True)
+        refusal.record = records.add("decision", fields | more, wait=True)
+        told = {"code": refusal.code, "field": refusal.field, "record": refusal.record, "stages": passage.costs}
+        self._observed("refusal", told)
         return refusal
+
+    def _observed(self, kind: str, fields: Mapping[str, Any]) -> None:
+        for observer in self.observers:
+            observer(kind, fields)
 
     def _passed(self, passage: Passage) -> tuple[tuple[str | float, ...], Scores]:
         for stage in self._chain:
@@ -222,6 +262,7 @@ class Guard:
             fields["credits"] = passage.credits
         raw = passage.told.raw if passage.told else {}
         record = records.add("decision", fields, batch=raw, wait=True)
+        self._observed("answer", {"record": record, "stages": passage.costs})
         prove = f"fivefold record prove {record} > {record}.tlog-proof"
         receipt = Receipt(self.manifest.application.id, record, records.leaf(), prove)
         return Decision(answers, classes, scores, receipt, passage.reasons, passage.by, passage.waiting)
@@ -234,7 +275,7 @@ class Guard:
         model = self.manifest.model
         return {
             "guard": "opened", "version": model.version if model else 0, "digest": self.model,
-            "signed by": self._signed_by, "manifest": self.manifest.digest,
+            "signed by": self.identity, "manifest": self.manifest.digest,
             "chain": [stage.name for stage in self._chain], **(self.fallback.about if self.fallback else {}),
         }  # fmt: skip
 
@@ -285,7 +326,8 @@ class Guard:
             if self._broken:
                 self._mend()
             if not self.stopped and self._watched.changed():
-                self.stopped, alarm = _CHANGED, True
+                self.stopped, alarm = self._watched.why, True
+                self._observed("alarm", {"why": self.stopped})
             if alarm:
                 with contextlib.suppress(FivefoldError):
                     self._record("alarm", {"guard": "stopped", "why": self.stopped})
@@ -341,9 +383,11 @@ def _require_declared(manifest: Manifest) -> None:
                 remedy="Declare it in the manifest; nothing is served before.",
             )
     model = manifest.model
-    if model is None or not (model.factory or model.onnx):
+    if model is None or not (model.factory or model.onnx or model.endpoint):
         raise InputError(
-            "guard.model", "the model does not run here.", remedy="Name a factory or an ONNX file in the manifest."
+            "guard.model",
+            "the model can be neither run nor asked.",
+            remedy="Name a factory, an ONNX file or an endpoint in the manifest.",
         )
 
 

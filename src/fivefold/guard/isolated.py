@@ -31,8 +31,28 @@ _MOST_STARTS, _WITHIN = 10, 60.0
 _DOWN = "guard.model-down"
 
 
+def wayfound(bench: Bench, facts: Facts) -> Way:
+    """Return how a probed model is asked, as found out in the worker.
+
+    Raises:
+        SubjectError: It cannot be asked.
+        InternalError: ``worker.probe``.
+    """
+    (ended,) = bench.worker.run([bench.wayfinding(facts)], width=1)
+    if isinstance(ended.outcome, Failed):
+        raise SubjectError(ended.outcome.code, ended.reason or ended.outcome.message, remedy=ended.outcome.remedy)
+    try:
+        return msgspec.msgpack.decode(ended.outcome.body, type=Way)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InternalError("worker.probe", "the probe said something that cannot be read.") from error
+
+
 class Isolated:
     """A model that is asked over and over, one question at a time.
+
+    Attributes:
+        way: How it is asked.
+        restarts: How often its process was replaced.
 
     Threat: the model's own code reads files, calls home, or dies and takes the service with it.
     Limit: what it computes is its own; one process answers one question at a time.
@@ -53,13 +73,7 @@ class Isolated:
         self._bench, self._limits = bench, Limits(seconds, _MEMORY)
         self._lock, self._worker = threading.Lock(), threading.Lock()
         self._starts: deque[float] = deque(maxlen=_MOST_STARTS)
-        (ended,) = bench.worker.run([bench.wayfinding(facts)], width=1)
-        if isinstance(ended.outcome, Failed):
-            raise SubjectError(ended.outcome.code, ended.reason or ended.outcome.message, remedy=ended.outcome.remedy)
-        try:
-            self.way = msgspec.msgpack.decode(ended.outcome.body, type=Way)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise InternalError("worker.probe", "the probe said something that cannot be read.") from error
+        self.way, self.restarts = wayfound(bench, facts), -1
         self._lent: Lent | None = None
         self._model: RemoteModel | None = None
         with self._lock:
@@ -110,6 +124,7 @@ class Isolated:
         if len(self._starts) == _MOST_STARTS and now - self._starts[0] < _WITHIN:
             raise SubjectError(_DOWN, f"the model's process died {_MOST_STARTS} times within a minute.")
         self._starts.append(now)
+        self.restarts += 1
         with self._worker:
             lent = self._bench.lend()
             lent.peer.settimeout(self._limits.seconds)

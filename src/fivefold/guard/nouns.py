@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from fivefold.subject.rows import Rows
-    from fivefold.subject.way import Told
+    from fivefold.subject.way import Told, Way
 
     Scores: TypeAlias = tuple[tuple[float, ...], ...] | None
 
@@ -29,14 +29,15 @@ class RefusedError(InputError):
     """The guard lets something not through.
 
     Attributes:
-        status: Of HTTP: 400, 401, 403, 413, 415, 429 or 503.
+        status: Of HTTP.
         field: The field of the input that it is about; empty: none.
+        record: Id of its record; empty: it is counted only.
     """
 
     def __init__(self, code: str, message: str, *, status: int, remedy: str = "", field: str = "") -> None:
         """Keep the parts."""
         super().__init__(code, message, remedy=remedy)
-        self.status, self.field = status, field
+        self.status, self.field, self.record = status, field, ""
 
 
 class Principal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -105,6 +106,34 @@ class Passage:
             yield
         finally:
             self.costs[stage] = round(1000 * (time.perf_counter() - began), 3)
+
+
+class Answering(Protocol):
+    """The model at the end of the chain: in a process of its own, or behind an endpoint.
+
+    Attributes:
+        way: How it is asked.
+        restarts: How often it had to be started again.
+    """
+
+    way: Way
+    restarts: int
+
+    def ask(self, rows: Rows) -> Told:
+        """Return what it answers; several may ask at once.
+
+        Raises:
+            SubjectError: It gives no answer that can be used.
+        """
+        ...
+
+    def tend(self) -> None:
+        """Look after it; called now and then."""
+        ...
+
+    def close(self) -> None:
+        """Give it up."""
+        ...
 
 
 class Stage(Protocol):

@@ -100,7 +100,19 @@ def parse(body: bytes, length: str = "") -> Asked:
         asked = msgspec.json.decode(body[:size] if length else body, type=Asked)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise _no_request() from None
-    if not 0 < len(asked.inputs) <= _MOST_INPUTS or asked.blob:
+    if asked.blob:
+        raise _no_request()
+    require_sound(asked)
+    return msgspec.structs.replace(asked, blob=body[size:]) if length else asked
+
+
+def require_sound(asked: Asked) -> None:
+    """Hold a request to its limits.
+
+    Raises:
+        RefusedError: ``guard.request`` for no inputs, or too many; ``guard.output`` for an output that there is not.
+    """
+    if not 0 < len(asked.inputs) <= _MOST_INPUTS:
         raise _no_request()
     odd = [output.name for output in asked.outputs if output.name not in OUTPUTS]
     if odd:
@@ -110,7 +122,6 @@ def parse(body: bytes, length: str = "") -> Asked:
             status=400,
             remedy=f"There are: {', '.join(OUTPUTS)}.",
         )
-    return msgspec.structs.replace(asked, blob=body[size:]) if length else asked
 
 
 def _no_request() -> RefusedError:
@@ -197,17 +208,22 @@ def _odd(tensor: Input) -> RefusedError:
     return RefusedError("guard.request", f"the tensor {name} is not of its shape and type.", status=400, field=name)
 
 
-def answered(decision: Decision, asked: Asked, name: str, version: str) -> tuple[bytes, int]:
-    """Return the response to a request, and how many bytes of it are JSON (0: all)."""
+def tensors(decision: Decision) -> dict[str, tuple[np.ndarray, dict[str, Any]]]:
+    """Return output to its values and parameters: (n,) answers, and (n, K) scores where there are any."""
     labels = bool(decision.answers) and isinstance(decision.answers[0], str)
-    tensors: dict[str, tuple[np.ndarray, dict[str, Any]]] = {
+    found: dict[str, tuple[np.ndarray, dict[str, Any]]] = {
         "answer": (np.array(decision.answers, dtype=object if labels else np.float64), {})
     }
     if decision.scores is not None:
-        tensors["scores"] = np.array(decision.scores), {"classes": list(decision.classes)}
+        found["scores"] = np.array(decision.scores), {"classes": list(decision.classes)}
+    return found
+
+
+def answered(decision: Decision, asked: Asked, name: str, version: str) -> tuple[bytes, int]:
+    """Return the response to a request, and how many bytes of it are JSON (0: all)."""
     outputs: list[dict[str, Any]] = []
     blob = b""
-    for output, (values, parameters) in tensors.items():
+    for output, (values, parameters) in tensors(decision).items():
         wanted, binary = asked.wanted(output)
         if not wanted:
             continue

@@ -20,7 +20,7 @@ from fivefold.subject.batch import pack, unpack
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fivefold.guard.isolated import Isolated
+    from fivefold.guard.nouns import Answering
     from fivefold.manifest.nouns import Feature
 
 MOST_ROWS = 8
@@ -43,7 +43,7 @@ class Reasoning:
 
     name = "reason"
 
-    def __init__(self, isolated: Isolated, features: Mapping[str, Feature], *, seconds: float = SECONDS) -> None:
+    def __init__(self, isolated: Answering, features: Mapping[str, Feature], *, seconds: float = SECONDS) -> None:
         """Take model and declared features (units, and which are immutable)."""
         self._isolated, self._features, self._seconds = isolated, features, seconds
         self._access = isolated.way.access

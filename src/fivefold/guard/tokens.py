@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import os
 import secrets
 import time
@@ -56,6 +55,7 @@ class Tokens:
         self.file: Path = keys.keys_folder() / "applications" / f"{stem}.guard.json"
         self._stamp: tuple[int, int] = (0, 0)
         self._held: tuple[Token, ...] = ()
+        self._by_digest: dict[str, Token] = {}
 
     def listed(self) -> tuple[Token, ...]:
         """Return all tokens that were issued and not revoked.
@@ -67,6 +67,7 @@ class Tokens:
         try:
             about = self.file.stat()
         except FileNotFoundError:
+            self._stamp, self._held, self._by_digest = (0, 0), (), {}
             return ()
         if about.st_mode & 0o077:
             raise InputError(
@@ -81,6 +82,7 @@ class Tokens:
                 raise StorageError("guard.tokens", f"it cannot be read ({error.strerror}).") from None
             except msgspec.DecodeError:
                 raise InputError("guard.tokens", "the file of tokens is malformed.", where=str(self.file)) from None
+            self._by_digest = {one.digest: one for one in self._held}
             self._stamp = stamp
         return self._held
 
@@ -128,18 +130,19 @@ class Tokens:
         return found[0]
 
     def bearer(self, header: str) -> Principal | None:
-        """Return whose token an ``Authorization`` header bears; None: nobody's. The time taken tells nothing of it.
+        """Return whose token an ``Authorization`` header bears; None: nobody's.
+
+        It is looked up by its digest, so that the time taken tells nothing of any token.
 
         Raises:
             InputError: As :meth:`listed`.
             StorageError: As :meth:`listed`.
         """
         scheme, _, token = header.partition(" ")
-        given, found, now = _digest(token.strip()), None, time.time()
-        for one in self.listed():
-            if hmac.compare_digest(given, one.digest) and one.until > now:
-                found = one.principal
-        return found if scheme.lower() == "bearer" else None
+        self.listed()
+        found = self._by_digest.get(_digest(token.strip()))
+        counts = found is not None and found.until > time.time() and scheme.lower() == "bearer"
+        return found.principal if found is not None and counts else None
 
     def _write(self, held: tuple[Token, ...]) -> None:
         if len(held) > _MOST:

@@ -11,7 +11,13 @@ if TYPE_CHECKING:
 
 
 class Watched:
-    """Files and the digests that they had; they are read the first time, and where they were touched since."""
+    """Files and the digests that they had; they are read the first time, and where they were touched since.
+
+    Attributes:
+        why: What :meth:`changed` means, in words.
+    """
+
+    why = "the model's files were changed while it was served."
 
     def __init__(self, root: Path, files: Mapping[str, str]) -> None:
         """Take names below a folder with their SHA-256 in hexadecimal."""

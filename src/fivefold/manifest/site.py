@@ -3,6 +3,7 @@
 ```yaml
 endpoint: {token: {file: secrets/token}, hosts: [models.example.org], ca: ca.pem, rate: 20, calls: 2000, seconds: 10}
 command: {seconds: 60, memory: 512, calls: 100}
+events: {url: https://siem.example.org/events, token: {env: SIEM_TOKEN}}
 record: {people: {file: secrets/database}, archive: {url: https://s3.example.org/bucket, access: {…}, secret: {…}}}
 ```
 """
@@ -77,6 +78,15 @@ _SHAPE = Field(
                 "calls": Field("integer", "Most runs of it.", low=20),
             },
         ),
+        "events": Field(
+            "section",
+            "Where a guard tells its alarms and refusals, as CloudEvents.",
+            fields={
+                "url": Field("text", "https://host/path.", required=True),
+                "token": _secret("Bearer token"),
+                "ca": Field("text", "PEM file of the authorities that may vouch for it, instead of all."),
+            },
+        ),
         "record": Field(
             "section",
             "The record.",
@@ -121,6 +131,23 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     waiting: float = WAITING
     command_seconds: float = COMMAND_SECONDS
     command_mb: float = COMMAND_MB
+
+
+class EventsSite(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where a guard tells its alarms and refusals.
+
+    Attributes:
+        url: Where to; empty: nowhere.
+        token: Bearer token; empty: none. It is written nowhere.
+        ca: PEM text of the only authorities that count; empty: those of the system.
+    """
+
+    url: str = ""
+    token: str = ""
+    ca: str = ""
+
+    def __repr__(self) -> str:
+        return f"EventsSite(url={self.url!r})"
 
 
 class RecordSite(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -203,6 +230,22 @@ def record(manifest: Manifest) -> RecordSite:
     )
 
 
+def events(manifest: Manifest) -> EventsSite:
+    """Read what ``site.yaml`` says of events.
+
+    Raises:
+        InputError: ``site.unreadable``, ``site.ca``; ``site.secret`` for a token that is not there.
+        ProblemsError: All faults of shape at once.
+    """
+    file = manifest.root / FILE
+    told = _document(file).get("events", {}) if file.exists() else {}
+    return EventsSite(
+        url=told.get("url", ""),
+        token=_given(manifest.root, told["token"], file, "site.secret") if "token" in told else "",
+        ca=_text(_place(manifest.root, told["ca"]), "site.ca", file, 16 << 20) if "ca" in told else "",
+    )
+
+
 def secrets(manifest: Manifest) -> tuple[Path, ...]:
     """Return the files of this machine that no model may read; none is opened but ``site.yaml``."""
     file = manifest.root / FILE
@@ -212,7 +255,7 @@ def secrets(manifest: Manifest) -> tuple[Path, ...]:
     archive = told.get("record", {}).get("archive", {})
     every = (
         told.get("endpoint", {}).get("token"), told.get("record", {}).get("people"), archive.get("access"),
-        archive.get("secret"),
+        archive.get("secret"), told.get("events", {}).get("token"),
     )  # fmt: skip
     return (file, *(_place(manifest.root, named["file"]) for named in every if named and "file" in named))
 

@@ -120,7 +120,16 @@ def encode(frame: pd.DataFrame) -> Batch:
     Raises:
         InputError: ``batch.type`` for a column of values that cannot cross.
     """
-    return Batch(len(frame), tuple(_column(str(name), frame.iloc[:, at]) for at, name in enumerate(frame.columns)))
+    kinds = set(frame.dtypes)
+    kind = kinds.pop() if len(kinds) == 1 else None
+    if isinstance(kind, np.dtype) and kind.name in _PLAIN:
+        values, word, shape = np.ascontiguousarray(frame.to_numpy().T), kind.name, (len(frame),)
+        names = map(str, frame.columns.tolist())
+        return Batch(
+            len(frame),
+            tuple(Tensor(name, "plain", word, shape, row.tobytes()) for name, row in zip(names, values, strict=True)),
+        )
+    return Batch(len(frame), tuple(_column(str(name), column) for name, column in frame.items()))
 
 
 def decode(batch: Batch) -> pd.DataFrame:
@@ -129,12 +138,24 @@ def decode(batch: Batch) -> pd.DataFrame:
     Raises:
         SubjectError: ``batch.malformed``.
     """
+    if (plain := _decoded(batch)) is not None:
+        return plain
     columns = [series(tensor) for tensor in batch.columns]
     if any(len(column) != batch.rows for column in columns):
         raise _malformed("its columns differ in length")
     made = pd.concat(columns, axis=1) if columns else pd.DataFrame(index=pd.RangeIndex(batch.rows))
     made.columns = pd.Index([tensor.name for tensor in batch.columns])
     return made
+
+
+def _decoded(batch: Batch) -> pd.DataFrame | None:
+    """Return the frame of a batch of plain numbers, each column an array of its own; None: it is none of these."""
+    kinds = {(tensor.kind, tensor.shape) for tensor in batch.columns}
+    names = [tensor.name for tensor in batch.columns]
+    if kinds != {("plain", (batch.rows,))} or len(set(names)) != len(names):
+        return None
+    made = {tensor.name: _numbers(tensor.data, tensor.dtype, tensor.shape) for tensor in batch.columns}
+    return pd.DataFrame(made, copy=False)
 
 
 def array(values: np.ndarray, name: str = "") -> Tensor:
@@ -159,6 +180,11 @@ def from_array(tensor: Tensor) -> np.ndarray:
     """
     if tensor.kind == "plain":
         return _numbers(tensor.data, tensor.dtype, tensor.shape)
+    if tensor.kind == "text" and len(tensor.shape) == 1 and tensor.dtype in _TEXT:
+        kinds, codes = _kinds(tensor), _numbers(tensor.codes, "int32", tensor.shape)
+        if bool(((codes >= 0) & (codes < len(kinds))).all()):  # none is missing, nor anything wrong
+            known: np.ndarray = np.array([*kinds, None], dtype=object)[codes]
+            return known
     return np.asarray(series(tensor).astype(object).to_numpy())
 
 

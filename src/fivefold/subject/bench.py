@@ -207,8 +207,9 @@ class Bench:
     def wayfinding(self, facts: Facts) -> Task:
         """Return the task of finding out how the model is asked."""
         job = self._job(
-            "", fact=facts.model, seen=_seen(facts, self.manifest), seed=self.snapshot.digest, wayfinding=True
-        )
+            "", fact=facts.model, seen=_seen(facts, self.manifest), seed=self.snapshot.digest, wayfinding=True,
+            found=self.elsewhere.found if self.elsewhere else b"",
+        )  # fmt: skip
         return self._task(job, self._probe_limits())
 
     def lend(self) -> Lent:

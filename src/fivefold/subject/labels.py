@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 UNKNOWN = -1
 """Code of a missing label, and of one that is not among the classes."""
 
+_FEW = 32
 _LONGEST = 200
 
 
@@ -41,6 +42,10 @@ def text(value: Any) -> str | None:
 
 def texts(values: pd.Series | np.ndarray | Sequence[Any]) -> np.ndarray:
     """Return (n,) object array of label texts, None where missing."""
+    if isinstance(values, np.ndarray) and values.dtype.kind == "O" and values.ndim == 1 and len(values) <= _FEW:
+        given = values.tolist()
+        if all(type(value) is str for value in given):  # the tables of pandas cost more than a few texts
+            return np.array([*map(text, given), None], dtype=object)[:-1]
     codes, kinds = pd.factorize(pd.Series(values).astype(object), use_na_sentinel=True)
     known = np.array([*(text(kind) for kind in kinds), None], dtype=object)
     found: np.ndarray = known[codes]
@@ -72,6 +77,9 @@ def distinct(values: np.ndarray) -> tuple[str, ...]:
 
 def codes(values: np.ndarray, classes: Sequence[str]) -> np.ndarray:
     """Return (n,) int64 class indices of label texts; :data:`UNKNOWN` for missing and foreign ones."""
+    if len(values) <= _FEW:
+        places = {name: at for at, name in enumerate(classes)}
+        return np.array([places.get(value, UNKNOWN) for value in values.tolist()], dtype=np.int64)
     names: Any = np.array([*classes], dtype=object)
     found = pd.Index(names, dtype=object).get_indexer(pd.Index(values, dtype=object))
     return np.asarray(found, dtype=np.int64)

@@ -87,6 +87,15 @@ class RemoteModel:
             raise _odd()
         return from_array(frames.parse(reply.body, Tensor))
 
+    def every(self, methods: tuple[Method, ...], form: Form, frame: Rows) -> dict[Method, np.ndarray]:
+        """Return the raw answers of several methods to the same rows, asked for in one message."""
+        question = Ask(method=methods[0], form=form, batch=msgspec.msgpack.encode(pack(frame)), also=methods[1:])
+        reply = self._asked(question, min(_MOST, frames.SMALL + len(methods) * _PER_ROW * len(frame)))
+        if not isinstance(reply, Answered) or len(reply.more) != len(methods) - 1:
+            raise _odd()
+        bodies = (reply.body, *reply.more)
+        return {name: from_array(frames.parse(body, Tensor)) for name, body in zip(methods, bodies, strict=True)}
+
     def fit(self, table: TrainingTable | TrainingInputs, seed: int) -> None:
         """Train on rows with their target.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 import numpy as np
@@ -21,7 +21,7 @@ from fivefold.subject.tables import Coding
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fivefold.subject.model import Raw
+    from fivefold.subject.model import Form, Method
     from fivefold.subject.remote import RemoteModel
     from fivefold.subject.rows import Rows
     from fivefold.subject.tables import Store
@@ -114,7 +114,15 @@ def _labelled(store: Store, access: Access) -> dict[str, Labelled]:
     return found
 
 
-def ask(raw: Raw, access: Access, rows: Rows) -> Told:
+class Every(Protocol):
+    """What is asked by several methods at once; see :meth:`fivefold.subject.remote.RemoteModel.every`."""
+
+    def every(self, methods: tuple[Method, ...], form: Form, frame: Rows) -> dict[Method, np.ndarray]:
+        """Return method to raw answers."""
+        ...
+
+
+def ask(raw: Every, access: Access, rows: Rows) -> Told:
     """Ask a model once for everything it gives; every answer is checked.
 
     Raises:
@@ -122,7 +130,7 @@ def ask(raw: Raw, access: Access, rows: Rows) -> Told:
     """
     n, width = len(rows), len(access.classes)
     methods = tuple(dict.fromkeys(method for method in (access.answer, access.score) if method))
-    given: dict[str, np.ndarray] = {method: raw.ask(method, access.form, rows) for method in methods}
+    given = {str(name): values for name, values in raw.every(methods, access.form, rows).items()}
     chances = None
     if access.score is not None:
         linked = read.linked(given[access.score], access.link)

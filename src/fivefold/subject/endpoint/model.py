@@ -19,7 +19,7 @@ from fivefold.subject.outside import Learned, changed
 from fivefold.subject.rows import cut
 
 if TYPE_CHECKING:
-    from fivefold.subject.endpoint.patience import Patience
+    from fivefold.subject.endpoint.patience import Asking
     from fivefold.subject.endpoint.wire import About, Client, Question, Tensor
     from fivefold.subject.model import Method
     from fivefold.subject.rows import Rows
@@ -51,12 +51,12 @@ class EndpointModel:
 
     Attributes:
         client: The connection.
-        patience: Writes calls down, waits and asks again.
+        patience: Asks again where that may help.
         learned: How it is asked; None: not known yet.
     """
 
     client: Client
-    patience: Patience
+    patience: Asking
     learned: Learned | None = None
 
     def answers(self, frame: Rows) -> dict[Method, np.ndarray]:

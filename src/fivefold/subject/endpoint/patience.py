@@ -39,6 +39,14 @@ class Take(Protocol):
         ...
 
 
+class Asking(Protocol):
+    """Asks a question, perhaps again; see :meth:`Patience.ask`."""
+
+    def ask(self, once: Callable[[], T], tries: int = 0) -> T:
+        """Return the first answer."""
+        ...
+
+
 class GivenUp:
     """One byte in a file that all asking processes of a run share: set while the endpoint answers nobody."""
 

@@ -311,11 +311,12 @@ class Describe(_Message, frozen=True):
 
 
 class Ask(_Message, frozen=True):
-    """Answer for these rows (message pack of a batch)."""
+    """Answer for these rows (message pack of a batch); ``also`` by further methods, each as if asked by itself."""
 
     method: Literal["predict", "predict_proba", "call"]
     form: Literal["frame", "matrix"]
     batch: bytes
+    also: tuple[Literal["predict", "predict_proba", "call"], ...] = ()
 
 
 class Slope(_Message, frozen=True):
@@ -363,10 +364,11 @@ class Described(_Message, frozen=True):
 
 
 class Answered(_Message, frozen=True):
-    """Raw answers (message pack of a tensor), and the calls that they cost."""
+    """Raw answers (message pack of a tensor), the calls that they cost, and the answers of further methods."""
 
     body: bytes
     calls: int = 0
+    more: tuple[bytes, ...] = ()
 
 
 class Learnt(_Message, frozen=True):

@@ -111,9 +111,12 @@ class _Serving:
                 self._named()
                 return Fitted()
             return Described(body=msgspec.msgpack.encode(self._described()))
-        batch = frames.parse(message.batch, Batch)
-        answers = self._loaded().ask(message.method, message.form, unpack(batch))
-        return Answered(body=msgspec.msgpack.encode(array(answers)))
+        batch, model = frames.parse(message.batch, Batch), self._loaded()
+        first, *more = (
+            msgspec.msgpack.encode(array(model.ask(method, message.form, unpack(batch))))
+            for method in (message.method, *message.also)
+        )
+        return Answered(body=first, more=tuple(more))
 
     def _loaded(self) -> LocalModel:
         if self._model is None:

@@ -158,6 +158,12 @@ def tensors(batch: Any) -> tuple[Tensor, ...]:
     names = list(batch.keys()) if hasattr(batch, "keys") else None
     if names is None:
         raise InputError("recorder.batch", "a batch is a mapping from names to arrays.")
+    kinds = set(getattr(batch, "dtypes", ()))
+    kind = kinds.pop() if len(kinds) == 1 else None
+    if getattr(kind, "kind", "") in tuple("biuf") and hasattr(kind, "newbyteorder"):  # one type of numpy: one array
+        values = batch.to_numpy()
+        word, shape = values.dtype.str, (len(values),)
+        return tuple(Tensor(str(name), word, shape, values[:, at].tobytes()) for at, name in enumerate(names))
     return tuple(_tensor(str(name), batch[name]) for name in names)
 
 

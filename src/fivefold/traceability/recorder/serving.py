@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 SECONDS = 15
 """Longest time that a request may take to arrive."""
 _MOST_AT_ONCE = 64
+_DRAIN = 40
+"""Longest that what is in hand at the end may take, in seconds."""
 
 
 def framework(code: str) -> tuple[Any, Any]:
@@ -45,8 +47,10 @@ async def body_of(request: Any, most: int) -> bytes | int:
     return bytes(body)
 
 
-def listen(service: Any, host: str, port: int, ready: Callable[[int], None], code: str) -> None:
-    """Serve until interrupted; slow and many clients are bounded.
+def listen(
+    service: Any, host: str, port: int, ready: Callable[[int], None], code: str, *, most: int = _MOST_AT_ONCE
+) -> None:
+    """Serve until interrupted; slow and many clients are bounded, and what is asked by then is answered.
 
     Args:
         service: ASGI application.
@@ -54,6 +58,7 @@ def listen(service: Any, host: str, port: int, ready: Callable[[int], None], cod
         port: Port; 0: any free one.
         ready: Called with the port once connections are taken.
         code: Of the error.
+        most: Connections at the same time; more get status 503.
 
     Raises:
         InputError: ``code`` if the address cannot be listened on.
@@ -68,9 +73,12 @@ def listen(service: Any, host: str, port: int, ready: Callable[[int], None], cod
         raise InputError(
             code, f"{host}:{port} cannot be listened on ({error.strerror}).", remedy="Name another port."
         ) from None
+    # asyncio does this only for sockets that name TCP; without it each answer waits for the asker's acknowledgement
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     config = uvicorn.Config(
-        service, log_level="warning", access_log=False, server_header=False, limit_concurrency=_MOST_AT_ONCE,
+        service, log_level="warning", access_log=False, server_header=False, limit_concurrency=most,
         timeout_keep_alive=5, h11_max_incomplete_event_size=1 << 14, lifespan="off",
+        timeout_graceful_shutdown=_DRAIN,
     )  # fmt: skip
     with listener:
         ready(listener.getsockname()[1])

@@ -1,0 +1,143 @@
+"""Service: what a guard does for who asks over a network, whatever the protocol: one path through the chain."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from fivefold import __version__
+from fivefold.errors import FivefoldError
+from fivefold.guard import protocol, traces
+from fivefold.guard.gate import Gate
+from fivefold.guard.metrics import Metrics
+from fivefold.guard.nouns import RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from fivefold.guard.guard import Guard
+    from fivefold.guard.nouns import Decision, Principal
+    from fivefold.guard.protocol import Asked
+    from fivefold.guard.tokens import Tokens
+
+_SHOWN = ("evidence", "attained")
+_WORDS = ("purpose", "case", "subject")
+
+
+class Service:
+    """Knows nothing of sockets and frameworks.
+
+    Attributes:
+        name: Of the model.
+        version: Of the model.
+        gate: How many requests are in hand.
+    """
+
+    def __init__(self, guard: Guard, tokens: Tokens, note: Mapping[str, Any], *, gate: Gate | None = None) -> None:
+        """Serve a guard.
+
+        Args:
+            guard: It.
+            tokens: Who may speak to it.
+            note: Shown in the server's metadata, for example under which evidence it is served.
+            gate: How many requests are taken in hand; None: as many as usual.
+        """
+        self._guard, self._tokens, self.gate = guard, tokens, gate or Gate()
+        self._note = {name: note[name] for name in _SHOWN if name in note} | {"model": guard.shown}
+        self._metrics = Metrics()
+        guard.observers.append(self._metrics)
+        model = guard.manifest.model
+        self.name, self.version = guard.manifest.application.id, str(model.version if model else 0)
+        self._example = guard.way.rows()
+
+    def bearer(self, header: str) -> Principal:
+        """Return who asks.
+
+        Raises:
+            RefusedError: ``guard.token`` for nobody known; that is counted.
+        """
+        try:
+            found = self._tokens.bearer(header)
+        except FivefoldError:
+            found = None
+        if found is None:
+            raise self.counted(RefusedError("guard.token", "a token is needed: Authorization: Bearer ...", status=401))
+        return found
+
+    def counted(self, refusal: RefusedError) -> RefusedError:
+        """Count a refusal that has no record of its own, and return it."""
+        self._guard.count_refusal(refusal.code)
+        return refusal
+
+    def failed(self) -> RefusedError:
+        """Return what is told of a fault of our own, and count it."""
+        return self.counted(RefusedError("guard.internal", "the guard failed; nothing is answered.", status=500))
+
+    @contextlib.contextmanager
+    def in_hand(self) -> Iterator[None]:
+        """Hold one of the places for requests.
+
+        Raises:
+            RefusedError: ``guard.busy``; that is counted.
+        """
+        try:
+            self.gate.enter()
+        except RefusedError as refusal:
+            raise self.counted(refusal) from None
+        try:
+            yield
+        finally:
+            self.gate.leave()
+
+    @property
+    def ready(self) -> bool:
+        """Whether questions are answered."""
+        return not self._guard.stopped
+
+    def about(self) -> dict[str, Any]:
+        """Return the server's metadata."""
+        return {"name": "fivefold", "version": __version__, "extensions": ["binary_tensor_data"]} | self._note
+
+    def model(self) -> dict[str, Any]:
+        """Return the model's metadata."""
+        return protocol.metadata(self._guard.way, self.name, self.version)
+
+    def metrics(self, principal: Principal) -> bytes:
+        """Return the metrics.
+
+        Raises:
+            RefusedError: ``guard.role`` for anybody but an operator; that is counted.
+        """
+        if principal.role != "operator":
+            raise self.counted(RefusedError("guard.role", "metrics are for operators.", status=403))
+        return self._metrics.text(
+            {
+                "requests_in_hand": self.gate.inside,
+                "model_restarts_total": self._guard.restarts,
+                "answering": float(self.ready),
+            }
+        )
+
+    def infer(self, principal: Principal, asked: Asked, parent: str) -> Decision:
+        """Take a question through the chain.
+
+        Args:
+            principal: Who asks.
+            asked: What.
+            parent: A ``traceparent`` header; empty: there is none.
+
+        Raises:
+            RefusedError: It is refused; that is recorded, or counted.
+        """
+        try:
+            given = protocol.given(asked, self._example)
+            words = {name: asked.word(name) for name in _WORDS}
+        except RefusedError as refusal:
+            raise self.counted(refusal) from None
+        with traces.span("guard.infer", parent):
+            try:
+                return self._guard.answer(principal, given, trace=traces.trace_id(parent), **words)
+            except RefusedError:
+                raise
+            except FivefoldError as error:
+                raise self.counted(RefusedError(error.code, error.message, status=400)) from None
