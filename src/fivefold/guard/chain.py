@@ -12,6 +12,7 @@ import numpy as np
 from fivefold.guard.admission import Domain, Purpose
 from fivefold.guard.budget import Budget
 from fivefold.guard.nouns import Passage, RefusedError, Stage
+from fivefold.guard.purposing import Consent, Drift, Past
 from fivefold.guard.reasoning import Reasoning
 from fivefold.guard.shaping import Shape
 
@@ -46,7 +47,7 @@ class Model:
 
 
 def build(
-    manifest: Manifest, isolated: Isolated, facts: Facts, spent: Callable[[int], Iterable[tuple[str, int]]]
+    manifest: Manifest, isolated: Isolated, facts: Facts, spent: Callable[[int], Iterable[tuple[str, int]]], past: Past
 ) -> tuple[Stage, ...]:
     """Return the stages, outermost first.
 
@@ -55,14 +56,19 @@ def build(
         isolated: The model.
         facts: Of the probe.
         spent: Gives principal and rows of each question since a time, from the record.
+        past: What the record says of the guard before.
 
     Raises:
         InputError: A control is declared in a way that cannot be enforced.
     """
     train = (facts.data or {}).get("train")
     missing = frozenset(column.name for column in train.columns if column.missing) if train else frozenset[str]()
-    controls = manifest.controls.get("P2", {})
-    stages: list[Stage] = [Purpose(manifest.purposes), Domain(isolated.way.rows(), manifest.features, missing)]
+    controls, aims = manifest.controls.get("P2", {}), manifest.controls.get("D1", {})
+    stages: list[Stage] = [Purpose(manifest.purposes)]
+    if "consent" in aims:
+        column = str(aims["consent"])
+        stages.append(Consent(column, seen=column in getattr(isolated.way.rows(), "columns", ())))
+    stages += [Domain(isolated.way.rows(), manifest.features, missing), Drift(aims, isolated.way, past)]
     if "budget" in controls:
         stages.append(Budget(str(controls["budget"]), spent))
     stages.append(Model(isolated))

@@ -80,7 +80,7 @@ class Service:
             return openapi(self.name, self.version)
         if path == "/v2":
             about = {"name": "fivefold", "version": __version__, "extensions": ["binary_tensor_data"]}
-            return about | self._note
+            return about | self._note | ({"findings": self._guard.findings} if self._guard.findings else {})
         return protocol.metadata(self._guard.way, self.name, self.version)
 
     def _infer(self, principal: Principal, body: bytes, headers: Mapping[str, str]) -> Told:

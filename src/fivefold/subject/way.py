@@ -15,7 +15,7 @@ from fivefold.subject.asked import AskedSubject
 from fivefold.subject.batch import Batch, pack, unpack
 from fivefold.subject.opened import open_subject
 from fivefold.subject.probe import sample
-from fivefold.subject.rows import cut, of, spread
+from fivefold.subject.rows import cut, of, spread, wide
 from fivefold.subject.tables import Coding
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 
 _BACKGROUND = 100
+_REFERENCE, _REFERENCE_BYTES = 5_000, 16 << 20
 
 
 class Way(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,15 +39,21 @@ class Way(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         access: Methods, form, classes.
         example: One row of what it is given, with its types.
         background: Rows of the training data that stand for all; None where it is not given tables.
+        reference: More of them, of tables and arrays, that tell what is usual; None where there are none.
     """
 
     access: Access
     example: Batch
     background: Batch | None = None
+    reference: Batch | None = None
 
     def rows(self) -> Rows:
         """Return the example."""
         return unpack(self.example)
+
+    def reference_rows(self) -> Rows | None:
+        """Return the rows that tell what is usual; None: there are none."""
+        return None if self.reference is None else unpack(self.reference)
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -75,11 +82,12 @@ def found(job: CheckJob, store: Store, start: Callable[[bool], RemoteModel]) -> 
         raise UnsupportedError("model.predictions", "the answers are read from a file: there is no model to ask.")
     example = sample(store)
     name = next((name for name in ("train", *store.sets) if name in store.sets), "")
-    background = spread(of(store.table(name, Coding("binary", ()))), _BACKGROUND)
-    made = None
+    rows = of(store.table(name, Coding("binary", ())))
+    usual = spread(rows, min(_REFERENCE, max(1, _REFERENCE_BYTES // wide(rows))))
+    background, made = spread(usual, _BACKGROUND), None
     if isinstance(example, pd.DataFrame) and isinstance(background, pd.DataFrame):
         made = pack(background) if list(background.dtypes) == list(example.dtypes) else None
-    return msgspec.msgpack.encode(Way(subject.access, pack(cut(example, slice(0, 1))), made))
+    return msgspec.msgpack.encode(Way(subject.access, pack(cut(example, slice(0, 1))), made, pack(usual)))
 
 
 def ask(raw: Raw, access: Access, rows: Rows) -> Told:
