@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from . import (
     accuracy,
+    drifting,
     evasion,
     explanation_local,
     explanation_permutation,
@@ -15,6 +16,7 @@ from . import (
     gaps,
     label_noise,
     membership,
+    operation,
     outliers,
     quality,
 )
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from .entry import Make
 
 REFERENCES: Mapping[str, Make] = {
+    "blind-watch": drifting.blind,
+    "waved-through": operation.waved,
     **{
         f"broken-{name}": partial(quality.wrecked, f"D2.{name}")
         for name in ("integrity", "accuracy", "availability", "confidentiality")

@@ -28,7 +28,8 @@ _MOST_COLUMNS = 64
 _CUTS = (0.0, 0.05, 0.2, 0.4, 0.6, 0.8, 0.95, 1.0)
 _FEW = 10
 _OTHER, _MISSING, WIDTH = 14, 15, 16
-_LIKELY = 0.95
+LIKELY = 0.95
+"""Limits from here on are no use: such events are not watched."""
 _SIDE = 8
 
 
@@ -155,7 +156,7 @@ def fit(given: Columns, rng: np.random.Generator, *, chance: float, tolerance: f
     hits = (counts[where] * members).sum(axis=1)
     _, high = clopper_pearson(hits, len(rest), 1 - chance / max(len(where), 1))
     limits = high + tolerance
-    kept = limits < _LIKELY
+    kept = limits < LIKELY
     return Gauge(columns, joint, where[kept], members[kept], limits[kept], len(rest))
 
 
