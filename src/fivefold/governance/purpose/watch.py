@@ -24,8 +24,10 @@ rate do."""
 TOLERANCE = 0.02
 BLOCK = 32
 """Rows that are looked at together."""
-_CAP = 4.0
+_CAP = 8.0
 _LONG = 100
+_FADES = 0.9
+"""What a block counts, after one more, in the share that is told."""
 _SECONDS = {"minute": 60, "hour": 3600, "day": 86_400}
 _SHAPE = re.compile(r"([1-9][0-9]{0,11})/(minute|hour|day)")
 
@@ -89,7 +91,8 @@ class Watch:
         self._people = Wealth(gauge.limits) if gauge is not None else None
         self._arrivals = Wealth(np.array([1 / _CAP]))
         self._need_people, self._need_rate = -np.log(PEOPLE * part), -np.log(RATE * part)
-        self._rows, self._hits = 0, np.zeros(len(gauge.limits) if gauge is not None else 0)
+        self._rows, self._lately = 0, 0.0
+        self._hits = np.zeros(len(gauge.limits) if gauge is not None else 0)
         self._period, self._count = 0, 0
         self.found: Drift | None = None
 
@@ -100,14 +103,14 @@ class Watch:
             return self.found
         hits = self._gauge.hits(given)
         self._rows += n
-        self._hits += hits
+        self._hits, self._lately = _FADES * self._hits + hits, _FADES * self._lately + n
         if self._people.add(hits, n) >= self._need_people and self.found is None:
             event = self._people.strongest()
-            seen = self._hits[event] / self._rows
+            seen = self._hits[event] / self._lately
             self.found = Drift(
                 "population", self._rows,
-                f"{self._gauge.words(event)}: {seen:.0%} of {self._rows:,} rows asked, "
-                f"at most {self._gauge.limits[event]:.0%} are declared.",
+                f"{self._gauge.words(event)}: about {seen:.0%} of what is asked lately, at most "
+                f"{self._gauge.limits[event]:.0%} of what is declared; after {self._rows:,} rows.",
             )  # fmt: skip
         return self.found
 
