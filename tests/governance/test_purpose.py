@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -139,7 +141,7 @@ def test_restarts_share_one_rate_of_false_alarms() -> None:
     aims = Declared(pd.DataFrame({"x": rng.normal(size=500)}), {}, rng)
     spent = [np.exp(-aims.watch(restarts)._need_people) for restarts in range(2000)]
     assert sum(spent) < 0.4 * CHANCE
-    assert all(one > other for one, other in zip(spent, spent[1:], strict=False))
+    assert all(one > other for one, other in pairwise(spent))
 
 
 @pytest.mark.parametrize("text", ["", "0/day", "5/week", "-1/hour", "1.5/day"])

@@ -131,3 +131,12 @@ def test_a_control_that_cannot_be_enforced_opens_nothing(tmp_path: Path, control
     with pytest.raises(InputError) as error:
         Guard(root)
     assert error.value.code == code
+
+
+def test_a_request_sent_again_and_again_is_one_question(tmp_path: Path) -> None:
+    """A client that repeats itself is no other population; that it asks too often is for the rate to say."""
+    root = signed.application(tmp_path / "app")
+    with Guard(root) as guard:
+        for _ in range(150):
+            guard.answer(ASKER, {name: [value] * 2 for name, value in ROW.items()}, purpose="sorting")
+        assert guard.findings == {}

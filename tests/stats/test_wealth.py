@@ -35,8 +35,9 @@ def test_expected_wealth_stays_the_stake_at_the_limit() -> None:
 def test_bounded_values_with_a_mean_at_the_limit_win_nothing(law: str) -> None:
     """Exactly, for laws of a few values: the mean is what counts, not the shape."""
     values, chances = {
-        "two values": ([0.0, 1.0], [0.75, 0.25]), "uneven": ([0.0, 0.25, 1.0], [0.5, 0.3333333333333333, 0.16666666666666666])
-    }[law]  # fmt: skip
+        "two values": ([0.0, 1.0], [3 / 4, 1 / 4]),
+        "uneven": ([0.0, 0.25, 1.0], [1 / 2, 1 / 3, 1 / 6]),
+    }[law]
     total = 0.0
     for first, one in zip(values, chances, strict=True):
         for second, other in zip(values, chances, strict=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _YES = ("true", "yes", "1")
 _WAYS = ("alarm", "refuse")
 _SPLIT = 20_261
+_NEWEST, _COMPARED = 1024, 32
 
 
 @dataclass(frozen=True)
@@ -76,18 +78,33 @@ def _agreed(value: Any) -> bool:
 
 @dataclass
 class _Purpose:
-    """Requests of one purpose that wait to be looked at, and the watch."""
+    """Requests of one purpose that wait to be looked at, the watch, and hashes of the newest requests."""
 
     watch: Any
     waiting: list[Any] = field(default_factory=list)
     rows: int = 0
+    newest: OrderedDict[int, None] = field(default_factory=OrderedDict)
+
+    def again(self, given: Any) -> bool:
+        """Return whether this very request was among the newest ones, and keep it; of a long one, its beginning."""
+        if isinstance(given, np.ndarray):
+            key = hash(given[:_COMPARED].tobytes())
+        else:
+            key = hash(repr([(name, list(given[name][:_COMPARED])) for name in given]))
+        seen = key in self.newest
+        self.newest[key] = None
+        self.newest.move_to_end(key)
+        if len(self.newest) > _NEWEST:
+            self.newest.popitem(last=False)
+        return seen
 
 
 class Drift:
     """Holds the use of each purpose against the declared population and rate.
 
     Threat: requests for another purpose come under the words of this one.
-    Limit: as of :class:`fivefold.governance.purpose.watch.Watch`. Rows wait until 32 are there.
+    Limit: as of :class:`fivefold.governance.purpose.watch.Watch`. Rows wait until 32 are there. A request that is sent
+    once more counts once, where equal rows are rare in the training data.
 
     Attributes:
         findings: Purpose to what was found, in words.
@@ -143,8 +160,10 @@ class Drift:
         rows = passage.rows
         n = len(rows) if rows is not None else 0
         found = held.watch.arrive(n, time.time())
-        if self._declared.gauge is not None and found is None:
-            held.waiting.append(rows if isinstance(rows, np.ndarray) else passage.given)
+        given = rows if isinstance(rows, np.ndarray) else passage.given
+        counts = self._declared.gauge is not None and found is None
+        if counts and not (held.again(given) and self._declared.distinct):
+            held.waiting.append(given)
             held.rows += n
             if held.rows >= self._declared.block:
                 found = self._declared.look(held.watch, held.waiting)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fivefold.governance.purpose.watch import Drift
 
 _MOST = 0.5
+_RARELY = 0.01
 
 
 class Declared:
@@ -27,6 +28,7 @@ class Declared:
         gauge: The population; None: it is not compared.
         lacking: Why not.
         rate: As declared; None: none is.
+        distinct: Rows that are equal are rare, so that a row asked again is the same question again.
         block: How many rows are looked at together.
     """
 
@@ -45,10 +47,12 @@ class Declared:
         """
         given = tolerance(options)
         self.rate = Rate.read(str(options["rate"])) if "rate" in options else None
-        self.gauge, self.lacking = None, "there are no rows to compare with."
+        self.gauge, self.lacking, self.distinct = None, "there are no rows to compare with.", False
         if rows is not None:
             try:
-                self.gauge = fit(columns_of(rows), rng, chance=CHANCE * BOUNDING, tolerance=given)
+                columns = columns_of(rows)
+                self.gauge = fit(columns, rng, chance=CHANCE * BOUNDING, tolerance=given)
+                self.distinct = float(pd.DataFrame(columns).duplicated().mean()) < _RARELY
                 self.lacking = ""
             except UnsupportedError as error:
                 self.lacking = error.message
