@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import logsumexp
 
 AIMS = (0.1, 0.3, 0.6, 0.9)
 """What each bet is best against: the chance lies so far above its limit, as a share of the way to 1."""
@@ -46,7 +45,7 @@ class Wealth:
         aim = limit + (1 - limit) * np.asarray(AIMS)
         self._hit, self._miss = np.log(aim / limit), np.log((1 - aim) / (1 - limit))
         self._held = np.full(aim.shape, -np.inf)
-        self._parts = np.log(aim.size) if aim.size else 0.0
+        self._parts = max(aim.size, 1)
         self.steps, self.log = 0, 0.0
 
     def add(self, hits: np.ndarray, n: int) -> float:
@@ -100,5 +99,6 @@ class Wealth:
     def _after(self, factors: np.ndarray) -> tuple[np.ndarray, float]:
         held = np.logaddexp(self._held, np.log(share(self.steps))) + factors
         rest = np.log(unspent(self.steps + 1))
-        won = logsumexp(held) - self._parts if held.size else -np.inf
-        return held, float(np.logaddexp(won, rest))
+        most = held.max(initial=rest)  # finite, so that nothing below overflows
+        won = np.exp(held - most).sum() / self._parts + np.exp(rest - most)
+        return held, float(most + np.log(won))

@@ -54,14 +54,13 @@ def declared(rows: pd.DataFrame, rng: np.random.Generator) -> Declared:
 def watched(aims: Declared, stream: Stream) -> Seen:
     """Put a stream before a watch that begins with it."""
     watch = aims.watch()
-    columns = {str(name): stream.rows[name].to_numpy() for name in stream.rows}
+    blocks = aims.blocks(stream.rows)
     ends, looked = np.cumsum(stream.hourly), 0
     for hour, (count, end) in enumerate(zip(stream.hourly.tolist(), ends.tolist(), strict=True)):
         found = watch.arrive(count, _BEGAN + hour * _HOUR)
         while found is None and looked + aims.block <= end:
-            part = {name: values[looked : looked + aims.block] for name, values in columns.items()}
+            found = watch.count(blocks[looked // aims.block], aims.block)
             looked += aims.block
-            found = watch.take(part, aims.block)
             if found is not None:
                 return Seen(stream.kind, looked, stream.since, f"{found.what}: {found.text}")
         if found is not None:

@@ -108,10 +108,10 @@ def _widened(gauge: Gauge, more: float) -> Gauge:
 def alarmed(gauge: Gauge, rows: pd.DataFrame) -> int:
     """Return after how many of some requests the alarm is raised; 0: it is not."""
     watch = Watch(gauge)
-    for at in range(0, len(rows) - BLOCK + 1, BLOCK):
-        part = rows.iloc[at : at + BLOCK]
-        if watch.take({str(name): part[name].to_numpy() for name in part}, BLOCK):
-            return at + BLOCK
+    given = {str(name): rows[name].to_numpy() for name in rows}
+    for at, hits in enumerate(gauge.blocks(given, BLOCK)):
+        if watch.count(hits, BLOCK):
+            return (at + 1) * BLOCK
     return 0
 
 

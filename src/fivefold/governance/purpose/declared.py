@@ -61,6 +61,10 @@ class Declared:
         """Return the watch of one purpose, which begins now and began as often before."""
         return Watch(self.gauge, self.rate, restarts=restarts)
 
+    def blocks(self, rows: pd.DataFrame) -> list[np.ndarray]:
+        """Return how many rows of each whole block are in each event of the population, which must be known."""
+        return [] if self.gauge is None else self.gauge.blocks(columns_of(rows), BLOCK)
+
     def look(self, watch: Watch, requests: Sequence[Any]) -> Drift | None:
         """Look at requests that came one after the other: mappings of columns, or arrays; return what was found."""
         if isinstance(requests[0], np.ndarray):

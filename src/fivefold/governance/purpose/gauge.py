@@ -93,8 +93,15 @@ class Gauge:
 
     def hits(self, given: Columns) -> np.ndarray:
         """Return (E,) how many of the given rows are in each event."""
-        counts = _counts(_codes(self.columns, self.joint, given))
-        return np.asarray((counts[self.where] * self.members).sum(axis=1))
+        return self._hits(_codes(self.columns, self.joint, given))
+
+    def blocks(self, given: Columns, size: int) -> list[np.ndarray]:
+        """Return :meth:`hits` of each whole block of ``size`` rows."""
+        codes = _codes(self.columns, self.joint, given)
+        return [self._hits(codes[at : at + size]) for at in range(0, len(codes) - size + 1, size)]
+
+    def _hits(self, codes: np.ndarray) -> np.ndarray:
+        return np.asarray((_counts(codes)[self.where] * self.members).sum(axis=1))
 
     def words(self, event: int) -> str:
         """Return an event in words."""

@@ -98,11 +98,16 @@ class Watch:
 
     def take(self, given: Mapping[str, Any], n: int) -> Drift | None:
         """Look at the columns of n rows, at most :data:`BLOCK` for each look; return what was found, now or before."""
-        if self._gauge is None or self._people is None:
+        if self._gauge is None:
             self._rows += n
             return self.found
-        hits = self._gauge.hits(given)
+        return self.count(self._gauge.hits(given), n)
+
+    def count(self, hits: np.ndarray, n: int) -> Drift | None:
+        """Take how many of n rows are in each event of the population; return what was found, now or before."""
         self._rows += n
+        if self._gauge is None or self._people is None:
+            return self.found
         self._hits, self._lately = _FADES * self._hits + hits, _FADES * self._lately + n
         if self._people.add(hits, n) >= self._need_people and self.found is None:
             event = self._people.strongest()
