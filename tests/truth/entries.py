@@ -18,6 +18,7 @@ MODULES = {
     "E4.randomisation": "explanation_randomisation",
     "A1.answers": "level",
     "A1.observed": "operation",
+    "D1.admission": "admitting",
     "D1.benefit": "operation",
     "D1.drift": "drifting",
     "P1.blackbox": "evasion",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from . import (
     accuracy,
+    admitting,
     drifting,
     evasion,
     explanation_local,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 REFERENCES: Mapping[str, Make] = {
     "blind-watch": drifting.blind,
+    "narrow-ranges": admitting.narrow,
     "waved-through": operation.waved,
     **{
         f"broken-{name}": partial(quality.wrecked, f"D2.{name}")

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     Facts = dict[str, str | float | bool | None]
 
-TRACE, OUTCOMES, MEASURE, TARGET, UNIT = (
+PURPOSES, TRACE, OUTCOMES, MEASURE, TARGET, UNIT = (
+    "manifest.purposes",
     "operation.trace", "benefit.outcomes", "benefit.measure", "benefit.target", "benefit.unit",
 )  # fmt: skip
 NOTHING, FOLLOWED, HURRIED, OVERRIDDEN, AUTOMATIC = ".fhoa"
@@ -38,6 +39,7 @@ def facts(manifest: Manifest, until: str = "") -> Facts:
     """
     declared: Facts = {MEASURE: str(manifest.benefit.get("measure", "")), UNIT: str(manifest.benefit.get("unit", ""))}
     target = manifest.benefit.get("target")
+    declared[PURPOSES] = "\n".join(manifest.purposes)
     declared[TARGET] = None if target is None else float(target)
     try:
         place = home(manifest)
