@@ -58,7 +58,7 @@ def test_an_answer_has_its_record_before_it_is_given(served: Guard) -> None:
     assert (asked.kind, said.kind, said.body.person, said.body.model) == ("input", "decision", "Jane", served.model)
     assert said.body.fields["answer"] == ["yes"]
     assert (said.body.fields["caller"], said.body.fields["purpose"]) == ("branch-12", "sorting")
-    assert set(said.body.fields["stages"]) == {"purpose", "domain", "model", "shape", "reason"}
+    assert set(said.body.fields["stages"]) == {"purpose", "domain", "drift", "model", "shape", "reason"}
 
 
 def test_the_model_gets_what_it_was_trained_on(served: Guard) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from . import (
     accuracy,
+    admitting,
+    drifting,
     evasion,
     explanation_local,
     explanation_permutation,
@@ -16,6 +18,7 @@ from . import (
     gaps,
     label_noise,
     membership,
+    operation,
     outliers,
     quality,
 )
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
     from .entry import Make
 
 REFERENCES: Mapping[str, Make] = {
+    "blind-watch": drifting.blind,
+    "narrow-ranges": admitting.narrow,
+    "waved-through": operation.waved,
     **{
         f"broken-{name}": partial(quality.wrecked, f"D2.{name}")
         for name in ("integrity", "accuracy", "availability", "confidentiality")

@@ -12,6 +12,7 @@ import msgspec
 
 from fivefold.assess import identity, operating, outcomes
 from fivefold.contract.codec import canonical
+from fivefold.contract.registry import provided
 from fivefold.errors import InputError, TrustError
 from fivefold.manifest.digests import data_digests
 from fivefold.subject.bench import Bench, Circumstances
@@ -80,7 +81,8 @@ def reproduce(
             if bench.elsewhere is not None:
                 _require_observed(plan, bench.probe()[0])
             bench.prepare(finding.check for finding in findings)
-            circumstances = Circumstances(trust=trust, now=started, row_key=b"")
+            told = provided("operation.facts")(manifest, started)
+            circumstances = Circumstances(trust=trust, now=started, row_key=b"", told=told)
             tasks = [bench.task(planned[finding.check], plan, circumstances) for finding in findings]
             again: dict[str, Result] = {}
             for ended in bench.worker.run(tasks, width=1, tell=tell or _silent):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from fivefold import catalogue
 from fivefold.assess import exploring, facts_cache, identity, operating, outcomes
 from fivefold.assess.lock import alone
+from fivefold.contract.registry import provided
 from fivefold.errors import InputError
 from fivefold.evidence.folder import Evidence
 from fivefold.evidence.judge import judge
@@ -322,7 +323,8 @@ def _signer(key: str) -> tuple[Signer, bool]:
 
 def _circumstances(manifest: Manifest, trust: bytes, now: str) -> Circumstances:
     secret = store.application_secret(manifest.application.id)
-    return Circumstances(trust=trust, now=now, row_key=ciphers.keyed_hash(secret, b"row ids"))
+    told = provided("operation.facts")(manifest, now)
+    return Circumstances(trust=trust, now=now, row_key=ciphers.keyed_hash(secret, b"row ids"), told=told)
 
 
 def _plan(bench: Bench, options: Options, watch: Callable[[Step], None]) -> tuple[Plan, dict[str, str]]:

@@ -13,7 +13,7 @@ from fivefold.cli._text import say
 if TYPE_CHECKING:
     from fivefold.cases.nouns import Figure
 
-_BUILT = ("X5",)
+_BUILT = {"X5": "fivefold.cases.accident.case", "X10": "fivefold.cases.purpose.case"}
 
 
 def case(
@@ -27,6 +27,8 @@ def case(
 
     Example: [bold]fivefold case X5 --runs 200[/bold]
     """
+    from importlib import import_module
+
     from rich.progress import Progress
 
     from fivefold.cli._io import console
@@ -36,8 +38,7 @@ def case(
         raise InputError(
             "case.unknown", f"{which[:40]!r} is no case that can be run.", remedy=f"Try: {', '.join(_BUILT)}."
         )
-    from fivefold.cases.accident.case import run
-
+    run = import_module(_BUILT[which.upper()]).run
     with Progress(console=console(error=True), transient=True, disable=json) as bar:
         task = bar.add_task("", total=1.0)
         told = run(runs, seed, lambda share, text: bar.update(task, completed=share, description=text))

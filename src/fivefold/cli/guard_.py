@@ -126,6 +126,41 @@ def token(  # noqa: PLR0917  the options of a command
         raise InputError("guard.word", f"{word[:40]!r} is not known here.", remedy="Write issue, list or revoke.")
 
 
+def benefit(
+    application: Annotated[Path, typer.Argument(help="The application's folder, or its manifest.")] = Path(),
+    *,
+    json: Json = False,
+) -> None:
+    """Show the live value of the declared benefit, from the outcomes on record, with its interval and target.
+
+    An outcome is a record of the kind [bold]outcome[/bold] with the word [bold]benefit[/bold]: 1 or 0, or a number.
+    Exit code 1 if it lies below the target, 3 if that is not settled.
+
+    Example: [bold]fivefold guard benefit my-app[/bold]
+    """
+    from msgspec import to_builtins
+
+    from fivefold.cli._io import EXIT_DONE, EXIT_FAILED, EXIT_INCONCLUSIVE
+    from fivefold.contract.outcome import Outcome
+    from fivefold.contract.registry import provided
+    from fivefold.manifest.reader import read
+
+    found = provided("operation.benefit")(read(application))
+    lines = [f"{found.measure or 'No benefit is declared.'}"]
+    if found.value is None:
+        lines.append("No outcome with a benefit is on record.")
+    else:
+        unit = f" {found.unit}" if found.unit else ""
+        lines.append(
+            f"{found.value:.4g}{unit} in {found.n:,} outcomes "
+            f"(one-sided 95 % bounds {found.low:.4g} and {found.high:.4g})"
+        )
+    lines.append("no target" if found.target is None else f"target {found.target:.4g}: {found.outcome.value}")
+    say(json=json, value=to_builtins(found), lines=lines)
+    codes = {Outcome.PASS: EXIT_DONE, Outcome.FAIL: EXIT_FAILED}
+    raise typer.Exit(codes.get(found.outcome, EXIT_INCONCLUSIVE))
+
+
 def _admitted(
     application: Path, evidence: Path | None, trust: Path | None, max_age: float, *, allowed: bool, seen: str = ""
 ) -> dict[str, Any]:

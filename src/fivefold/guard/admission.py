@@ -1,26 +1,20 @@
-"""Admission: who may ask for what, and whether the input lies in what the application declared (row D1)."""
+"""Admission: the stages that let in who asks for a declared purpose, with input as declared (row D1)."""
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
+from fivefold.contract.registry import provided
 from fivefold.guard.nouns import Passage, RefusedError
 from fivefold.guard.quick import Quick
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from fivefold.manifest.nouns import Feature
     from fivefold.subject.rows import Rows
-
-MAX_ROWS = 10_000
-"""Most rows of one request."""
-_NUMBERS = "biuf"
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?![0-9])")
 
 
 class Purpose:
@@ -30,6 +24,7 @@ class Purpose:
 
     def __init__(self, purposes: tuple[str, ...]) -> None:
         self._purposes = purposes
+        self._settled, self._unfit = provided("admission.settled"), provided("admission.unfit")
 
     def __call__(self, passage: Passage) -> None:
         """Settle the purpose: as asked, else the only one of the principal.
@@ -38,17 +33,10 @@ class Purpose:
             RefusedError: ``guard.role``, ``guard.purpose``.
         """
         principal = passage.principal
-        if principal.role != "caller":
-            raise RefusedError("guard.role", f"a {principal.role} does not ask the model.", status=403)
-        allowed = [purpose for purpose in principal.purposes if purpose in self._purposes]
-        wanted = passage.purpose or (allowed[0] if len(allowed) == 1 else "")
-        if not wanted:
-            raise RefusedError("guard.purpose", "no purpose is stated.", status=403, remedy=_ask(allowed))
-        if wanted not in allowed:
-            raise RefusedError(
-                "guard.purpose", f"{wanted[:80]!r} is no purpose of this caller.", status=403, remedy=_ask(allowed)
-            )
-        passage.purpose = wanted
+        try:
+            passage.purpose = self._settled(principal.role, passage.purpose, principal.purposes, self._purposes)
+        except self._unfit as error:
+            raise _refused(error) from None
 
 
 class Domain:
@@ -60,14 +48,8 @@ class Domain:
     name = "domain"
 
     def __init__(self, example: Rows, features: Mapping[str, Feature], missing: frozenset[str]) -> None:
-        """Take what is known.
-
-        Args:
-            example: A row of what the model is given, with its types.
-            features: As declared.
-            missing: Columns in which values were missing when the model was made.
-        """
-        self._example, self._features, self._missing = example, features, missing
+        """Take what is known; see :class:`fivefold.governance.admission.rules.Domain`."""
+        self._rules, self._unfit = provided("admission.domain")(example, features, missing), provided("admission.unfit")
         self._quick = Quick(example, features) if isinstance(example, pd.DataFrame) else None
 
     def __call__(self, passage: Passage) -> None:
@@ -76,160 +58,14 @@ class Domain:
         Raises:
             RefusedError: ``guard.rows``, ``guard.fields``, ``guard.type``, ``guard.missing``, ``guard.range``.
         """
-        example = self._example
-        passage.rows = self._quick(passage.given, MAX_ROWS) if self._quick is not None else None
+        passage.rows = self._quick(passage.given, self._rules.most) if self._quick is not None else None
         if passage.rows is not None:
             return
-        passage.rows = self._array(passage.given, example) if isinstance(example, np.ndarray) else self._frame(passage)
-
-    def _frame(self, passage: Passage) -> pd.DataFrame:
-        example, given = self._example, passage.given
-        if not isinstance(example, pd.DataFrame) or not hasattr(given, "keys"):
-            raise RefusedError("guard.fields", "rows are given as columns by name.", status=400)
-        names, known = {str(name) for name in given}, {str(name) for name in example.columns}
-        for what, odd in (("lacks", known - names), ("has no place for", names - known)):
-            if odd:
-                shown = ", ".join(sorted(odd)[:5])
-                whose = "the input" if what == "lacks" else "the model"
-                raise RefusedError("guard.fields", f"{whose} {what} {shown}.", status=400, field=min(odd))
-        columns = {str(name): self._column(str(name), list(given[name]), example[name]) for name in example.columns}
-        lengths = {len(column) for column in columns.values()}
-        if len(lengths) != 1:
-            raise RefusedError("guard.rows", "the columns have different lengths.", status=400)
-        _require_few(lengths.pop())
-        return pd.DataFrame(columns)
-
-    def _column(self, name: str, values: list[Any], example: pd.Series) -> pd.Series:
-        feature = self._features.get(name)
-        absent = np.array([_absent(value) for value in values], dtype=bool)
-        if absent.any() and name not in self._missing:
-            raise RefusedError("guard.missing", f"{name} is missing.", status=400, field=name)
-        made = self._typed(name, values, absent, example)
-        if feature is not None and feature.range is not None and made.dtype.kind in _NUMBERS:
-            low, high = feature.range
-            numbers = made.to_numpy(dtype=float, na_value=np.nan)
-            if bool(((numbers < low) | (numbers > high)).any()):
-                unit = f" {feature.unit}" if feature.unit else ""
-                raise RefusedError(
-                    "guard.range", f"{name} is outside {low:g} to {high:g}{unit}.", status=400, field=name,
-                    remedy="Check the value; another range is declared in the manifest.",
-                )  # fmt: skip
-        return made
-
-    def _typed(self, name: str, values: list[Any], absent: np.ndarray, example: pd.Series) -> pd.Series:
-        kind = example.dtype.kind
-        declared = getattr(self._features.get(name), "type", None)
-        present = [value for value, gone in zip(values, absent, strict=True) if not gone]
-        if kind in _NUMBERS:
-            wanted, good = _numeric(kind, declared, present)
-        elif kind == "M":
-            wanted, good = "a date", all(isinstance(value, pd.Timestamp) or _is_date(value) for value in present)
-        elif hasattr(example.dtype, "categories"):
-            wanted, good = "one of its values", True
-        else:
-            wanted, good = "a text", all(isinstance(value, str) for value in present)
-        if not good:
-            raise _type(name, wanted)
         try:
-            return _converted(values, absent, example)
-        except (ValueError, TypeError, OverflowError, pd.errors.OutOfBoundsDatetime):
-            raise _type(name, wanted) from None
-
-    def _array(self, given: Any, example: np.ndarray) -> np.ndarray:
-        if hasattr(given, "keys"):
-            if len(given) != 1:
-                raise RefusedError("guard.fields", "the model is given one array.", status=400)
-            (given,) = given.values()
-        if example.dtype == object:
-            if not isinstance(given, list | np.ndarray) or not all(isinstance(value, str) for value in given):
-                raise RefusedError("guard.type", "the model is given texts.", status=400)
-            _require_few(len(given))
-            return np.array([*given, None], dtype=object)[:-1]
-        try:
-            made = np.asarray(given)
-            shaped = made.ndim == example.ndim and made.shape[1:] == example.shape[1:]
-            if not shaped or made.dtype.kind not in _NUMBERS:
-                raise RefusedError(
-                    "guard.rows", f"the model is given rows of shape {list(example.shape[1:])}.", status=400
-                )
-            if not np.isfinite(made.astype(float)).all():
-                raise RefusedError("guard.type", "a value is not finite.", status=400)
-            _require_few(len(made))
-            return _cast(made, example.dtype)
-        except (ValueError, TypeError, OverflowError):
-            raise RefusedError("guard.type", "the input is no array of numbers.", status=400) from None
+            passage.rows = self._rules.admit(passage.given)
+        except self._unfit as error:
+            raise _refused(error) from None
 
 
-def _is_date(value: Any) -> bool:
-    return isinstance(value, str) and _DATE.match(value) is not None
-
-
-def _absent(value: Any) -> bool:
-    return value is None or value is pd.NA or (isinstance(value, float | np.floating) and bool(np.isnan(value)))
-
-
-def _converted(values: list[Any], absent: np.ndarray, example: pd.Series) -> pd.Series:
-    """Return values in a column's type, none of them another one than was given.
-
-    Raises:
-        ValueError, TypeError, OverflowError: One cannot be kept as it is.
-    """
-    kept = [None if gone else value for value, gone in zip(values, absent, strict=True)]
-    if example.dtype.kind == "M":
-        read = pd.to_datetime(pd.Series(kept, dtype=object), format="ISO8601")
-        made = read.astype(example.dtype)
-        if not (made.isna().to_numpy() == absent).all() or not (made == read)[~absent].all():
-            raise ValueError  # no date, or finer than the column
-        return made
-    if isinstance(example.dtype, np.dtype) and example.dtype.kind in _NUMBERS:
-        whole = example.dtype.kind in "iu"  # through no float, which would round them
-        given = [np.nan if value is None else int(value) if whole else value for value in kept]
-        return pd.Series(_cast(np.asarray(given, dtype=object if whole else None), example.dtype))
-    known = getattr(example.dtype, "categories", None)
-    if known is not None and not {value for value in kept if value is not None} <= set(known):
-        raise ValueError  # a category that there is not
-    with np.errstate(all="ignore"):
-        made = pd.Series(kept, dtype=object).astype(example.dtype)
-    if made.dtype.kind == "f" and not np.isfinite(made[~absent].to_numpy(dtype=float)).all():
-        raise ValueError  # too large for it
-    return made
-
-
-def _cast(values: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
-    """Return numbers in another type.
-
-    Raises:
-        ValueError: One would be another number: too large, negative where none is, a fraction.
-        OverflowError: As the integers of numpy.
-    """
-    with np.errstate(all="ignore"):
-        made = values.astype(dtype)
-    same = (
-        np.array_equal(made, values) if dtype.kind in "biu" else bool((np.isfinite(made) == np.isfinite(values)).all())
-    )
-    if not same:
-        raise ValueError
-    return made
-
-
-def _numeric(kind: str, declared: str | None, present: Sequence[Any]) -> tuple[str, bool]:
-    if kind == "b":
-        return "true or false", all(isinstance(value, bool | np.bool_) for value in present)
-    numbers = all(isinstance(value, int | float | np.number) and not isinstance(value, bool) for value in present)
-    if not numbers or not all(abs(value) < np.inf for value in present):
-        return "a number", False
-    whole = kind in "iu" or declared == "integer"
-    return ("a whole number" if whole else "a number"), not whole or all(value == int(value) for value in present)
-
-
-def _type(name: str, wanted: str) -> RefusedError:
-    return RefusedError("guard.type", f"{name} is not {wanted}.", status=400, field=name)
-
-
-def _require_few(rows: int) -> None:
-    if not 0 < rows <= MAX_ROWS:
-        raise RefusedError("guard.rows", f"a request has 1 to {MAX_ROWS:,} rows.", status=413 if rows else 400)
-
-
-def _ask(allowed: Sequence[str]) -> str:
-    return f"State one of: {', '.join(allowed)}." if allowed else "Have a token issued for a declared purpose."
+def _refused(error: RefusedError) -> RefusedError:
+    return RefusedError(error.code, error.message, status=error.status, remedy=error.remedy, field=error.field)

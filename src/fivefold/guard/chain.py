@@ -13,6 +13,7 @@ from fivefold.errors import SubjectError
 from fivefold.guard.admission import Domain, Purpose
 from fivefold.guard.budget import Budget
 from fivefold.guard.nouns import Passage, RefusedError, Stage
+from fivefold.guard.purposing import Consent, Drift, Past
 from fivefold.guard.reasoning import Reasoning
 from fivefold.guard.shaping import Shape
 
@@ -58,6 +59,8 @@ def build(
     isolated: Answering,
     facts: Facts,
     spent: Callable[[int], Iterable[tuple[str, int]]],
+    *,
+    past: Past,
     fallback: Fallback | None,
 ) -> tuple[Stage, ...]:
     """Return the stages, outermost first.
@@ -67,6 +70,7 @@ def build(
         isolated: The model.
         facts: Of the probe.
         spent: Gives principal and rows of each question since a time, from the record.
+        past: What the record says of the guard before.
         fallback: Where the model may not answer; None: then nobody does.
 
     Raises:
@@ -74,8 +78,12 @@ def build(
     """
     train = (facts.data or {}).get("train")
     missing = frozenset(column.name for column in train.columns if column.missing) if train else frozenset[str]()
-    controls = manifest.controls.get("P2", {})
-    stages: list[Stage] = [Purpose(manifest.purposes), Domain(isolated.way.rows(), manifest.features, missing)]
+    controls, aims = manifest.controls.get("P2", {}), manifest.controls.get("D1", {})
+    stages: list[Stage] = [Purpose(manifest.purposes)]
+    if "consent" in aims:
+        column = str(aims["consent"])
+        stages.append(Consent(column, seen=column in getattr(isolated.way.rows(), "columns", ())))
+    stages += [Domain(isolated.way.rows(), manifest.features, missing), Drift(aims, isolated.way, past)]
     if "budget" in controls:
         stages.append(Budget(str(controls["budget"]), spent))
     stages.append(Model(isolated, below=fallback is not None))

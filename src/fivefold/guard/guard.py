@@ -19,6 +19,7 @@ from fivefold.guard.chain import build
 from fivefold.guard.falling import Fallback
 from fivefold.guard.isolated import SECONDS, Isolated
 from fivefold.guard.nouns import Decision, Passage, Principal, Receipt, RefusedError
+from fivefold.guard.purposing import Past
 from fivefold.guard.upstream import Upstream
 from fivefold.guard.watching import Watched
 from fivefold.keys import store as keys
@@ -92,7 +93,9 @@ class Guard:
             self._recorder = self._home.writing()
             stack.callback(self._part)
             self.fallback = self._falling() if "C3" in self.manifest.controls else None
-            self._chain = build(self.manifest, self._isolated, facts, self._spent, self.fallback)
+            self._chain = build(
+                self.manifest, self._isolated, facts, self._spent, past=self._past(), fallback=self.fallback
+            )
             self._record("model-change", {**self._about(), **(note or {}), "opened": True})
             self._stack = stack.pop_all()
         self._thread = threading.Thread(target=self._tend, name="fivefold-guard", daemon=True)
@@ -113,6 +116,12 @@ class Guard:
     def way(self) -> Any:
         """How the model is asked; see :class:`fivefold.subject.way.Way`."""
         return self._isolated.way
+
+    @property
+    def findings(self) -> dict[str, dict[str, str]]:
+        """What stages have found: stage to what it is about to words."""
+        seen = {stage.name: dict(getattr(stage, "findings", {})) for stage in self._chain}
+        return {name: found for name, found in seen.items() if found}
 
     def decide(
         self, row: Mapping[str, Any], *, caller: str, purpose: str = "", case: str = "", subject: str = ""
@@ -316,6 +325,21 @@ class Guard:
             fields = item.body.fields if item.body else {}
             if isinstance(fields.get("rows"), int):
                 yield str(fields.get("caller")), fields["rows"]
+
+    def _past(self) -> Past:
+        """Return what the record says of this guard before it was opened."""
+
+        def alarm(fields: dict[str, Any]) -> None:
+            self._record("alarm", {**fields, "manifest": self.manifest.digest})
+
+        if not self._home.folder.joinpath("checkpoint").exists():
+            return Past(0, {}, alarm)
+        reading, standing = self._home.reading(), {}
+        for item in reading.search(case="guard", kind="alarm"):
+            fields = item.body.fields if item.body else {}
+            if "drift" in fields and fields.get("manifest") == self.manifest.digest:
+                standing[str(fields["drift"])] = str(fields.get("why"))
+        return Past(sum(1 for _ in reading.search(case="guard", kind="model-change")), standing, alarm)
 
     def _tend(self) -> None:
         """Hold the model to its limits, notice changed files, tell counted refusals."""

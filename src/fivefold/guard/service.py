@@ -96,7 +96,8 @@ class Service:
 
     def about(self) -> dict[str, Any]:
         """Return the server's metadata."""
-        return {"name": "fivefold", "version": __version__, "extensions": ["binary_tensor_data"]} | self._note
+        about = {"name": "fivefold", "version": __version__, "extensions": ["binary_tensor_data"]} | self._note
+        return about | ({"findings": self._guard.findings} if self._guard.findings else {})
 
     def model(self) -> dict[str, Any]:
         """Return the model's metadata."""

@@ -11,7 +11,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -36,7 +36,7 @@ from fivefold.subject.worker.running import ENDED_BY_ITSELF, Task
 from fivefold.subject.worker.watch import Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from fivefold.contract.plan import CheckPlan, Plan
     from fivefold.manifest.nouns import Manifest, Model
@@ -63,11 +63,13 @@ class Circumstances:
         trust: Bytes of the verifier's trust file.
         now: UTC time of the attempt's start.
         row_key: Key of row ids.
+        told: What the record says of operation: fact name to value.
     """
 
     trust: bytes
     now: str
     row_key: bytes
+    told: Mapping[str, str | float | bool | None] = field(default_factory=dict)
 
 
 class Bench:
@@ -181,7 +183,7 @@ class Bench:
             labels=self._labels,
             now=circumstances.now,
             row_key=circumstances.row_key,
-            known=facts_of(self.manifest, plan.facts),
+            known={**facts_of(self.manifest, plan.facts), **circumstances.told},
             planned=in_force(self.manifest),
             asks=calls.asks(spec.needs) or self._helps(spec.asks_if, plan.facts),
             found=self.elsewhere.found if self.elsewhere else b"",

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 
 _BACKGROUND = 100
+_REFERENCE, _REFERENCE_BYTES = 5_000, 16 << 20
 _LABELLED = 20_000
 _LABELLED_BYTES = 16 << 20
 _LEARN = frozenset({"C2", "C3"})
@@ -53,6 +54,7 @@ class Way(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         access: Methods, form, classes.
         example: One row of what it is given, with its types.
         background: Rows of the training data that stand for all; None where it is not given tables.
+        reference: More of them, of tables and arrays, that tell what is usual; None where there are none.
         labelled: ``train`` and ``calibration``, at most 20,000 rows and 16 MiB of each, at equal steps; only where a
             declared control learns from them.
     """
@@ -60,11 +62,16 @@ class Way(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     access: Access
     example: Batch
     background: Batch | None = None
+    reference: Batch | None = None
     labelled: dict[str, Labelled] = {}
 
     def rows(self) -> Rows:
         """Return the example."""
         return unpack(self.example)
+
+    def reference_rows(self) -> Rows | None:
+        """Return the rows that tell what is usual; None: there are none."""
+        return None if self.reference is None else unpack(self.reference)
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -93,12 +100,14 @@ def found(job: CheckJob, store: Store, start: Callable[[bool], RemoteModel]) -> 
         raise UnsupportedError("model.predictions", "the answers are read from a file: there is no model to ask.")
     example = sample(store)
     name = next((name for name in ("train", *store.sets) if name in store.sets), "")
-    background = spread(of(store.table(name, Coding("binary", ()))), _BACKGROUND)
-    made = None
+    rows = of(store.table(name, Coding("binary", ())))
+    usual = spread(rows, min(_REFERENCE, max(1, _REFERENCE_BYTES // wide(rows))))
+    background, made = spread(usual, _BACKGROUND), None
     if isinstance(example, pd.DataFrame) and isinstance(background, pd.DataFrame):
         made = pack(background) if list(background.dtypes) == list(example.dtypes) else None
     labelled = _labelled(store, subject.access) if _LEARN & set(job.controls) else {}
-    return msgspec.msgpack.encode(Way(subject.access, pack(cut(example, slice(0, 1))), made, labelled))
+    way = Way(subject.access, pack(cut(example, slice(0, 1))), made, pack(usual), labelled)
+    return msgspec.msgpack.encode(way)
 
 
 def _labelled(store: Store, access: Access) -> dict[str, Labelled]:

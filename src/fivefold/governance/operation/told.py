@@ -1,0 +1,108 @@
+"""Told: the newest decisions on record and what followed each, and the outcomes, as facts for checks and commands.
+
+What followed a decision is an ``action`` or ``approval`` in its case with the words ``by`` (a person; ``system``: done
+without one) and ``answer`` (what was done; absent: as decided). An ``outcome`` has the word ``benefit``, a number.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from fivefold.errors import FivefoldError
+from fivefold.traceability.recorder.opening import home
+
+if TYPE_CHECKING:
+    from fivefold.manifest.nouns import Manifest
+    from fivefold.traceability.recorder.reading import Found, Reading
+
+    Facts = dict[str, str | float | bool | None]
+
+PURPOSES, TRACE, OUTCOMES, MEASURE, TARGET, UNIT = (
+    "manifest.purposes",
+    "operation.trace", "benefit.outcomes", "benefit.measure", "benefit.target", "benefit.unit",
+)  # fmt: skip
+NOTHING, FOLLOWED, HURRIED, OVERRIDDEN, AUTOMATIC = ".fhoa"
+"""What followed a decision: nothing; a person did so; within seconds; otherwise; it was done without a person."""
+HURRY = 5.0
+"""Seconds within which nobody weighs an answer."""
+MOST = 10_000
+_SYSTEM = "system"
+
+
+def facts(manifest: Manifest, until: str = "") -> Facts:
+    """Return what the record says up to a time; absent facts: there is no record that this user can read.
+
+    Args:
+        manifest: The application.
+        until: ISO time in UTC; empty: now.
+    """
+    declared: Facts = {MEASURE: str(manifest.benefit.get("measure", "")), UNIT: str(manifest.benefit.get("unit", ""))}
+    target = manifest.benefit.get("target")
+    declared[PURPOSES] = "\n".join(manifest.purposes)
+    declared[TARGET] = None if target is None else float(target)
+    try:
+        place = home(manifest)
+        if not place.folder.joinpath("checkpoint").exists():
+            return declared
+        reading, end = place.reading(), _nanoseconds(until)
+        return declared | {TRACE: trace(reading, end), OUTCOMES: ",".join(map(repr, outcomes(reading, end)))}
+    except FivefoldError:
+        return declared
+
+
+def trace(reading: Reading, until: int = 1 << 63) -> str:
+    """Return a letter for each of the newest decisions, oldest first: what followed it."""
+    decided: dict[str, Found] = {}
+    for item in reading.search(kind="decision", until=until):
+        if item.body is not None and "refused" not in item.body.fields:
+            decided.pop(item.body.case, None)
+            decided[item.body.case] = item
+            if len(decided) > MOST:
+                del decided[next(iter(decided))]
+    followed = dict.fromkeys(decided, NOTHING)
+    for kind in ("action", "approval"):
+        for item in reading.search(kind=kind, until=until):
+            case = item.body.case if item.body is not None else ""
+            if case in decided and item.index > decided[case].index:
+                followed[case] = _stronger(followed[case], _letter(decided[case], item))
+    return "".join(followed.values())
+
+
+def outcomes(reading: Reading, until: int = 1 << 63) -> list[float]:
+    """Return the benefit of the newest cases that have one; the last word of a case counts."""
+    found: dict[str, float] = {}
+    for item in reading.search(kind="outcome", until=until):
+        value = item.body.fields.get("benefit") if item.body is not None else None
+        if item.body is not None and isinstance(value, bool | int | float) and abs(value) < float("inf"):
+            found.pop(item.body.case, None)
+            found[item.body.case] = float(value)
+            if len(found) > MOST:
+                del found[next(iter(found))]
+    return list(found.values())
+
+
+def _letter(decision: Found, action: Found) -> str:
+    said: dict[str, Any] = action.body.fields if action.body is not None else {}
+    if str(said.get("by", "")).lower() == _SYSTEM:
+        return AUTOMATIC
+    given = decision.body.fields.get("answer") if decision.body is not None else None
+    answer = given[0] if isinstance(given, list) and len(given) == 1 else given
+    if "answer" in said and str(said["answer"]) != str(answer):
+        return OVERRIDDEN
+    return HURRIED if (action.at - decision.at) / 1e9 < HURRY else FOLLOWED
+
+
+def _stronger(one: str, other: str) -> str:
+    """Return what counts of two things that followed: an override over all, then what a person did."""
+    order = (OVERRIDDEN, FOLLOWED, HURRIED, AUTOMATIC, NOTHING)
+    return min((one, other), key=order.index)
+
+
+def _nanoseconds(until: str) -> int:
+    return int(datetime.fromisoformat(until).timestamp()) * 1_000_000_000 if until else 1 << 63
+
+
+def read_outcomes(text: str) -> list[float]:
+    """Return the outcomes that a fact holds."""
+    return [float(part) for part in text.split(",") if part]

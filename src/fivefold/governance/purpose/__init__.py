@@ -1,0 +1,1 @@
+"""Purpose: whether what is asked is what the application was built for (row D1)."""
