@@ -17,6 +17,7 @@ MODULES = {
     "E4.planted": "explanation_planted",
     "E4.randomisation": "explanation_randomisation",
     "A1.answers": "level",
+    **{f"C2.{name}": "ensemble" for name in ("detection", "adaptive", "drift")},
     "P1.blackbox": "evasion",
     "P1.gradient": "evasion_gradient",
     "F1.gaps": "gaps",

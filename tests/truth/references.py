@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from . import (
     accuracy,
+    ensemble,
     evasion,
     explanation_local,
     explanation_permutation,
@@ -43,5 +44,7 @@ REFERENCES: Mapping[str, Make] = {
     "unfair-to-a-group": partial(gaps.unfair, rows=20_000),
     "memorising-model": partial(membership.build, auc=0.9, retrains=False),
     "constant-answer": accuracy.constant,
+    "no-ensemble": partial(ensemble.build, "C2.detection", declared=False),
+    "easy-calibration": partial(ensemble.build, "C2.detection", quiet=True),
 }
 """Name under ``reference`` in the catalogue to the subject."""

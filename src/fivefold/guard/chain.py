@@ -11,6 +11,7 @@ import numpy as np
 
 from fivefold.guard.admission import Domain, Purpose
 from fivefold.guard.budget import Budget
+from fivefold.guard.judging import judge
 from fivefold.guard.nouns import Passage, RefusedError, Stage
 from fivefold.guard.reasoning import Reasoning
 from fivefold.guard.shaping import Shape
@@ -66,5 +67,7 @@ def build(
     if "budget" in controls:
         stages.append(Budget(str(controls["budget"]), spent))
     stages.append(Model(isolated))
+    if "C2" in manifest.controls:
+        stages.append(judge(manifest, isolated, facts, falls=False))
     stages += [Shape(controls, isolated.way.access), Reasoning(isolated, manifest.features)]
     return tuple(stages)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import TypeAlias
 
+    import numpy as np
+
     from fivefold.subject.rows import Rows
     from fivefold.subject.way import Told
 
@@ -65,6 +67,7 @@ class Passage:
         given: What was handed over: columns by name, or one array.
         rows: What the model is given, once admitted.
         told: What it answered.
+        suspect: (n,) bool, rows that must not be answered by the model alone; None: nobody judged.
         reasons: Why, for each row.
         credits: What each reason rests on, for the record.
         shaped: What is let out: an answer for each row, and scores.
@@ -78,6 +81,7 @@ class Passage:
     given: Any
     rows: Rows | None = None
     told: Told | None = None
+    suspect: np.ndarray | None = None
     reasons: tuple[Said, ...] = ()
     credits: list[Any] = field(default_factory=list)
     shaped: tuple[tuple[str | float, ...], Scores] | None = None

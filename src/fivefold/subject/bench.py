@@ -169,7 +169,7 @@ class Bench:
         job = self._job(
             check.check,
             fact=plan.facts.model,
-            seen=_seen(plan.facts, self.manifest),
+            seen=seen_by_model(plan.facts, self.manifest),
             seed=check.seed,
             effort=plan.effort,
             rows=check.rows,
@@ -197,7 +197,7 @@ class Bench:
     def asking(self, asked: bytes, facts: Facts) -> Task:
         """Return the task of asking the model batches (message pack of a list)."""
         job = self._job(
-            "", fact=facts.model, seen=_seen(facts, self.manifest), seed=self.snapshot.digest, asked=asked,
+            "", fact=facts.model, seen=seen_by_model(facts, self.manifest), seed=self.snapshot.digest, asked=asked,
             found=self.elsewhere.found if self.elsewhere else b"", calls=facts.model.calls if facts.model else 0,
             share=self.elsewhere.site.calls if self.elsewhere else 0,
         )  # fmt: skip
@@ -207,7 +207,7 @@ class Bench:
     def wayfinding(self, facts: Facts) -> Task:
         """Return the task of finding out how the model is asked."""
         job = self._job(
-            "", fact=facts.model, seen=_seen(facts, self.manifest), seed=self.snapshot.digest, wayfinding=True
+            "", fact=facts.model, seen=seen_by_model(facts, self.manifest), seed=self.snapshot.digest, wayfinding=True
         )
         return self._task(job, self._probe_limits())
 
@@ -308,7 +308,7 @@ class Bench:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def _seen(facts: Facts, manifest: Manifest) -> dict[str, str]:
+def seen_by_model(facts: Facts, manifest: Manifest) -> dict[str, str]:
     """Return what the model sees of the training data, column name to kind."""
     train = (facts.data or {}).get("train")
     if train is None:

@@ -1,0 +1,113 @@
+"""Judging: members beside the model hold its answers against their own; disagreement is an alarm (row C2)."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fivefold.contract.registry import provided
+from fivefold.errors import InputError, UnsupportedError
+from fivefold.guard.nouns import RefusedError
+from fivefold.subject.bench import seen_by_model
+from fivefold.subject.rows import chunks, of
+from fivefold.subject.tables import Coding, Store
+
+if TYPE_CHECKING:
+    from fivefold.contract.plan import Facts
+    from fivefold.guard.isolated import Isolated
+    from fivefold.guard.nouns import Passage
+    from fivefold.manifest.nouns import Manifest
+    from fivefold.subject.rows import Rows
+
+_MOST_LISTED = 100
+
+
+class Judge:
+    """Marks rows on which the members disagree with the model.
+
+    An alarmed row is unsure to the fallback behind this stage; where there is none, the request is refused.
+
+    Attributes:
+        members: The ensemble; a fallback may answer with it.
+
+    Limit: the members are fitted and asked in this process; they are our own small models over numbers, and no code of
+    the application. Whoever is refused learns that an alarm rang.
+    """
+
+    name = "judge"
+
+    def __init__(self, members: Any, *, falls: bool) -> None:
+        """Take the ensemble, and whether a fallback stands behind this stage."""
+        self.members, self._falls = members, falls
+
+    def __call__(self, passage: Passage) -> None:
+        """Judge what was told.
+
+        Raises:
+            RefusedError: ``guard.suspect`` if an alarm rings and nothing stands behind this stage.
+        """
+        if passage.rows is None or passage.told is None:
+            return
+        found = self.members.judge(passage.rows, passage.told.answers, passage.told.scores)
+        passage.suspect = found.alarm
+        passage.notes["ensemble"] = {
+            "alarms": int(found.alarm.sum()),
+            "alarmed": np.flatnonzero(found.alarm)[:_MOST_LISTED].tolist(),
+            "disagreement": found.disagreement[:_MOST_LISTED].round(4).tolist(),
+            "threshold": round(self.members.threshold, 4),
+        }
+        if found.alarm.any() and not self._falls:
+            raise RefusedError(
+                "guard.suspect",
+                f"other models disagree with the answer to {int(found.alarm.sum())} of {len(found.alarm)} rows.",
+                status=403,
+                remedy="Have somebody look at the input; declare a fallback (C3) that decides such cases.",
+            )
+
+
+def judge(manifest: Manifest, isolated: Isolated, facts: Facts, *, falls: bool) -> Judge:
+    """Fit and calibrate the ensemble that ``controls.C2`` declares.
+
+    Args:
+        manifest: The application.
+        isolated: The model; it is asked about the calibration rows.
+        facts: Of the probe.
+        falls: A fallback stands behind the stage.
+
+    Raises:
+        InputError: ``guard.ensemble`` if data or model do not allow one; ``ensemble.option``.
+        SubjectError: The model failed on the calibration rows.
+    """
+    access = isolated.way.access
+    if access.task == "regression":
+        raise _cannot("disagreement is counted in classes, and this model gives values")
+    held = next((name for name in ("calibration", "test") if name in manifest.data), "")
+    if "train" not in manifest.data or not held:
+        raise _cannot("members need data.train, and data.calibration or data.test")
+    digests = {name: fact.digest for name, fact in (facts.data or {}).items()}
+    store = Store(manifest.root, manifest.data, manifest.features, digests, seen_by_model(facts, manifest))
+    coding = Coding(access.task, access.classes)
+    train = store.table("train", coding)
+    seed = int(hashlib.sha256(f"C2\n{facts.model.digest if facts.model else ''}".encode()).hexdigest()[:16], 16)
+
+    def ask(rows: Rows) -> tuple[np.ndarray, np.ndarray | None]:
+        told = [isolated.ask(part) for part in chunks(rows)]
+        scores = [one.scores for one in told if one.scores is not None]
+        return np.concatenate([one.answers for one in told]), np.concatenate(scores) if scores else None
+
+    try:
+        members = provided("ensemble.members")(
+            manifest.controls, (of(train), train.target), of(store.table(held, coding)), ask,
+            width=len(access.classes), rng=np.random.default_rng(seed),
+        )  # fmt: skip
+    except UnsupportedError as error:
+        raise _cannot(error.message.rstrip("."), error.remedy) from error
+    return Judge(members, falls=falls)
+
+
+def _cannot(why: str, remedy: str = "") -> InputError:
+    return InputError(
+        "guard.ensemble", f"controls.C2 cannot be kept: {why}.", remedy=remedy or "Leave controls.C2 out."
+    )
