@@ -23,7 +23,7 @@ BUILT = {
     "D2.integrity", "D2.accuracy", "D2.availability", "D2.confidentiality", "D2.coverage", "D2.leakage", "D2.drift",
     "S5.label-noise", "S5.outliers", "A1.answers", "J6.profiles", "E2.local", "E3.permutation", "E4.planted",
     "E4.randomisation", "P1.blackbox", "P1.gradient", "P2.extraction", "F1.gaps", "P3.accuracy", "P3.membership",
-    "T2.signature", "T4.record",
+    "T2.signature", "T4.record", "C2.detection", "C2.adaptive", "C2.drift",
 }  # fmt: skip
 """By hand: none of these may quietly become a gap again."""
 
@@ -103,6 +103,10 @@ def test_floors_are_those_agreed() -> None:
         ("P3.membership", "max_auc"): (0.60, "max"),
         ("P3.membership", "max_tpr_at_1pct_fpr"): (0.05, "max"),
         ("P3.accuracy", "min_margin"): (0.0, "min"),
+        ("C2.detection", "min_noticed"): (0.60, "min"),
+        ("C2.detection", "max_alarm_ratio"): (3.0, "max"),
+        ("C2.adaptive", "max_evaded"): (0.90, "max"),
+        ("C2.drift", "max_alarm_ratio"): (3.0, "max"),
     }
     assert {key: found.get(key) for key in agreed} == agreed
 
@@ -166,7 +170,7 @@ def test_rows_with_a_gap_are_never_built() -> None:
             continue
         wanted = {"built": "built", "gap": "gap"}.get("".join(states), "partial") if states else row.state
         assert row.state == wanted, row.id
-    assert {row.id for row in load().techniques if row.state == "built"} == {"A1", "A2", "A3", "D1", "D2", "J6"}
+    assert {row.id for row in load().techniques if row.state == "built"} == {"A1", "A2", "A3", "C2", "D1", "D2", "J6"}
     assert load().rows["P3"].state == "partial"
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from fivefold.contract.codec import canonical
 from fivefold.contract.outcome import Outcome
-from fivefold.contract.registry import checks, resolve
+from fivefold.contract.registry import checks, packs, resolve
 from fivefold.errors import FivefoldError
 from fivefold.stats.proportion import clopper_pearson
 
@@ -26,6 +26,8 @@ from .floors import floors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from fivefold.contract.registry import CheckSpec
 
     from .entry import Entry, Make
 
@@ -82,6 +84,9 @@ def code_digest(check: str) -> str:
     if "explanation" in folder.parts:
         below += [f"explanation/{name}.py" for name in ("asking", "explainer", "known", "players", "store")]
     own = sorted((REPO / "src" / folder).rglob("*.py"))
+    if "adaptation" in folder.parts:
+        below += ["subject/rows.py", "protection"]
+    own += [REPO / "src" / Path(*target.partition(":")[0].split(".")).with_suffix(".py") for target in _used(spec)]
     own += [REPO / "tests" / "truth" / f"{name}.py" for name in ("floors", "subjects", MODULES[check])]
     places = [REPO / "src" / "fivefold" / name for name in (*below, "errors.py")]
     paths = own + [path for path in sorted(_imported(own)) if any(path.is_relative_to(place) for place in places)]
@@ -89,6 +94,12 @@ def code_digest(check: str) -> str:
     for path in paths:
         state.update(path.relative_to(REPO).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return state.hexdigest()
+
+
+def _used(spec: CheckSpec) -> list[str]:
+    """Return where what a check is handed by name is implemented."""
+    provided = {name: target for pack in packs() for name, target in pack.provides.items()}
+    return [checks()[name].implementation if name in checks() else provided[name] for name in spec.uses]
 
 
 def _imported(files: Iterable[Path]) -> set[Path]:

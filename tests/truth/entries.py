@@ -23,6 +23,7 @@ MODULES = {
     "D1.admission": "admitting",
     "D1.benefit": "operation",
     "D1.drift": "drifting",
+    **{f"C2.{name}": "ensemble" for name in ("detection", "adaptive", "drift")},
     "P1.blackbox": "evasion",
     "P1.gradient": "evasion_gradient",
     "F1.gaps": "gaps",

@@ -9,6 +9,7 @@ from . import (
     accuracy,
     admitting,
     drifting,
+    ensemble,
     evasion,
     explanation_local,
     explanation_permutation,
@@ -54,5 +55,7 @@ REFERENCES: Mapping[str, Make] = {
     "answers-nothing": fallback.nothing,
     "saturated-scores": partial(fallback.build, check=fallback.SHIFT, saturated=True),
     "other-test-rows": partial(fallback.build, check=fallback.SHIFT, moved=True),
+    "no-ensemble": partial(ensemble.build, "C2.detection", declared=False),
+    "easy-calibration": partial(ensemble.build, "C2.detection", quiet=True),
 }
 """Name under ``reference`` in the catalogue to the subject."""

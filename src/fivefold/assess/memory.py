@@ -30,6 +30,7 @@ from fivefold.subject.memory import in_memory
 from fivefold.subject.model import failure
 from fivefold.subject.results import plain_result
 from fivefold.subject.tables import Coding, split
+from fivefold.subject.uses import handed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -352,6 +353,7 @@ def _finding(
         ),
         effort=plan.effort,
         progress=tell,
+        uses=handed(registry.checks()[check.check]),
     )
     try:
         result = plain_result(registry.resolve(check.check)(context))

@@ -5,13 +5,15 @@ Outermost is the purpose, innermost the record, which :mod:`fivefold.guard.guard
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from fivefold.errors import SubjectError
 from fivefold.guard.admission import Domain, Purpose
 from fivefold.guard.budget import Budget
+from fivefold.guard.falling import Fallback
+from fivefold.guard.judging import judge as judging
 from fivefold.guard.nouns import Passage, RefusedError, Stage
 from fivefold.guard.purposing import Consent, Drift, Past
 from fivefold.guard.reasoning import Reasoning
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from fivefold.contract.plan import Facts
-    from fivefold.guard.falling import Fallback
     from fivefold.guard.nouns import Answering
     from fivefold.manifest.nouns import Manifest
 
@@ -54,6 +55,13 @@ class Model:
             passage.notes["model"] = error.code
 
 
+class Chain(NamedTuple):
+    """The stages, outermost first, and the one among them that falls back; None: nobody stands below the model."""
+
+    stages: tuple[Stage, ...]
+    fallback: Fallback | None
+
+
 def build(
     manifest: Manifest,
     isolated: Answering,
@@ -61,8 +69,9 @@ def build(
     spent: Callable[[int], Iterable[tuple[str, int]]],
     *,
     past: Past,
-    fallback: Fallback | None,
-) -> tuple[Stage, ...]:
+    home: Any,
+    alarm: Callable[[dict[str, Any]], None],
+) -> Chain:
     """Return the stages, outermost first.
 
     Args:
@@ -71,7 +80,8 @@ def build(
         facts: Of the probe.
         spent: Gives principal and rows of each question since a time, from the record.
         past: What the record says of the guard before.
-        fallback: Where the model may not answer; None: then nobody does.
+        home: Of the application's record.
+        alarm: Records an alarm.
 
     Raises:
         InputError: A control is declared in a way that cannot be enforced.
@@ -86,8 +96,10 @@ def build(
     stages += [Domain(isolated.way.rows(), manifest.features, missing), Drift(aims, isolated.way, past)]
     if "budget" in controls:
         stages.append(Budget(str(controls["budget"]), spent))
+    judge = judging(manifest, isolated) if "C2" in manifest.controls else None
+    members = None if judge is None else judge.members
+    fallback = Fallback(manifest, isolated, home, alarm, ensemble=members) if "C3" in manifest.controls else None
     stages.append(Model(isolated, below=fallback is not None))
-    if fallback is not None:
-        stages.append(fallback)
+    stages += [stage for stage in (judge, fallback) if stage is not None]
     stages += [Shape(controls, isolated.way.access), Reasoning(isolated, manifest.features)]
-    return tuple(stages)
+    return Chain(tuple(stages), fallback)

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Self
 from fivefold.contract.registry import provided
 from fivefold.errors import FivefoldError, InputError, StorageError, SubjectError, TrustError
 from fivefold.guard.chain import build
-from fivefold.guard.falling import Fallback
 from fivefold.guard.isolated import SECONDS, Isolated
 from fivefold.guard.nouns import Decision, Passage, Principal, Receipt, RefusedError
 from fivefold.guard.purposing import Past
@@ -92,10 +91,10 @@ class Guard:
                 stack.callback(self._isolated.close)
             self._recorder = self._home.writing()
             stack.callback(self._part)
-            self.fallback = self._falling() if "C3" in self.manifest.controls else None
-            self._chain = build(
-                self.manifest, self._isolated, facts, self._spent, past=self._past(), fallback=self.fallback
-            )
+            self._chain, self.fallback = build(
+                self.manifest, self._isolated, facts, self._spent,
+                past=self._past(), home=self._home, alarm=partial(self._record, "alarm"),
+            )  # fmt: skip
             self._record("model-change", {**self._about(), **(note or {}), "opened": True})
             self._stack = stack.pop_all()
         self._thread = threading.Thread(target=self._tend, name="fivefold-guard", daemon=True)
@@ -287,10 +286,6 @@ class Guard:
             "signed by": self.identity, "manifest": self.manifest.digest,
             "chain": [stage.name for stage in self._chain], **(self.fallback.about if self.fallback else {}),
         }  # fmt: skip
-
-    def _falling(self) -> Fallback:
-        alarm = partial(self._record, "alarm")
-        return Fallback(self.manifest, self._isolated, self._home, alarm)
 
     def _require_newest(self) -> None:
         """Hold version and digest against the newest that was served, as the record says.

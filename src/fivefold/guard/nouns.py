@@ -68,10 +68,10 @@ class Passage:
         given: What was handed over: columns by name, or one array.
         rows: What the model is given, once admitted.
         told: What it answered.
+        suspect: (n,) bool, rows that must not be answered by the model alone; None: nobody judged.
         reasons: Why, for each row.
         credits: What each reason rests on, for the record.
         asked: Id of the record of the rows.
-        suspect: (n,) rows that look like an attack; None: nobody looked.
         by: Which rung of the ladder answered each row; empty: there is no ladder, the model did.
         said: Row to the reason where another rung than the model answered.
         waiting: Row to the case in which a person will decide it.
@@ -86,11 +86,11 @@ class Passage:
     given: Any
     rows: Rows | None = None
     told: Told | None = None
+    suspect: np.ndarray | None = None
     reasons: tuple[Said, ...] = ()
     credits: list[Any] = field(default_factory=list)
     shaped: tuple[tuple[str | float, ...], Scores] | None = None
     asked: str = ""
-    suspect: np.ndarray | None = None
     by: tuple[str, ...] = ()
     said: dict[int, Said] = field(default_factory=dict)
     waiting: dict[int, str] = field(default_factory=dict)

@@ -55,8 +55,8 @@ class Way(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         example: One row of what it is given, with its types.
         background: Rows of the training data that stand for all; None where it is not given tables.
         reference: More of them, of tables and arrays, that tell what is usual; None where there are none.
-        labelled: ``train`` and ``calibration``, at most 20,000 rows and 16 MiB of each, at equal steps; only where a
-            declared control learns from them.
+        labelled: ``train``, and ``calibration`` or else ``test``, at most 20,000 rows and 16 MiB of each, at equal
+            steps; only where a declared control learns from them.
     """
 
     access: Access
@@ -112,7 +112,8 @@ def found(job: CheckJob, store: Store, start: Callable[[bool], RemoteModel]) -> 
 
 def _labelled(store: Store, access: Access) -> dict[str, Labelled]:
     found = {}
-    for name in [name for name in ("train", "calibration") if name in store.sets]:
+    held = "calibration" if "calibration" in store.sets else "test"
+    for name in [name for name in ("train", held) if name in store.sets]:
         table = store.table(name, Coding(access.task, access.classes))
         known = np.flatnonzero(np.isfinite(table.target) & ((table.target >= 0) | (access.task == "regression")))
         rows = of(table)

@@ -28,6 +28,7 @@ from fivefold.subject.remote import RemoteModel
 from fivefold.subject.replies import asked_again
 from fivefold.subject.results import encode_result
 from fivefold.subject.tables import Coding, Store
+from fivefold.subject.uses import handed
 from fivefold.subject.worker import frames
 from fivefold.subject.worker.confine import confine
 from fivefold.subject.worker.messages import CheckJob, Done, Failed, ModelHere, Progress, ToCheck, WantModel
@@ -206,7 +207,7 @@ def _context(
         now=job.now,
         row_id=row_ids(job.row_key),
         progress=session.progress,
-        uses={name: registry.resolve(name) for name in spec.uses},
+        uses=handed(spec),
     )
 
 
