@@ -98,7 +98,7 @@ def test_who_answered_and_how_sure_the_model_was_is_on_record(served: Guard) -> 
     fields = records(served.manifest.root, case="unsure")[-1].body.fields
     assert (fields["by"], fields["certainty"]) == (["human"], [0.5])
     opened = records(served.manifest.root, case="guard", kind="model-change")[-1].body.fields
-    assert opened["chain"] == ["purpose", "domain", "model", "fallback", "shape", "reason"]
+    assert opened["chain"] == ["purpose", "domain", "drift", "model", "fallback", "shape", "reason"]
     assert 0.5 < opened["guarantees"]["model"][""]["threshold"] < 1
 
 

@@ -12,7 +12,7 @@ from tests.guard.signed import ROW
 
 from fivefold.errors import InputError
 from fivefold.guard import Guard
-from fivefold.guard.http import Service
+from fivefold.guard.service import Service
 from fivefold.guard.nouns import Principal, RefusedError
 from fivefold.guard.tokens import Tokens
 from fivefold.manifest.reader import read
@@ -62,8 +62,8 @@ def test_relabelled_requests_raise_one_alarm_that_stays(tmp_path: Path) -> None:
         assert found["why"].startswith("population: weight")
         assert guard.findings == {"drift": {"testing": found["why"]}}
         assert guard.decide(ROW, caller="branch", purpose="sorting", case="other").answers == ("yes",)
-        shown = Service(guard, Tokens(guard.manifest.application.id), {}).answer(ASKER, "/v2", b"", {})[1]
-        assert found["why"].encode() in shown
+        shown = Service(guard, Tokens(guard.manifest.application.id), {}).about()
+        assert shown["findings"] == guard.findings
         said = list(place_of(read(root)).reading().search(case="relabelled", kind="decision"))
         assert [item.body.fields.get("drift") for item in said][1:] == [found["why"]] * 2
         (other,) = place_of(read(root)).reading().search(case="other", kind="decision")
