@@ -12,8 +12,8 @@ from tests.guard.signed import ROW
 
 from fivefold.errors import InputError
 from fivefold.guard import Guard
-from fivefold.guard.service import Service
 from fivefold.guard.nouns import Principal, RefusedError
+from fivefold.guard.service import Service
 from fivefold.guard.tokens import Tokens
 from fivefold.manifest.reader import read
 from fivefold.traceability.recorder.opening import home as place_of

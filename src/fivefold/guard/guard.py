@@ -14,14 +14,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from fivefold.contract.registry import provided
-from fivefold.errors import FivefoldError, InputError, StorageError, SubjectError, TrustError
+from fivefold.errors import FivefoldError, StorageError, SubjectError, TrustError
 from fivefold.guard.chain import build
 from fivefold.guard.isolated import SECONDS, Isolated
 from fivefold.guard.nouns import Decision, Passage, Principal, Receipt, RefusedError
+from fivefold.guard.opening import require_declared, signed
 from fivefold.guard.purposing import Past
 from fivefold.guard.upstream import Upstream
 from fivefold.guard.watching import Watched
-from fivefold.keys import store as keys
 from fivefold.manifest.digests import data_digests
 from fivefold.manifest.reader import read
 from fivefold.subject.bench import Bench
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     from fivefold.contract.plan import Facts
     from fivefold.guard.nouns import Answering, Scores
-    from fivefold.manifest.nouns import Manifest
 
 _EVERY = 0.5
 _INTERVAL = 60.0
@@ -75,7 +74,7 @@ class Guard:
         from pathlib import Path as Place
 
         self.manifest = read(Place(where))
-        _require_declared(self.manifest)
+        require_declared(self.manifest)
         self.observers: list[Callable[[str, Mapping[str, Any]], None]] = []
         self._isolated: Answering
         self._watched: Watched | Upstream
@@ -210,7 +209,7 @@ class Guard:
             SubjectError: It cannot be asked.
         """
         if bench.elsewhere is None:
-            self.model, self.identity = bench.snapshot.digest, _signed(bench)
+            self.model, self.identity = bench.snapshot.digest, signed(bench)
             self._require_newest()
             facts, _ = bench.probe()
             self._watched = Watched(self.manifest.root, bench.snapshot.files)
@@ -383,43 +382,3 @@ class Guard:
 def _who(passage: Passage) -> dict[str, Any]:
     principal = passage.principal
     return {"caller": principal.name, "purpose": passage.purpose, "stages": dict(passage.costs)}
-
-
-def _require_declared(manifest: Manifest) -> None:
-    train = manifest.data.get("train")
-    personal = bool(train and train.label.get("personal"))
-    lacking = [
-        (not manifest.purposes, "purposes", "what the application may be used for"),
-        (not manifest.benefit, "benefit", "what good it shall do, and how much"),
-        (personal and not (train and train.label.get("basis")), "data.train.label.basis", "the lawful ground"),
-    ]
-    for lacks, field, what in lacking:
-        if lacks:
-            raise InputError(
-                "guard.undeclared",
-                f"{field} is not declared: {what}.",
-                where=str(manifest.file),
-                remedy="Declare it in the manifest; nothing is served before.",
-            )
-    model = manifest.model
-    if model is None or not (model.factory or model.onnx or model.endpoint):
-        raise InputError(
-            "guard.model",
-            "the model can be neither run nor asked.",
-            remedy="Name a factory, an ONNX file or an endpoint in the manifest.",
-        )
-
-
-def _signed(bench: Bench) -> str:
-    """Return by whom the model was signed, in words.
-
-    Raises:
-        TrustError: ``guard.unsigned``.
-    """
-    snapshot, now = bench.snapshot, keys.utc_now()
-    if not snapshot.files:
-        raise TrustError("guard.unsigned", "the model has no files that could be signed.")
-    seen = provided("signature.inspect")(snapshot.signed, snapshot.signature, keys.read_trust(), now)
-    if seen.code:
-        raise TrustError("guard.unsigned", f"{seen.text}.", remedy=seen.remedy)
-    return str(seen.text)

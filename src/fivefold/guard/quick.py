@@ -35,7 +35,8 @@ class Quick:
         if self._makers is None or not isinstance(given, dict) or given.keys() != self._makers.keys():
             return None
         try:
-            made = {name: make(given[name]) for name, make in self._makers.items()}
+            with np.errstate(all="ignore"):
+                made = {name: make(given[name]) for name, make in self._makers.items()}
         except (ValueError, TypeError, OverflowError):
             return None
         counts = {len(column) for column in made.values()}
@@ -53,7 +54,7 @@ def _maker(dtype: Any, feature: Feature | None) -> Make | None:
     if isinstance(dtype, pd.StringDtype):
         return lambda values: pd.array(_texts(values), dtype=dtype)
     if isinstance(dtype, np.dtype) and dtype.kind == "O":
-        return lambda values: np.array([*_texts(values), None], dtype=object)[:-1]
+        return lambda values: pd.Series(_texts(values), dtype=object)
     return None
 
 
@@ -65,7 +66,12 @@ def _numbers(dtype: np.dtype[Any], feature: Feature | None) -> Make:
     def made(values: list[Any]) -> np.ndarray:
         if not all(type(value) in kinds for value in values):
             raise TypeError
-        found = np.array(values, dtype=dtype)
+        wide = np.array(values)
+        if wide.dtype.kind == "O":  # larger than any of its integers
+            raise OverflowError
+        found = wide.astype(dtype)
+        if dtype.kind != "f" and not np.array_equal(found, wide):
+            raise ValueError
         if not bool(((found >= low) & (found <= high) & np.isfinite(found)).all()):
             raise ValueError
         if whole and not bool((found == np.round(found)).all()):

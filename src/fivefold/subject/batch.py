@@ -41,6 +41,7 @@ _MASKED = {
 _TEXT = ("object", "str", "string")
 _UNITS = ("s", "ms", "us", "ns")
 _NONE, _NAN = 1, 2
+_FEW = 32
 
 
 class Tensor(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=True):
@@ -169,6 +170,13 @@ def array(values: np.ndarray, name: str = "") -> Tensor:
         return Tensor(name, "plain", values.dtype.name, plain.shape, plain.tobytes())
     if values.ndim != 1:
         raise InputError("batch.type", f"an array of {values.ndim} dimensions holds {values.dtype}, not numbers.")
+    given = values.tolist() if len(values) <= _FEW else [None]
+    if all(type(value) is str for value in given):  # the tables of pandas cost more than a few texts
+        kinds = list(dict.fromkeys(given))
+        blocks = [kind.encode("utf-8", "surrogatepass") for kind in kinds]
+        offsets = np.cumsum([0, *map(len, blocks)], dtype=np.int64)
+        places = np.array([kinds.index(value) for value in given], dtype=np.int32).tobytes()
+        return Tensor(name, "text", "object", (len(given),), b"".join(blocks), b"", offsets.tobytes(), codes=places)
     return _column(name, pd.Series(values.astype(object) if values.dtype.kind in "US" else values))
 
 

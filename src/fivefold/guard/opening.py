@@ -1,0 +1,58 @@
+"""Opening: what must be declared and signed before a model is served."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fivefold.contract.registry import provided
+from fivefold.errors import InputError, TrustError
+from fivefold.keys import store as keys
+
+if TYPE_CHECKING:
+    from fivefold.manifest.nouns import Manifest
+    from fivefold.subject.bench import Bench
+
+
+def require_declared(manifest: Manifest) -> None:
+    """Refuse an application that does not say what it is for.
+
+    Raises:
+        InputError: ``guard.undeclared``; ``guard.model`` for a model that can be neither run nor asked.
+    """
+    train = manifest.data.get("train")
+    personal = bool(train and train.label.get("personal"))
+    lacking = [
+        (not manifest.purposes, "purposes", "what the application may be used for"),
+        (not manifest.benefit, "benefit", "what good it shall do, and how much"),
+        (personal and not (train and train.label.get("basis")), "data.train.label.basis", "the lawful ground"),
+    ]
+    for lacks, field, what in lacking:
+        if lacks:
+            raise InputError(
+                "guard.undeclared",
+                f"{field} is not declared: {what}.",
+                where=str(manifest.file),
+                remedy="Declare it in the manifest; nothing is served before.",
+            )
+    model = manifest.model
+    if model is None or not (model.factory or model.onnx or model.endpoint):
+        raise InputError(
+            "guard.model",
+            "the model can be neither run nor asked.",
+            remedy="Name a factory, an ONNX file or an endpoint in the manifest.",
+        )
+
+
+def signed(bench: Bench) -> str:
+    """Return by whom the model was signed, in words.
+
+    Raises:
+        TrustError: ``guard.unsigned``.
+    """
+    snapshot, now = bench.snapshot, keys.utc_now()
+    if not snapshot.files:
+        raise TrustError("guard.unsigned", "the model has no files that could be signed.")
+    seen = provided("signature.inspect")(snapshot.signed, snapshot.signature, keys.read_trust(), now)
+    if seen.code:
+        raise TrustError("guard.unsigned", f"{seen.text}.", remedy=seen.remedy)
+    return str(seen.text)
