@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 ADMITTED = "min_admitted"
 LEAST_REFUSED = 0.95
 """Faulty requests that are refused for their fault: all of 100, which shows this."""
-_TRIALS, _CANARY_ROWS = 100, 100
+_TRIALS, _CANARY_ROWS = 100, 40
 _GROUNDS = {"manifest.benefit": "benefit", "data.basis": "data.train.label.basis"}
 _REMEDY = "Declare ranges and types under `features:` that hold in your own data."
 
@@ -51,15 +52,17 @@ def run(context: Context) -> Result:
     lacking = frozenset(str(name) for name in table.features if table.features[name].isna().any())
     setting = Setting(table.features.iloc[some].reset_index(drop=True), features, lacking, purposes)
     door = Domain(table.features.iloc[:1], features, lacking)
-    admitted, fields = _admitted(door, setting, len(setting.frame), context.thresholds[ADMITTED])
+    admitted, errors = _admitted(door, setting, context.thresholds[ADMITTED])
     context.progress(0.5, "requests with one fault")
-    measures = (admitted, *_refused(door, setting, context.rng))
+    fair = np.array([error is None for error in errors])
+    sound = replace(setting, frame=setting.frame[fair].reset_index(drop=True)) if fair.any() else setting
+    measures = (admitted, *_refused(door, sound, context.rng))
     bird = _canary(setting, context.thresholds[ADMITTED], context.rng)
     found = {one.outcome for one in measures}
     outcome = next((one for one in (Outcome.FAIL, Outcome.INCONCLUSIVE) if one in found), Outcome.PASS)
     return Result(
         outcome=outcome if bird.noticed else Outcome.INCONCLUSIVE,
-        reason=_reason(bird, measures, fields),
+        reason=_reason(bird, measures, sorted({error.field for error in errors if error is not None and error.field})),
         measures=measures,
         canary=bird,
         limits=("A column without a declared range takes any number; what is possible and wrong passes.",),
@@ -93,11 +96,12 @@ def why_refused(door: Domain | None, purposes: tuple[str, ...], request: Request
     return None
 
 
-def _admitted(door: Domain, setting: Setting, count: int, floor: float) -> tuple[Measure, list[str]]:
+def _admitted(door: Domain, setting: Setting, floor: float) -> tuple[Measure, list[UnfitError | None]]:
+    """Return how many of the rows are let in, and why each is not."""
+    count = len(setting.frame)
     found = [why_refused(door, setting.purposes, Request(setting.given(at), "")) for at in range(count)]
-    refused = [error for error in found if error is not None]
-    made = _measure("own rows let in", count - len(refused), count, floor, "Rows of the training data, one a request.")
-    return made, sorted({error.field for error in refused if error.field})
+    note = "Rows of the training data, one a request."
+    return _measure("own rows let in", found.count(None), count, floor, note), found
 
 
 def _refused(door: Domain | None, setting: Setting, rng: np.random.Generator) -> tuple[Measure, Measure]:
@@ -132,9 +136,9 @@ def _canary(setting: Setting, floor: float, rng: np.random.Generator) -> Canary:
     mine = Setting(frame.iloc[drawn].reset_index(drop=True), setting.features, setting.lacking, setting.purposes)
     other = frame.iloc[:1].drop(columns=frame.columns[int(rng.integers(frame.shape[1]))])
     none = all(one.outcome is Outcome.FAIL for one in _refused(None, mine, rng))
-    shut = _admitted(Domain(other, {}, mine.lacking), mine, _CANARY_ROWS, floor)[0].outcome is Outcome.FAIL
+    shut = _admitted(Domain(other, {}, mine.lacking), mine, floor)[0].outcome is Outcome.FAIL
     wide = Domain(frame.iloc[:1], {}, mine.lacking)
-    alarm = _admitted(wide, mine, _CANARY_ROWS, floor)[0].outcome is Outcome.FAIL
+    alarm = _admitted(wide, mine, floor)[0].outcome is Outcome.FAIL
     return Canary(
         kind="no door, and the door of another table", planted=2, found=none + shut, clean=1, false_alarms=int(alarm),
         noticed=none and shut and not alarm, detail="These very rows, drawn again; one column taken out; no ranges.",
