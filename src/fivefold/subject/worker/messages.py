@@ -304,8 +304,6 @@ ToCheck = ModelHere | Refused
 
 
 # check process -> model process
-
-
 class Describe(_Message, frozen=True):
     """What does the model say of itself?"""
 
@@ -355,8 +353,6 @@ ToModel = Describe | Ask | Fit | Learn | Slope
 
 
 # model process -> check process
-
-
 class Described(_Message, frozen=True):
     """What the model says of itself (message pack of a description)."""
 
