@@ -55,13 +55,21 @@ class Guard:
     Limit: what the guard's own machine and its owner do to it is not seen; the purpose is what the asker states.
     """
 
-    def __init__(self, where: Path | str, *, seconds: float = SECONDS, note: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        where: Path | str,
+        *,
+        seconds: float = SECONDS,
+        note: Mapping[str, Any] | None = None,
+        home: Any = None,
+    ) -> None:
         """Open it.
 
         Args:
             where: The application's folder, or its manifest.
             seconds: Longest that one answer may take.
             note: Fields that are recorded with the opening, for example under which evidence.
+            home: Where its record lies; None: as declared.
 
         Raises:
             InputError: ``guard.undeclared`` if purpose, lawful ground or benefit are not declared; ``guard.model`` for
@@ -80,7 +88,7 @@ class Guard:
         self._watched: Watched | Upstream
         self.stopped, self._refused, self._refused_since = "", 0, time.time()
         self._lock, self._end, self._broken = threading.Lock(), threading.Event(), False
-        self._home = provided("record.home")(self.manifest)
+        self._home, self._off = home or provided("record.home")(self.manifest), ""
         with contextlib.ExitStack() as stack:
             with provided("data.operations")(self.manifest, "guard") as operation:
                 operation.digests |= data_digests(self.manifest)
@@ -189,6 +197,16 @@ class Guard:
         """How often the model's process was replaced."""
         return self._isolated.restarts
 
+    @contextlib.contextmanager
+    def without(self, stage: str) -> Iterator[None]:
+        """Leave a stage out for a while, to see what then gets through: for drills alone, and an alarm on record."""
+        self._record("alarm", {"guard": "drill", "stage left out": stage})
+        self._off = stage
+        try:
+            yield
+        finally:
+            self._off = ""
+
     def close(self) -> None:
         """Stop answering, record that, and end the model's process."""
         if self._end.is_set():
@@ -254,7 +272,7 @@ class Guard:
             observer(kind, fields)
 
     def _passed(self, passage: Passage) -> tuple[tuple[str | float, ...], Scores]:
-        for stage in self._chain:
+        for stage in (stage for stage in self._chain if stage.name != self._off):
             with passage.through(stage.name):
                 stage(passage)
         if passage.shaped is None:
