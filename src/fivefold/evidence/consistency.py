@@ -26,10 +26,22 @@ if TYPE_CHECKING:
     from fivefold.contract.plan import CheckPlan, Plan
 
 JUDGE_EVERY_FLOOR = frozenset(
-    {"F1.gaps", "P1.blackbox", "P1.gradient", "P2.extraction", "P3.accuracy", "P3.membership"}
+    {
+        "C2.adaptive",
+        "C2.detection",
+        "C2.drift",
+        "F1.gaps",
+        "P1.blackbox",
+        "P1.gradient",
+        "P2.extraction",
+        "P3.accuracy",
+        "P3.membership",
+    }
 )
 """Checks that pass only if each threshold of their plan stands at a judged figure (F1 for classes only)."""
-JUDGE_BY_BOUNDS = frozenset({"P1.blackbox", "P1.gradient", "P3.accuracy", "P3.membership"})
+JUDGE_BY_BOUNDS = frozenset(
+    {"C2.adaptive", "C2.detection", "C2.drift", "P1.blackbox", "P1.gradient", "P3.accuracy", "P3.membership"}
+)
 """Checks whose judged figures pass only if the bound on the bad side is clear of the threshold."""
 
 _PROTECTION = re.compile(r"processes|limits|no-new-privileges|landlock-[0-9]{1,3}|seccomp")

@@ -28,7 +28,7 @@ _LEAST = 1e-2
 """Smallest probability of one member; so no single member decides."""
 _SMALL = 1e-3
 _NARROW = 0.5
-"""Weight of the model's own margin; chosen on draws of MNIST and Fashion-MNIST that no figure is stated on."""
+"""Weight of the model's own margin; chosen, as the members were, on draws and nets that no figure is stated on."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def fit(rows: Rows, labels: np.ndarray, width: int, count: int, rng: np.random.G
     known = np.flatnonzero(labels >= 0)
     rows, labels = cut(rows, known), labels[known]
     coded = encoding.fit(rows)
-    made = members.fit(coded(rows), coded.source, labels, count, rng)
+    made = members.fit(coded(rows), coded, labels, count, rng)
     return Ensemble(coded, made, width)
 
 

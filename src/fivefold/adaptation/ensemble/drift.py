@@ -85,7 +85,7 @@ def run(context: Context) -> Result:
     return Result(
         outcome=outcome, reason=reason, measures=(*measures, *shown), canary=proof,
         limits=(
-            "Drifts are made of the test rows: other shares of answers, of halves of columns, numbers moved slightly.",
+            "Drifts are made of the test rows: other shares of answers and of halves of columns, numbers moved.",
             *setting.notes,
         ),
         remedy=figures.remedy(outcome, setting.options),

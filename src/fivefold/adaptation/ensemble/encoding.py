@@ -67,6 +67,26 @@ class Encoding:
         parts = [_inputs(rows[column.name], column) for column in self.columns]
         return np.concatenate(parts, axis=1, dtype=np.float32)
 
+    def stirred(self, inputs: np.ndarray, most: float, rng: np.random.Generator) -> np.ndarray:
+        """Return (n, p) the same rows disturbed, each by another amount up to ``most``.
+
+        Numbers move either way by the row's amount, as a share of the range of nine tenths of the rows (arrays: of the
+        whole range); other cells are taken from another row, each with the amount as its chance.
+        """
+        n = len(inputs)
+        amount = rng.uniform(0.0, most, (n, 1)).astype(np.float32)
+        side = np.where(rng.random(inputs.shape, dtype=np.float32) < 0.5, np.float32(-1), np.float32(1))
+        if not self.columns:
+            return np.asarray(np.clip(inputs + amount * side, 0.0, 1.0), dtype=np.float32)
+        low, high = np.quantile(inputs, [0.05, 0.95], axis=0)
+        numbers = np.concatenate([[not column.levels] + [False] * (len(column.levels) or 1) for column in self.columns])
+        moved = inputs + amount * side * np.where(numbers, high - low, 0.0)
+        swapped = rng.random((n, len(self.columns))) < amount
+        donors = rng.integers(0, n, (n, len(self.columns)))
+        texts = np.array([bool(column.levels) for column in self.columns])[self.source]
+        foreign = inputs[donors[:, self.source], np.arange(inputs.shape[1])]
+        return np.asarray(np.where(swapped[:, self.source] & texts, foreign, moved), dtype=np.float32)
+
 
 def fit(rows: Rows) -> Encoding:
     """Return the encoding of training rows.

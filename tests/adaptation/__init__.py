@@ -1,0 +1,1 @@
+"""Tests of the room that adapts to attacks, doubt and new data."""
