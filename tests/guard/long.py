@@ -56,7 +56,7 @@ def _word(why: str) -> str:
 def main() -> int:
     """Measure, write the figures, and return 1 if something went wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--each", type=int, default=400, help="requests for an operation and phase")
+    parser.add_argument("--each", type=int, default=500, help="requests for an operation and phase")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         home = Path(folder)

@@ -24,6 +24,7 @@ from fivefold.guard import Guard
 from fivefold.guard.events import Events
 from fivefold.guard.gate import Gate
 from fivefold.guard.http import App
+from fivefold.guard.metrics import Metrics
 from fivefold.guard.service import Service
 from fivefold.guard.tokens import Tokens
 from fivefold.manifest import site
@@ -150,6 +151,28 @@ def test_metrics_are_for_operators_and_hold_no_words_of_callers(app: Path) -> No
     assert lines["fivefold_guard_model_restarts_total"] == "0"
     for word in ("jane", "no such purpose", "branch-12", "stranger", "500"):
         assert word not in text
+
+
+def test_the_metrics_are_read_by_prometheus_own_parser() -> None:
+    """Families, types and buckets; codes that nobody expects end in one label."""
+    parser = pytest.importorskip("prometheus_client.parser", reason="prometheus-client is not installed")
+    metrics = Metrics()
+    metrics("answer", {"stages": {"model": 3.0, "domain": 0.05}})
+    for at in range(500):
+        metrics("refusal", {"code": f"code-{at}"})
+    metrics("alarm", {"why": "it changed"})
+    found = {one.name: one for one in parser.text_string_to_metric_families(metrics.text({"answering": 1.0}).decode())}
+    assert found["fivefold_guard_answers"].type == "counter"
+    assert found["fivefold_guard_stage_seconds"].type == "histogram"
+    assert found["fivefold_guard_answering"].samples[0].value == 1
+    refusals = {sample.labels["code"]: sample.value for sample in found["fivefold_guard_refusals"].samples}
+    assert (len(refusals), refusals["other"], sum(refusals.values())) == (201, 300, 500)
+    buckets = {
+        sample.labels["le"]: sample.value
+        for sample in found["fivefold_guard_stage_seconds"].samples
+        if sample.name.endswith("_bucket") and sample.labels["stage"] == "model"
+    }
+    assert (buckets["0.0025"], buckets["0.005"], buckets["+Inf"]) == (0, 1, 1)
 
 
 @contextlib.contextmanager

@@ -321,11 +321,9 @@ class Slope(_Message, frozen=True):
     """Give the loss of each row of a batch, and its gradient.
 
     Attributes:
-        batch: Message pack of a batch.
-        target: Message pack of a tensor: class indices, or values.
+        batch, target: Message packs of a batch, and of a tensor: class indices, or values.
         loss: Which.
-        order: Class index of each output.
-        linked: The outputs are logits.
+        order, linked: Class index of each output, and whether the outputs are logits.
     """
 
     batch: bytes
