@@ -5,7 +5,8 @@ Outermost is the purpose, innermost the record, which :mod:`fivefold.guard.guard
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,7 +14,10 @@ from fivefold.guard.admission import Domain, Purpose
 from fivefold.guard.budget import Budget
 from fivefold.guard.nouns import Passage, RefusedError, Stage
 from fivefold.guard.reasoning import Reasoning
+from fivefold.guard.screening import screening
 from fivefold.guard.shaping import Shape
+from fivefold.keys import ciphers
+from fivefold.keys import store as keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -45,16 +49,29 @@ class Model:
         passage.told = self._isolated.ask(rows)
 
 
-def build(
-    manifest: Manifest, isolated: Isolated, facts: Facts, spent: Callable[[int], Iterable[tuple[str, int]]]
-) -> tuple[Stage, ...]:
+@dataclass(frozen=True)
+class Memory:
+    """What stages ask of the record.
+
+    Attributes:
+        spent: Gives principal and rows of each question since a time (nanoseconds since 1970).
+        alarm: Puts an alarm on record.
+        flagged: Gives the callers who were taken for thieves.
+    """
+
+    spent: Callable[[int], Iterable[tuple[str, int]]]
+    alarm: Callable[[dict[str, Any]], None]
+    flagged: Callable[[], Iterable[str]]
+
+
+def build(manifest: Manifest, isolated: Isolated, facts: Facts, memory: Memory) -> tuple[Stage, ...]:
     """Return the stages, outermost first.
 
     Args:
         manifest: What is enforced.
         isolated: The model.
         facts: Of the probe.
-        spent: Gives principal and rows of each question since a time, from the record.
+        memory: What is on record.
 
     Raises:
         InputError: A control is declared in a way that cannot be enforced.
@@ -64,7 +81,11 @@ def build(
     controls = manifest.controls.get("P2", {})
     stages: list[Stage] = [Purpose(manifest.purposes), Domain(isolated.way.rows(), manifest.features, missing)]
     if "budget" in controls:
-        stages.append(Budget(str(controls["budget"]), spent))
+        stages.append(Budget(str(controls["budget"]), memory.spent))
+    if controls.get("detect"):
+        stages.append(screening(controls, isolated, memory.alarm, memory.flagged))
     stages.append(Model(isolated))
-    stages += [Shape(controls, isolated.way.access), Reasoning(isolated, manifest.features)]
+    secret = keys.application_secret(manifest.application.id) if controls.get("noise") else b""
+    noise = ciphers.keyed_hash(secret, b"noise of answers")
+    stages += [Shape(controls, isolated.way.access, noise), Reasoning(isolated, manifest.features)]
     return tuple(stages)

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from fivefold.contract.registry import provided
 from fivefold.errors import FivefoldError, InputError, StorageError, SubjectError, TrustError
-from fivefold.guard.chain import build
+from fivefold.guard.chain import Memory, build
 from fivefold.guard.isolated import SECONDS, Isolated
 from fivefold.guard.nouns import Decision, Passage, Principal, Receipt, RefusedError
+from fivefold.guard.screening import ALARM
 from fivefold.guard.watching import Watched
 from fivefold.keys import store as keys
 from fivefold.manifest.digests import data_digests
@@ -85,7 +86,8 @@ class Guard:
                 stack.callback(self._isolated.close)
             self._recorder = self._home.writing()
             stack.callback(self._part)
-            self._chain = build(self.manifest, self._isolated, facts, self._spent)
+            memory = Memory(self._spent, self._alarm, self._flagged)
+            self._chain = build(self.manifest, self._isolated, facts, memory)
             self._record("model-change", {**self._about(), **(note or {}), "opened": True})
             self._stack = stack.pop_all()
         self._thread = threading.Thread(target=self._tend, name="fivefold-guard", daemon=True)
@@ -265,6 +267,18 @@ class Guard:
             fields = item.body.fields if item.body else {}
             if isinstance(fields.get("rows"), int):
                 yield str(fields.get("caller")), fields["rows"]
+
+    def _alarm(self, fields: dict[str, Any]) -> None:
+        self._record("alarm", {"guard": "alarm", **fields})
+
+    def _flagged(self) -> Iterator[str]:
+        """Yield who was taken for a thief, as the record says."""
+        if not self._home.folder.joinpath("checkpoint").exists():
+            return
+        for item in self._home.reading().search(case="guard", kind="alarm"):
+            fields = item.body.fields if item.body else {}
+            if ALARM in fields:
+                yield str(fields[ALARM])
 
     def _tend(self) -> None:
         """Hold the model to its limits, notice changed files, tell counted refusals."""

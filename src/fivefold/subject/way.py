@@ -15,7 +15,7 @@ from fivefold.subject.asked import AskedSubject
 from fivefold.subject.batch import Batch, pack, unpack
 from fivefold.subject.opened import open_subject
 from fivefold.subject.probe import sample
-from fivefold.subject.rows import cut, of, spread
+from fivefold.subject.rows import cut, of, spread, wide
 from fivefold.subject.tables import Coding
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 
 _BACKGROUND = 100
+_POPULATION = 8000
+_MOST_BYTES = 64 << 20
 
 
 class Way(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,11 +40,13 @@ class Way(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         access: Methods, form, classes.
         example: One row of what it is given, with its types.
         background: Rows of the training data that stand for all; None where it is not given tables.
+        population: More of them, to learn what rows look like; None where these are texts.
     """
 
     access: Access
     example: Batch
     background: Batch | None = None
+    population: Batch | None = None
 
     def rows(self) -> Rows:
         """Return the example."""
@@ -75,11 +79,28 @@ def found(job: CheckJob, store: Store, start: Callable[[bool], RemoteModel]) -> 
         raise UnsupportedError("model.predictions", "the answers are read from a file: there is no model to ask.")
     example = sample(store)
     name = next((name for name in ("train", *store.sets) if name in store.sets), "")
-    background = spread(of(store.table(name, Coding("binary", ()))), _BACKGROUND)
+    rows = of(store.table(name, Coding("binary", ())))
+    background = spread(rows, _BACKGROUND)
     made = None
     if isinstance(example, pd.DataFrame) and isinstance(background, pd.DataFrame):
         made = pack(background) if list(background.dtypes) == list(example.dtypes) else None
-    return msgspec.msgpack.encode(Way(subject.access, pack(cut(example, slice(0, 1))), made))
+    return msgspec.msgpack.encode(
+        Way(subject.access, pack(cut(example, slice(0, 1))), made, _population(rows, example))
+    )
+
+
+def _population(rows: Rows, example: Rows) -> Batch | None:
+    if isinstance(rows, pd.DataFrame) and isinstance(example, pd.DataFrame):
+        return pack(_few(rows)) if list(rows.dtypes) == list(example.dtypes) else None
+    if isinstance(rows, np.ndarray) and rows.dtype != object and isinstance(example, np.ndarray):
+        return pack(_few(rows)) if rows.dtype == example.dtype and rows.shape[1:] == example.shape[1:] else None
+    return None
+
+
+def _few(rows: Rows) -> Rows:
+    """Return rows at equal steps, as many as 64 MiB hold, at most 8,000."""
+    most = min(_POPULATION, max(1, _MOST_BYTES // wide(rows)))
+    return rows if len(rows) <= most else cut(rows, np.linspace(0, len(rows) - 1, most).astype(np.int64))
 
 
 def ask(raw: Raw, access: Access, rows: Rows) -> Told:
