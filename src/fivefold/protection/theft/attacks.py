@@ -110,7 +110,9 @@ def _slope(start: Start, values: np.ndarray, told: np.ndarray) -> Callable[[np.n
     gram = design @ design.T
     gram[np.diag_indices_from(gram)] += 1e-3 * np.trace(gram) / len(gram)
     beta = (design.T @ np.linalg.solve(gram, target))[1:]
-    beta = beta if voice.kind == "values" else np.column_stack([np.zeros(len(beta)), beta])
+    if voice.kind != "values":
+        beta = np.column_stack([np.zeros(len(beta)), beta])
+        beta -= beta.mean(axis=1, keepdims=True)
     numbers = np.flatnonzero(queries.is_number(start.space))
 
     def slope(base: np.ndarray, answers: np.ndarray) -> np.ndarray:

@@ -30,6 +30,7 @@ _BINS = 6
 _KNOWN = 4096
 _RANKS = 255
 _REPEATS = 0.05
+_MOST_CELLS = 4096
 _MIX = 0x9E3779B97F4A7C15
 _ALL = (1 << 64) - 1
 
@@ -42,18 +43,20 @@ class Cells:
         codes: (n, d) uint8.
         places: (n, d) int16, 0 to 255; the same for all values of a category.
         marks: (n, d) uint16.
+        whole: (n,) uint64, the same for the same row.
     """
 
     codes: np.ndarray
     places: np.ndarray
     marks: np.ndarray
+    whole: np.ndarray
 
     def __len__(self) -> int:
         return len(self.codes)
 
     def take(self, where: np.ndarray | slice) -> Cells:
         """Return some rows."""
-        return Cells(self.codes[where], self.places[where], self.marks[where])
+        return Cells(self.codes[where], self.places[where], self.marks[where], self.whole[where])
 
 
 @dataclass(frozen=True)
@@ -173,19 +176,28 @@ class Coding:
         n, d = len(rows), len(self.columns)
         if n == 1 and isinstance(rows, pd.DataFrame):
             return self.one(rows.iloc[0].tolist())
-        made = Cells(np.empty((n, d), np.uint8), np.empty((n, d), np.int16), np.empty((n, d), np.uint16))
+        codes, places = np.empty((n, d), np.uint8), np.empty((n, d), np.int16)
+        marks = np.empty((n, d), np.uint16)
         for at, column in enumerate(self.columns):
             given = _column(rows, self.names[at] if self.names else int(self.spots[at]), isinstance(column, _Number))
-            made.codes[:, at], made.places[:, at], made.marks[:, at] = column.cells(given)
-        return made
+            codes[:, at], places[:, at], marks[:, at] = column.cells(given)
+        every = marks if isinstance(rows, pd.DataFrame) else _whole_numbers(rows)
+        return Cells(codes, places, marks, self._whole(every))
+
+    def _whole(self, every: np.ndarray) -> np.ndarray:
+        return np.asarray(every.astype(np.uint64) @ np.resize(self._factors, every.shape[1]))
 
     def one(self, values: list[Any]) -> Cells:
         """Return the cells of one row of a table, given as values of its columns in their order."""
         found = [column.cell(values[at]) for column, at in zip(self.columns, self._order, strict=True)]
         made = np.array(found, dtype=np.int64)
-        return Cells(
-            made[None, :, 0].astype(np.uint8), made[None, :, 1].astype(np.int16), made[None, :, 2].astype(np.uint16)
-        )
+        marks = made[None, :, 2].astype(np.uint16)
+        return Cells(made[None, :, 0].astype(np.uint8), made[None, :, 1].astype(np.int16), marks, self._whole(marks))
+
+    @cached_property
+    def _factors(self) -> np.ndarray:
+        """Odd factors, by which the cells of a row add up to one number."""
+        return np.random.default_rng(0).integers(0, 1 << 62, _MOST_CELLS, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
 
     @cached_property
     def _order(self) -> list[int]:
@@ -205,6 +217,11 @@ def learn(rows: Rows) -> Coding:
 
 def _spread(width: int) -> np.ndarray:
     return np.unique(np.linspace(0, width - 1, min(width, MOST_COLUMNS)).astype(np.int64))
+
+
+def _whole_numbers(rows: np.ndarray) -> np.ndarray:
+    flat = rows.reshape(len(rows), -1)
+    return flat if flat.dtype.kind in "iub" else np.ascontiguousarray(flat, dtype=np.float64).view(np.uint64) >> 11
 
 
 def _column(rows: Rows, which: str | int, is_number: bool) -> np.ndarray:
@@ -274,6 +291,11 @@ def _number(values: np.ndarray, *, dates: bool) -> _Number:
     return _Number(listed, at, between, grid, dates)
 
 
+def is_number(coding: Coding) -> np.ndarray:
+    """Return (d,) bool: columns of numbers or dates."""
+    return np.array([isinstance(column, _Number) for column in coding.columns])
+
+
 def widths(coding: Coding) -> np.ndarray:
     """Return (d,) how many codes each column has."""
     return np.array([_width(column) for column in coding.columns], dtype=np.int64)
@@ -287,4 +309,6 @@ def _width(column: _Number | _Names) -> int:
 
 def concatenated(parts: Sequence[Cells]) -> Cells:
     """Return the rows of all parts, in order."""
-    return Cells(*(np.concatenate([getattr(one, name) for one in parts]) for name in ("codes", "places", "marks")))
+    return Cells(
+        *(np.concatenate([getattr(one, name) for one in parts]) for name in ("codes", "places", "marks", "whole"))
+    )

@@ -7,7 +7,7 @@ moved between two rows).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,7 +17,8 @@ _ALL_PAIRS = 24
 _PAIRS = 3
 _MOST_PAIRS = 900
 _MOST = 8.0
-_RIDGE = 0.01
+_RIDGE = 0.02
+_BENDS = (("excess", 1.5), ("excess", 2.5), ("excess", 4.0), ("count", 2.0), ("count", 3.5), ("count", 5.0))
 
 
 @dataclass(frozen=True)
@@ -46,21 +47,19 @@ class Tables:
 
 @dataclass(frozen=True)
 class Unlike:
-    """The tables and their weights.
+    """Tables whose entries add up to the log odds of a row not being of the population.
 
     Attributes:
-        tables: Tables.
-        weights: (e,).
+        tables: Log odds in place of surprise.
         alone: (d, w) minus the logarithm of the chance of each code.
     """
 
     tables: Tables
-    weights: np.ndarray
     alone: np.ndarray
 
     def score(self, codes: np.ndarray) -> np.ndarray:
         """Return (n,) log odds, up to a constant, of n rows not being of the population."""
-        return np.asarray(self.tables.look(codes) @ self.weights)
+        return np.asarray(self.tables.look(codes).sum(axis=1))
 
 
 def tables(codes: np.ndarray, widths: np.ndarray) -> tuple[Tables, np.ndarray]:
@@ -129,8 +128,20 @@ def weigh(made: Tables, alone: np.ndarray, real: np.ndarray, odd: np.ndarray) ->
     """
     from sklearn.linear_model import LogisticRegression
 
-    shown = np.concatenate([made.look(real), made.look(odd)])
-    scale = shown.std(axis=0) + 0.1
+    shown = made.look(np.concatenate([real, odd]))
+    parts = np.column_stack([shown, *(_bent(shown, how).sum(axis=1) for how in _BENDS)])
+    scale = parts.std(axis=0) + 0.1
     right = np.concatenate([np.zeros(len(real)), np.ones(len(odd))])
-    model = LogisticRegression(C=_RIDGE, max_iter=200, class_weight="balanced").fit(shown / scale, right)
-    return Unlike(made, model.coef_[0] / scale, alone)
+    model = LogisticRegression(C=_RIDGE, max_iter=500, class_weight="balanced").fit(parts / scale, right)
+    weights = model.coef_[0] / scale
+    sizes = np.diff(np.concatenate([made.offset, [len(made.surprise)]]))
+    flat = np.repeat(weights[: len(sizes)], sizes) * made.surprise
+    for weight, how in zip(weights[len(sizes) :], _BENDS, strict=True):
+        flat += weight * _bent(made.surprise, how)
+    return Unlike(replace(made, surprise=flat), alone)
+
+
+def _bent(surprise: np.ndarray, how: tuple[str, float]) -> np.ndarray:
+    """Return what lies beyond a threshold, or whether something does: one great surprise is more than many small."""
+    kind, cut = how
+    return np.maximum(surprise - cut, 0.0) if kind == "excess" else (surprise > cut).astype(np.float64)

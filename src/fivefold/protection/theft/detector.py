@@ -119,6 +119,11 @@ class Detector:
         with self._lock:
             return self._screened(caller, cells, unlike)
 
+    def screened(self, caller: str, cells: Cells, unlike: np.ndarray) -> State:
+        """Take in rows whose cells and log odds are known; return what is to be done with them."""
+        with self._lock:
+            return self._screened(caller, cells, unlike).state
+
     def _screened(self, name: str, cells: Cells, unlike: np.ndarray) -> Verdict:
         caller = self._caller(name)
         stream, was = caller.stream, name in self._flagged
@@ -131,7 +136,7 @@ class Detector:
         if flagged:
             self._flagged.add(name)
         state: State = "flagged" if flagged else "held" if held else "passed"
-        return Verdict(state, flagged and not was, max(evidence, -5.0), stream.asked, int(against.sum()), held)
+        return Verdict(state, flagged and not was, max(evidence, -5.0), stream.asked, int((against > 1).sum()), held)
 
     def _pooled(self, caller: _Caller, cells: Cells, unlike: np.ndarray) -> bool:
         """Return whether new callers together look like a thief, and this request like a part of it."""
@@ -146,7 +151,7 @@ class Detector:
             caller.shared = 0.0
             return False
         won, lost = wealth.odds(np.array(max(pool.chance, 1e-3)))
-        caller.shared += float(np.where(against, won[_SHARED], lost[_SHARED]).sum())
+        caller.shared += float(np.where(against > 1, won[_SHARED], lost[_SHARED]).sum())
         return bool(against.any())
 
     def _caller(self, name: str) -> _Caller:

@@ -81,7 +81,7 @@ def learn(rows: Rows, rng: np.random.Generator) -> Profile:
     source = _taken(rows, mine[:third])
     odd = np.concatenate([known.cells(oddities.made(source, rng)).codes for _ in range(3)])
     unlike = density.weigh(made, alone, np.concatenate(real), odd)
-    near = nearness.learn(coding.concatenated([learnt, held]), alone, rng)
+    near = nearness.learn(coding.concatenated([learnt, held]), alone, coding.is_number(known), rng)
     found = np.sort(unlike.score(held.codes))
     cuts, rates = _tails(found)
     return Profile(known, unlike, near, cuts, rates, len(found))

@@ -1,7 +1,7 @@
 """Nearness: whether two rows are variants of one, more alike than rows of the population are (Fellegi and Sunter 1969).
 
-Cells that agree count by how rarely they would by chance, cells that differ count against it. A caller's former rows
-are kept in a sketch of fixed size.
+Cells that agree count by how rarely they would by chance, cells that differ count against it; most must agree. A
+caller's former rows are kept in a sketch of fixed size.
 """
 
 from __future__ import annotations
@@ -16,12 +16,15 @@ if TYPE_CHECKING:
 
 MOST = 64
 """Former rows kept of one caller."""
-MOST_CELLS = 256
+MOST_CELLS = 128
 """Cells of a row that are compared; of more, as many at equal steps."""
 _STEP = 5
+_END = 255
 _NEAR = 2.4
 _APART = -1.9
+_AGREE = 0.6
 _MOST_WORTH = 9.0
+_REMEMBERED = 512
 _PAIRS = 2e-4
 _ROWS = 600
 _CELLS = 4_000_000
@@ -34,18 +37,20 @@ class Nearness:
 
     Attributes:
         columns: (c,) columns that are compared.
+        reach: (c,) how far places may be apart to be close: numbers 5 in 255, categories never are.
         worth: (c, w) nats that equal cells of each code speak for it.
         enough: Nats from which on it counts.
         known: Rows of the population, to say how many of it would count as variants of a row.
     """
 
     columns: np.ndarray
+    reach: np.ndarray
     worth: np.ndarray
     enough: float
     known: Cells
 
     def alike(self, cells: Cells, places: np.ndarray, marks: np.ndarray) -> np.ndarray:
-        """Return (n, m) nats for n rows being variants of m others; infinite for the same row.
+        """Return (n, m) nats for n rows being variants of m others.
 
         Args:
             cells: n rows.
@@ -54,10 +59,12 @@ class Nearness:
         """
         own = cells.marks[:, None, self.columns]
         same = own == marks
-        near = np.abs(cells.places[:, None, self.columns] - places) <= _STEP
+        mine = cells.places[:, None, self.columns]
+        near = (np.abs(mine - places) <= self.reach) & (mine > 0) & (mine < _END)
         worth = self.worth[np.arange(len(self.columns)), cells.codes[:, self.columns]]
-        found: np.ndarray = np.where(same, worth[:, None, :], np.where(near, _NEAR, _APART)).sum(axis=2)
-        found[same.all(axis=2)] = np.inf
+        told = np.where(near, np.float32(_NEAR), np.float32(_APART))
+        found: np.ndarray = np.where(same, worth[:, None, :].astype(np.float32), told).sum(axis=2)
+        found[(same | near).sum(axis=2) < _AGREE * len(self.columns)] = -np.inf
         return found
 
     def variants(self, places: np.ndarray, marks: np.ndarray) -> np.ndarray:
@@ -70,12 +77,13 @@ class Nearness:
         return found
 
 
-def learn(cells: Cells, alone: np.ndarray, rng: np.random.Generator) -> Nearness:
+def learn(cells: Cells, alone: np.ndarray, numbers: np.ndarray, rng: np.random.Generator) -> Nearness:
     """Learn what is near from n rows of the population.
 
     Args:
         cells: Of the rows.
         alone: (d, w) minus the logarithm of the chance of each code.
+        numbers: (d,) bool, columns of numbers.
         rng: Draws the pairs.
     """
     d = cells.codes.shape[1]
@@ -83,7 +91,8 @@ def learn(cells: Cells, alone: np.ndarray, rng: np.random.Generator) -> Nearness
     worth = np.minimum(alone[columns] + _within(cells, columns, alone.shape[1]), _MOST_WORTH)
     order = rng.permutation(len(cells))
     most = max(2 * _ROWS, _KNOWN_CELLS // len(columns))
-    first = Nearness(columns, worth, np.inf, cells.take(order[:most]))
+    reach = np.where(numbers[columns], _STEP, -1)
+    first = Nearness(columns, reach, worth, np.inf, cells.take(order[:most]))
     order = order[: 2 * _ROWS]
     half = len(order) // 2
     one, two = cells.take(order[:half]), cells.take(order[half:])
@@ -93,9 +102,9 @@ def learn(cells: Cells, alone: np.ndarray, rng: np.random.Generator) -> Nearness
         for at in range(0, half, step)
     ]
     found = np.concatenate(parts)
-    found = found[np.isfinite(found)]
-    enough = float(np.quantile(found, 1 - _PAIRS)) + 1e-9 if len(found) else np.inf
-    return Nearness(columns, worth, max(enough, 0.0), first.known)
+    found = found[one.whole[:, None] != two.whole]
+    enough = float(np.quantile(found, 1 - _PAIRS, method="higher")) + 1e-9 if len(found) else np.inf
+    return Nearness(columns, reach, worth, max(enough, 0.0), first.known)
 
 
 def _within(cells: Cells, columns: np.ndarray, width: int) -> np.ndarray:
@@ -118,7 +127,7 @@ class Sketch:
     Of more rows than there is room for, the one whose variants were asked longest ago goes.
     """
 
-    __slots__ = ("hits", "last", "marks", "mass", "most", "places", "used")
+    __slots__ = ("asked", "hits", "last", "marks", "mass", "most", "places", "used")
 
     def __init__(self, width: int, most: int = MOST) -> None:
         """Begin empty, for rows of so many cells."""
@@ -129,11 +138,23 @@ class Sketch:
         self.hits = np.zeros(size, np.int32)
         self.last = np.zeros(size, np.int64)
         self.mass = np.full(size, np.nan)
+        self.asked = np.zeros(0, np.uint64)
+
+    def is_known(self, whole: np.ndarray) -> np.ndarray:
+        """Return (n,) whether each row was asked before, as far as is remembered; remember it."""
+        n = len(whole)
+        _, first = np.unique(whole, return_index=True)
+        found = np.ones(n, dtype=bool)
+        found[first] = False
+        if len(self.asked):
+            found |= (whole[:, None] == self.asked).any(axis=1)
+        self.asked = np.concatenate([self.asked, whole[~found]])[-_REMEMBERED:]
+        return found
 
     @property
     def nbytes(self) -> int:
         """Bytes of the arrays."""
-        return sum(getattr(self, name).nbytes for name in ("places", "marks", "hits", "last", "mass"))
+        return sum(getattr(self, name).nbytes for name in ("places", "marks", "hits", "last", "mass", "asked"))
 
     def add(self, places: np.ndarray, marks: np.ndarray, hits: np.ndarray, now: np.ndarray, bonus: np.ndarray) -> None:
         """Keep m more rows (at most as many as there is room for).

@@ -104,11 +104,12 @@ def _bits(values: pd.Series) -> np.ndarray:
 
 
 def _digits(values: np.ndarray) -> np.ndarray:
-    with np.errstate(all="ignore"):
-        unit = 10.0 ** (np.floor(np.log10(np.abs(values))) - _DIGITS + 1)
-    return np.ascontiguousarray(
-        np.where((values == 0) | ~np.isfinite(values), values, np.round(values / unit) * unit) + 0.0
-    )
+    plain = np.isfinite(values) & (values != 0)
+    safe = np.where(plain, values, 1.0)
+    unit = 10.0 ** (np.floor(np.log10(np.abs(safe))) - _DIGITS + 1)
+    with np.errstate(invalid="ignore", over="ignore"):  # next to the smallest and the largest numbers
+        near = np.round(safe / unit) * unit
+    return np.ascontiguousarray(np.where(plain, near, values) + 0.0)
 
 
 def _uniform(ids: np.ndarray, width: int) -> np.ndarray:

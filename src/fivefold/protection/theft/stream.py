@@ -68,9 +68,10 @@ class Stream:
             unlike: (n,) log odds.
 
         Returns:
-            The largest logarithm of the mixed stake on the way, and (n,) whether a row counted against the caller.
+            The largest logarithm of the mixed stake on the way, and (n,) how much each row counted against the
+            caller: 0, 1 (somewhat unusual) or 2.
         """
-        most, against = -np.inf, np.zeros(len(cells), dtype=bool)
+        most, against = -np.inf, np.zeros(len(cells), dtype=np.int64)
         for at in range(0, len(cells), BLOCK):
             part = slice(at, at + BLOCK)
             found, against[part] = self._block(profile, honest, cells.take(part), unlike[part])
@@ -83,7 +84,7 @@ class Stream:
         rates = np.minimum(honest.weight * profile.rates, 1.0)
         rows, stakes = np.flatnonzero(fresh), self.stakes.copy()
         parts = [wealth.total(stakes[:split]), wealth.total(stakes[split:])]
-        against = excess
+        against = 2 * excess.astype(np.int64)
         if len(rows):
             won, lost = wealth.odds(rates)
             beyond = unlike[rows, None] > profile.cuts
@@ -92,8 +93,7 @@ class Stream:
             stakes[:split] = grown[-1]
             parts[0] = _held(parts[0], wealth.total(grown), rows, n)
             self.bet += len(rows)
-            against = excess.copy()
-            against[rows] |= beyond[:, rates < _TELLING].any(axis=1)
+            against[rows] += beyond.any(axis=1).astype(np.int64) + beyond[:, rates < _TELLING].any(axis=1)
         rows = np.flatnonzero(active)
         if len(rows):
             won, lost = wealth.odds(np.array(chance))
@@ -117,23 +117,20 @@ class Stream:
         used = sketch.used
         marks, places = cells.marks[:, near.columns], cells.places[:, near.columns]
         others = near.alike(cells, sketch.places[:used].astype(np.int16), sketch.marks[:used])
-        cluster, is_same = np.full(n, -1), np.zeros(n, dtype=bool)
+        cluster, is_same = np.full(n, -1), sketch.is_known(cells.whole)
         if used:
             best = others.argmax(axis=1)
             worth = others[np.arange(n), best]
             cluster = np.where(worth >= near.enough, best, -1)
-            is_same = np.isinf(worth)
         lead = np.arange(n)
         if n > 1:
-            own = np.tril(near.alike(cells, places, marks), -1)
-            hit = own >= max(near.enough, 1e-300)
+            hit = np.tril(near.alike(cells, places, marks) >= near.enough, -1)
             lead = np.where(hit.any(axis=1), hit.argmax(axis=1), lead)
-            is_same |= np.isinf(own).any(axis=1)
             for _ in range(BLOCK.bit_length()):
                 lead = lead[lead]
             cluster = np.where(cluster < 0, cluster[lead], cluster)
         key = np.where(cluster >= 0, cluster, used + lead)
-        leads = (cluster < 0) & (lead == np.arange(n))
+        leads = (cluster < 0) & (lead == np.arange(n)) & ~is_same
         counted = ~leads & ~is_same
         hits = np.zeros(used + n, np.int64)
         hits[:used] = sketch.hits[:used]
