@@ -22,6 +22,7 @@ from . import (
     operation,
     outliers,
     quality,
+    theft,
 )
 
 if TYPE_CHECKING:
@@ -48,6 +49,9 @@ REFERENCES: Mapping[str, Make] = {
     "model-of-nothing": explanation_permutation.nothing,
     "bare-logistic": extraction.build,
     "undefended-linear": evasion.undefended,
+    "unwatched-model": theft.unwatched,
+    "foreign-callers": theft.foreign_callers,
+    "bare-scores": theft.bare_scores,
     "unfair-to-a-group": partial(gaps.unfair, rows=20_000),
     "memorising-model": partial(membership.build, auc=0.9, retrains=False),
     "constant-answer": accuracy.constant,

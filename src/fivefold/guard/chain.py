@@ -5,7 +5,7 @@ Outermost is the purpose, innermost the record, which :mod:`fivefold.guard.guard
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -15,14 +15,16 @@ from fivefold.guard.budget import Budget
 from fivefold.guard.falling import Fallback
 from fivefold.guard.judging import judge as judging
 from fivefold.guard.nouns import Passage, RefusedError, Stage
-from fivefold.guard.purposing import Consent, Drift, Past
+from fivefold.guard.purposing import Consent, Drift
 from fivefold.guard.reasoning import Reasoning
+from fivefold.guard.screening import screening
 from fivefold.guard.shaping import Shape
+from fivefold.keys import ciphers
+from fivefold.keys import store as keys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     from fivefold.contract.plan import Facts
+    from fivefold.guard.memory import Memory
     from fivefold.guard.nouns import Answering
     from fivefold.manifest.nouns import Manifest
 
@@ -62,26 +64,14 @@ class Chain(NamedTuple):
     fallback: Fallback | None
 
 
-def build(
-    manifest: Manifest,
-    isolated: Answering,
-    facts: Facts,
-    spent: Callable[[int], Iterable[tuple[str, int]]],
-    *,
-    past: Past,
-    home: Any,
-    alarm: Callable[[dict[str, Any]], None],
-) -> Chain:
+def build(manifest: Manifest, isolated: Answering, facts: Facts, memory: Memory) -> Chain:
     """Return the stages, outermost first.
 
     Args:
         manifest: What is enforced.
         isolated: The model.
         facts: Of the probe.
-        spent: Gives principal and rows of each question since a time, from the record.
-        past: What the record says of the guard before.
-        home: Of the application's record.
-        alarm: Records an alarm.
+        memory: What is on record.
 
     Raises:
         InputError: A control is declared in a way that cannot be enforced.
@@ -93,13 +83,17 @@ def build(
     if "consent" in aims:
         column = str(aims["consent"])
         stages.append(Consent(column, seen=column in getattr(isolated.way.rows(), "columns", ())))
-    stages += [Domain(isolated.way.rows(), manifest.features, missing), Drift(aims, isolated.way, past)]
+    stages += [Domain(isolated.way.rows(), manifest.features, missing), Drift(aims, isolated.way, memory.past())]
     if "budget" in controls:
-        stages.append(Budget(str(controls["budget"]), spent))
+        stages.append(Budget(str(controls["budget"]), memory.spent))
+    if controls.get("detect"):
+        stages.append(screening(controls, isolated, memory.alarm, memory.flagged))
     judge = judging(manifest, isolated) if "C2" in manifest.controls else None
     members = None if judge is None else judge.members
-    fallback = Fallback(manifest, isolated, home, alarm, ensemble=members) if "C3" in manifest.controls else None
+    fallback = Fallback(manifest, isolated, memory, ensemble=members) if "C3" in manifest.controls else None
     stages.append(Model(isolated, below=fallback is not None))
     stages += [stage for stage in (judge, fallback) if stage is not None]
-    stages += [Shape(controls, isolated.way.access), Reasoning(isolated, manifest.features)]
+    secret = keys.application_secret(manifest.application.id) if controls.get("noise") else b""
+    noise = ciphers.keyed_hash(secret, b"noise of answers")
+    stages += [Shape(controls, isolated.way.access, noise), Reasoning(isolated, manifest.features)]
     return Chain(tuple(stages), fallback)

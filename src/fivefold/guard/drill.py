@@ -66,7 +66,7 @@ class Drill:
         """Take an open guard, and where its record lies."""
         self._guard, self._home, self._numbers = guard, home, count()
         way = guard.way
-        rows = unpack(way.reference or way.background or way.example)
+        rows = unpack(way.population or way.background or way.example)
         if not isinstance(rows, pd.DataFrame):
             raise TypeError("a drill needs a model that is given a table")
         self._rows = rows.reset_index(drop=True)

@@ -18,8 +18,7 @@ from fivefold.subject.rows import cut
 from fivefold.subject.way import Told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from fivefold.guard.memory import Memory
     from fivefold.guard.nouns import Answering
     from fivefold.manifest.nouns import Manifest
 
@@ -45,8 +44,7 @@ class Fallback:
         self,
         manifest: Manifest,
         isolated: Answering,
-        home: Any,
-        alarm: Callable[[dict[str, Any]], None],
+        memory: Memory,
         *,
         ensemble: Any = None,
     ) -> None:
@@ -55,8 +53,7 @@ class Fallback:
         Args:
             manifest: What is enforced.
             isolated: The model.
-            home: Of the application's record.
-            alarm: Records an alarm.
+            memory: Of the application.
             ensemble: The rung of that name; None: there is none.
 
         Raises:
@@ -64,7 +61,7 @@ class Fallback:
                 read; as :func:`fivefold.adaptation.fallback.opening.opened`.
             SubjectError: The model does not answer the calibration rows.
         """
-        way, self._alarm, self._access = isolated.way, alarm, isolated.way.access
+        way, self._alarm, self._access = isolated.way, memory.alarm, isolated.way.access
         options = manifest.controls["C3"]
         held = way.labelled.get("calibration")
         if held is None or not held.truth:
@@ -81,8 +78,10 @@ class Fallback:
             rules=rules, ensemble=ensemble,
         )  # fmt: skip
         self._calibration = hashlib.sha256(msgspec.msgpack.encode(held)).hexdigest()
-        self._ladder.shift.alarmed = _was_shifted(home, self._calibration)
-        self.queue = provided("queue")(home, self._access.classes) if "human" in self._ladder.terms.levels else None
+        self._ladder.shift.alarmed = memory.shifted(self._calibration)
+        self.queue = (
+            provided("queue")(memory.home, self._access.classes) if "human" in self._ladder.terms.levels else None
+        )
         self.about = {
             "ladder": list(self._ladder.terms.levels),
             "answers": list(self._access.classes), "calibration": self._calibration,
@@ -115,7 +114,7 @@ class Fallback:
         model = None if told is None else (told.answers, told.scores)
         found = self._ladder.descend(rows, model, passage.suspect)
         if calm and self._ladder.shift.alarmed:
-            self._alarm({"guard": "shift", "calibration": self._calibration, "rows": self._ladder.shift.seen})
+            self._alarm({"shift": self._calibration, "rows": self._ladder.shift.seen})
         passage.by = tuple(np.array(self._ladder.terms.levels)[found.by].tolist())
         passage.waiting = self._queued(passage, np.flatnonzero(np.array(passage.by) == "human").tolist())
         others = np.flatnonzero(found.by != 0)[:_MOST_LISTED].tolist()
@@ -188,12 +187,3 @@ def _read(manifest: Manifest, place: str) -> bytes:
         f"the table of rules {place[:80]!r} cannot be read.",
         remedy="Name a file of at most 1 MiB below the application's folder in controls.C3.rules.",
     )
-
-
-def _was_shifted(home: Any, calibration: str) -> bool:
-    """Return whether a shift against these calibration rows is on record: new ones are needed then."""
-    if not home.folder.joinpath("checkpoint").exists():
-        return False
-    found = home.reading().search(case="guard", kind="alarm")
-    fields = (item.body.fields for item in found if item.body)
-    return any(one.get("guard") == "shift" and one.get("calibration") == calibration for one in fields)

@@ -10,16 +10,15 @@ import contextlib
 import secrets
 import threading
 import time
-from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from fivefold.contract.registry import provided
-from fivefold.errors import FivefoldError, StorageError, SubjectError, TrustError
+from fivefold.errors import FivefoldError, StorageError, SubjectError
 from fivefold.guard.chain import build
 from fivefold.guard.isolated import SECONDS, Isolated
+from fivefold.guard.memory import Memory
 from fivefold.guard.nouns import Decision, Passage, Principal, Receipt, RefusedError
 from fivefold.guard.opening import require_declared, signed
-from fivefold.guard.purposing import Past
 from fivefold.guard.upstream import Upstream
 from fivefold.guard.watching import Watched
 from fivefold.manifest.digests import data_digests
@@ -89,6 +88,7 @@ class Guard:
         self.stopped, self._refused, self._refused_since = "", 0, time.time()
         self._lock, self._end, self._broken = threading.Lock(), threading.Event(), False
         self._home, self._off = home or provided("record.home")(self.manifest), ""
+        self._memory = Memory(self._home, self.manifest, self._record)
         with contextlib.ExitStack() as stack:
             with provided("data.operations")(self.manifest, "guard") as operation:
                 operation.digests |= data_digests(self.manifest)
@@ -98,10 +98,7 @@ class Guard:
                 stack.callback(self._isolated.close)
             self._recorder = self._home.writing()
             stack.callback(self._part)
-            self._chain, self.fallback = build(
-                self.manifest, self._isolated, facts, self._spent,
-                past=self._past(), home=self._home, alarm=partial(self._record, "alarm"),
-            )  # fmt: skip
+            self._chain, self.fallback = build(self.manifest, self._isolated, facts, self._memory)
             self._record("model-change", {**self._about(), **(note or {}), "opened": True})
             self._stack = stack.pop_all()
         self._thread = threading.Thread(target=self._tend, name="fivefold-guard", daemon=True)
@@ -228,14 +225,14 @@ class Guard:
         """
         if bench.elsewhere is None:
             self.model, self.identity = bench.snapshot.digest, signed(bench)
-            self._require_newest()
+            self._memory.require_newest(self.model)
             facts, _ = bench.probe()
             self._watched = Watched(self.manifest.root, bench.snapshot.files)
             self._isolated = Isolated(bench, facts, seconds=seconds)
             return facts
         facts, _ = bench.probe()
         self.model, self.identity = facts.model.observed if facts.model else "", _OBSERVED
-        self._require_newest()
+        self._memory.require_newest(self.model)
         self._isolated = self._watched = Upstream(bench, facts, seconds=seconds)
         return facts
 
@@ -303,55 +300,6 @@ class Guard:
             "signed by": self.identity, "manifest": self.manifest.digest,
             "chain": [stage.name for stage in self._chain], **(self.fallback.about if self.fallback else {}),
         }  # fmt: skip
-
-    def _require_newest(self) -> None:
-        """Hold version and digest against the newest that was served, as the record says.
-
-        Raises:
-            TrustError: ``guard.rolled-back``, ``guard.same-version``.
-        """
-        if not self._home.folder.joinpath("checkpoint").exists():
-            return
-        version = self.manifest.model.version if self.manifest.model else 0
-        for item in self._home.reading().search(case="guard", kind="model-change"):
-            fields = item.body.fields if item.body else {}
-            served, digest = fields.get("version"), fields.get("digest")
-            if not isinstance(served, int):
-                continue
-            if served > version:
-                raise TrustError(
-                    "guard.rolled-back", f"version {served} was served before, and this is version {version}.",
-                    remedy="Sign the model you want under a higher model.version.",
-                )  # fmt: skip
-            if served == version and digest != self.model:
-                raise TrustError(
-                    "guard.same-version", f"version {version} was served before with other files.",
-                    remedy="Raise model.version in the manifest.",
-                )  # fmt: skip
-
-    def _spent(self, since: int) -> Iterator[tuple[str, int]]:
-        """Yield caller and rows of each question that was answered since a time."""
-        if not self._home.folder.joinpath("checkpoint").exists():
-            return
-        for item in self._home.reading().search(kind="decision", since=since):
-            fields = item.body.fields if item.body else {}
-            if isinstance(fields.get("rows"), int):
-                yield str(fields.get("caller")), fields["rows"]
-
-    def _past(self) -> Past:
-        """Return what the record says of this guard before it was opened."""
-
-        def alarm(fields: dict[str, Any]) -> None:
-            self._record("alarm", {**fields, "manifest": self.manifest.digest})
-
-        if not self._home.folder.joinpath("checkpoint").exists():
-            return Past(0, {}, alarm)
-        reading, standing = self._home.reading(), {}
-        for item in reading.search(case="guard", kind="alarm"):
-            fields = item.body.fields if item.body else {}
-            if "drift" in fields and fields.get("manifest") == self.manifest.digest:
-                standing[str(fields["drift"])] = str(fields.get("why"))
-        return Past(sum(1 for _ in reading.search(case="guard", kind="model-change")), standing, alarm)
 
     def _tend(self) -> None:
         """Hold the model to its limits, notice changed files, tell counted refusals."""

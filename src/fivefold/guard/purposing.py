@@ -125,7 +125,7 @@ class Drift:
             InputError: ``guard.drift``; ``purpose.rate``.
         """
         self._refuses = _way(options) == "refuse"
-        self._declared = provided("purpose.declared")(way.reference_rows(), options, np.random.default_rng(_SPLIT))
+        self._declared = provided("purpose.declared")(way.usual(), options, np.random.default_rng(_SPLIT))
         self._past = past
         self._lock = threading.Lock()
         self._held: dict[str, _Purpose] = {}

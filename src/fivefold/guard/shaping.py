@@ -1,4 +1,4 @@
-"""Shaping: what of an answer is let out (row P2): rounded scores, the top classes, or labels alone.
+"""Shaping: what of an answer is let out (row P2): disturbed or rounded scores, the top classes, or labels alone.
 
 The same question always gets the same answer, so that asking again and averaging gains nothing.
 """
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fivefold.contract.registry import provided
 from fivefold.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,10 +17,11 @@ if TYPE_CHECKING:
 
     from fivefold.guard.nouns import Passage, Scores
     from fivefold.subject.access import Access
+    from fivefold.subject.rows import Rows
     from fivefold.subject.way import Told
 
-
 _MOST = 15
+_MOST_NOISE = 5.0
 
 
 class Shape:
@@ -30,32 +32,59 @@ class Shape:
 
     name = "shape"
 
-    def __init__(self, options: Mapping[str, Any], access: Access) -> None:
-        """Take the options of the control P2: ``decimals`` (0: labels alone); absent: nothing is changed.
+    def __init__(self, options: Mapping[str, Any], access: Access, secret: bytes = b"") -> None:
+        """Take the options of the control P2; what is absent changes nothing.
+
+        Args:
+            options: ``decimals`` (0: labels alone), ``top`` (how many scores are told), ``noise`` (standard deviation
+                added to logarithms of scores; values: in units of the declared ``spread``), ``flips`` (largest share
+                of rows whose highest score may become another one).
+            access: Classes.
+            secret: Of the application; noise is drawn from it and the question.
 
         Raises:
-            InputError: ``guard.decimals`` unless they are a whole number from 0 to 15.
+            InputError: ``guard.decimals``, ``guard.top``, ``guard.noise``, ``guard.flips`` for what is out of range,
+                ``guard.spread`` where values are to be disturbed without one.
         """
-        decimals = options.get("decimals")
-        if decimals is not None and not (type(decimals) is int and 0 <= decimals <= _MOST):
-            raise InputError(
-                "guard.decimals", f"controls.P2.decimals is {str(decimals)[:40]!r}.", remedy=f"Write 0 to {_MOST}."
-            )
-        self._decimals: int | None = decimals
-        self._access = access
+        decimals = _option(options, "decimals", int, (0, _MOST))
+        top, noise = _option(options, "top", int, (1, 1000)), _option(options, "noise", float, (0, _MOST_NOISE))
+        flips = _option(options, "flips", float, (0, 1))
+        spread = _option(options, "spread", float, (0, 1e300))
+        if noise and access.task == "regression" and not spread:
+            raise InputError("guard.spread", "controls.P2.noise of values needs a unit.", remedy="Declare P2.spread.")
+        self._labels_only, self._spread = decimals == 0, float(spread or 0)
+        self._access, self._secret = access, secret
+        self._noise = bool(noise)
+        self._shaping = provided("theft.shaping")(float(noise or 0), float(flips or 0), top or 0, decimals)
+        self._identities = provided("theft.identities")
 
     def __call__(self, passage: Passage) -> None:
         """Settle a label or value for each row, and the scores that are let out."""
         if passage.told is not None:
-            passage.shaped = self._shaped(passage.told)
+            passage.shaped = self._shaped(passage.told, passage.rows)
 
-    def _shaped(self, told: Told) -> tuple[tuple[str | float, ...], Scores]:
+    def _shaped(self, told: Told, rows: Rows | None) -> tuple[tuple[str | float, ...], Scores]:
         access = self._access
+        ids = self._identities(rows, self._secret) if self._noise and rows is not None else None
         if access.task == "regression":
-            values = told.answers if self._decimals is None else told.answers.round(self._decimals)
-            return tuple(map(float, values)), None
+            return tuple(map(float, self._shaping.values(told.answers, ids, self._spread))), None
         answers = tuple(np.array([*access.classes, ""], dtype=object)[told.answers.astype(np.int64)].tolist())
-        if told.scores is None or self._decimals == 0:
+        if told.scores is None or self._labels_only:
             return answers, None
-        scores = told.scores if self._decimals is None else told.scores.round(self._decimals)
+        scores = self._shaping.scores(told.scores, ids)
         return answers, tuple(tuple(map(float, row)) for row in scores)
+
+
+def _option(options: Mapping[str, Any], key: str, kind: type, span: tuple[float, float]) -> Any:
+    """Return an option, or None.
+
+    Raises:
+        InputError: It is out of range.
+    """
+    value = options.get(key)
+    fits = type(value) is int or (kind is float and type(value) is float)
+    if value is not None and not (fits and span[0] <= value <= span[1]):
+        what = "a whole number" if kind is int else "a number"
+        remedy = f"Write {what} from {span[0]:g} to {span[1]:g}."
+        raise InputError(f"guard.{key}", f"controls.P2.{key} is {str(value)[:40]!r}.", remedy=remedy)
+    return value

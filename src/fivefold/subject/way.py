@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 _BACKGROUND = 100
-_REFERENCE, _REFERENCE_BYTES = 5_000, 16 << 20
+_POPULATION, _POPULATION_BYTES = 8_000, 16 << 20
 _LABELLED = 20_000
 _LABELLED_BYTES = 16 << 20
 _LEARN = frozenset({"C2", "C3"})
@@ -54,7 +54,7 @@ class Way(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         access: Methods, form, classes.
         example: One row of what it is given, with its types.
         background: Rows of the training data that stand for all; None where it is not given tables.
-        reference: More of them, of tables and arrays, that tell what is usual; None where there are none.
+        population: More of them, to learn what rows look like; None where these are texts.
         labelled: ``train``, and ``calibration`` or else ``test``, at most 20,000 rows and 16 MiB of each, at equal
             steps; only where a declared control learns from them.
     """
@@ -62,16 +62,16 @@ class Way(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     access: Access
     example: Batch
     background: Batch | None = None
-    reference: Batch | None = None
+    population: Batch | None = None
     labelled: dict[str, Labelled] = {}
 
     def rows(self) -> Rows:
         """Return the example."""
         return unpack(self.example)
 
-    def reference_rows(self) -> Rows | None:
+    def usual(self) -> Rows | None:
         """Return the rows that tell what is usual; None: there are none."""
-        return None if self.reference is None else unpack(self.reference)
+        return None if self.population is None else unpack(self.population)
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -101,13 +101,27 @@ def found(job: CheckJob, store: Store, start: Callable[[bool], RemoteModel]) -> 
     example = sample(store)
     name = next((name for name in ("train", *store.sets) if name in store.sets), "")
     rows = of(store.table(name, Coding("binary", ())))
-    usual = spread(rows, min(_REFERENCE, max(1, _REFERENCE_BYTES // wide(rows))))
-    background, made = spread(usual, _BACKGROUND), None
+    background, made = spread(rows, _BACKGROUND), None
     if isinstance(example, pd.DataFrame) and isinstance(background, pd.DataFrame):
         made = pack(background) if list(background.dtypes) == list(example.dtypes) else None
     labelled = _labelled(store, subject.access) if _LEARN & set(job.controls) else {}
-    way = Way(subject.access, pack(cut(example, slice(0, 1))), made, pack(usual), labelled)
+    way = Way(subject.access, pack(cut(example, slice(0, 1))), made, _population(rows, example), labelled)
     return msgspec.msgpack.encode(way)
+
+
+def _population(rows: Rows, example: Rows) -> Batch | None:
+    if isinstance(rows, pd.DataFrame) and isinstance(example, pd.DataFrame):
+        return pack(_some(rows, _POPULATION)) if list(rows.dtypes) == list(example.dtypes) else None
+    if isinstance(rows, np.ndarray) and rows.dtype != object and isinstance(example, np.ndarray):
+        alike = rows.dtype == example.dtype and rows.shape[1:] == example.shape[1:]
+        return pack(_some(rows, _POPULATION)) if alike else None
+    return None
+
+
+def _some(rows: Rows, most: int) -> Rows:
+    """Return rows at equal steps, at most so many, and as many as 16 MiB hold."""
+    fewer = min(most, max(1, _POPULATION_BYTES // wide(rows)))
+    return rows if len(rows) <= fewer else cut(rows, np.linspace(0, len(rows) - 1, fewer).astype(np.int64))
 
 
 def _labelled(store: Store, access: Access) -> dict[str, Labelled]:
