@@ -61,6 +61,7 @@ COMMANDS: dict[str, Command] = {
     "guard serve": Command("guard_:serve", "Serve the model behind its manifest (Open Inference Protocol v2).", _RUN),
     "guard queue": Command("queue_:queue", "Show and decide the cases that wait for a person.", _RUN),
     "guard benefit": Command("guard_:benefit", "Show what good the application does, against its target.", _RUN),
+    "guard drill": Command("drill_:drill", "Leave each stage of the guard out in turn, under attack.", _RUN),
     "guard token": Command("guard_:token", "Issue, list and revoke the tokens of those who ask.", _RUN),
     "record show": Command("record_:show", "Show one record.", _RECORD),
     "record search": Command("record_:search", "Find records by case, person, kind and time.", _RECORD),

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 NOBODY = "-"
 """Row of the table in which no stage is left out."""
-_QUERIES, _BATCH, _STEPS = 2000, 100, 40
+_QUERIES, _BATCH, _STEPS = 1000, 100, 40
+_SPENT, _MOST_SPENT = 5000, 50_000
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ class Drill:
         try:
             found = attack(ask)
             came = "answered"
-            if found.by and any(one != "model" for one in found.by):
+            if found.by and "model" not in found.by:
                 came = "fell back"
         except RefusedError as error:
             came = f"refused: {error.code}"
@@ -148,23 +149,33 @@ class Drill:
             given[next(iter(given))] = [17]
         return given
 
-    def _mixed(self, n: int) -> dict[str, list[Any]]:
-        """Return rows each of whose cells is that of another row: what a thief asks who knows the columns alone."""
-        made = {name: self._rows[name].sample(n, replace=True, random_state=self._rng) for name in self._rows.columns}
-        return self._given(pd.DataFrame({name: column.reset_index(drop=True) for name, column in made.items()}))
+    def _anything(self, n: int) -> dict[str, list[Any]]:
+        """Return rows of numbers from the ranges and texts that occur: what is asked by who knows the columns alone."""
+        made = self._given(self._rows.sample(n, replace=True, random_state=self._rng))
+        for name in self._rows.columns:
+            column = self._rows[name].dropna()
+            if column.dtype.kind in "iuf" and len(column):
+                low, high = float(column.min()), float(column.max())
+                drawn = self._rng.uniform(low, high, n)
+                made[str(name)] = (drawn.round().astype(int) if _whole(column) else drawn).tolist()
+            elif len(column):
+                levels = sorted(set(self._given(self._rows[[name]].dropna())[str(name)]), key=str)
+                made[str(name)] = [levels[at] for at in self._rng.integers(0, len(levels), n)]
+        return made
 
     def _copying(self, ask: Ask) -> Any:
         found = None
         for _ in range(_QUERIES // _BATCH):
-            found = ask(self._mixed(_BATCH))
+            found = ask(self._anything(_BATCH))
         return found
 
     def _spending(self, ask: Ask) -> Any:
         text = str(self._guard.manifest.controls.get("P2", {}).get("budget", ""))
         most = int(text.partition("/")[0]) if text.partition("/")[0].isdigit() else 0
         found = ask(self._row(1))
-        for _ in range(min(20, most // 10_000 + 1) if most else 0):
-            found = ask(self._given(self._rows.sample(10_000, replace=True, random_state=self._rng)))
+        if 0 < most <= _MOST_SPENT:
+            for _ in range(most // _SPENT + 1):
+                found = ask(self._given(self._rows.sample(_SPENT, replace=True, random_state=self._rng)))
         return found
 
     def _bordering(self, ask: Ask) -> Any:
@@ -188,3 +199,7 @@ class Drill:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         return ask(self._row(3))
+
+
+def _whole(column: pd.Series) -> bool:
+    return column.dtype.kind in "iu" or bool((column % 1 == 0).all())

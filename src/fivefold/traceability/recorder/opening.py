@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -137,6 +137,11 @@ def home(manifest: Manifest) -> Home:
         Database(here.people) if here.people else None,
         objects.Place(here.archive, here.access, here.secret, here.region, here.ca) if here.archive else None,
     )
+
+
+def apart(place: Home, folder: Path) -> Home:
+    """Return a record beside an application's, with a name, a folder and keys of its own: for drills."""
+    return replace(place, folder=folder, application=f"{place.application}-drill", people=None, archive=None)
 
 
 def open_recorder(folder: Path, application: str, *, queued: bool = False) -> Recorder | Remote:
