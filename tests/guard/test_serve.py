@@ -199,6 +199,13 @@ def test_only_liveness_is_told_to_strangers(served: Served) -> None:
         ({"inputs": infer(ROW)["inputs"], "parameters": {"case": 7}}, 400, "guard.parameter"),
         ({"inputs": infer(ROW)["inputs"], "parameters": {"subject": "x" * 5000}}, 400, "guard.parameter"),
         (b"[" * 100_000, 400, "guard.request"),
+        (json.dumps(infer(ROW)).replace('"id": "7"', '"id": "7", "id": "8"').encode(), 400, "guard.request"),
+        (json.dumps(infer(ROW)).replace('"shape": [1]', '"shape": [1], "sh\\u0061pe": [1]', 1).encode(), 400,
+         "guard.request"),
+        (json.dumps(infer(ROW, purpose="war")).replace('"war"', '"war", "purpose": "sorting"').encode(), 400,
+         "guard.request"),
+        (json.dumps(infer(ROW)).replace('"data": [61.5]', '"data": [1.5], "data": [61.5]').encode(), 400,
+         "guard.request"),
     ],
 )  # fmt: skip
 def test_what_is_no_question_is_refused(served: Served, body: Any, status: int, code: str) -> None:
@@ -265,6 +272,16 @@ def test_no_request_makes_a_server_error(served: Served, tmp_path: Path) -> None
     tried = re.search(r"(\d+) generated, (\d+) passed", done.stdout)
     assert tried, done.stdout[-2000:]
     assert int(tried[2]) > 200
+
+
+def test_it_is_asked_under_its_own_names_only(served: Served) -> None:
+    """On this machine's own address: a name that somebody made to stand for it is refused before the token is read."""
+    port = served.url.rpartition(":")[2]
+    for host in (f"localhost:{port}", f"127.0.0.1:{port}", "LOCALHOST"):
+        assert served.ask(f"{served.url}/v2", Host=host)[0] == 200
+    for host in (f"evil.example:{port}", "evil.example", ""):
+        status, told = served.ask(f"{served.url}/v2", Host=host)
+        assert (status, told["code"]) == (400, "guard.host")
 
 
 def test_large_and_unknown_requests_are_refused(served: Served) -> None:

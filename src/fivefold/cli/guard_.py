@@ -29,6 +29,10 @@ def serve(  # noqa: PLR0917  the options of a command
         str,
         typer.Option(help="Server to stand in front of: the endpoint of the manifest.", metavar="URL"),
     ] = "",
+    known_as: Annotated[
+        list[str] | None,
+        typer.Option(help="A further host name under which it is asked over HTTP (repeatable).", metavar="NAME"),
+    ] = None,
     grpc_port: Annotated[
         int | None, typer.Option(help="Port for gRPC as well; 0: any free one.", min=0, max=65535)
     ] = None,
@@ -87,7 +91,7 @@ def serve(  # noqa: PLR0917  the options of a command
                 f"Tokens issued: {issued}." if issued else "Nobody has a token: fivefold guard token issue.",
             ],
         )
-        listen(service, host, port, ready)
+        listen(service, host, port, ready, names=known_as or ())
 
 
 def token(  # noqa: PLR0917  the options of a command

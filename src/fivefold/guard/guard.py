@@ -93,6 +93,7 @@ class Guard:
             with provided("data.operations")(self.manifest, "guard") as operation:
                 operation.digests |= data_digests(self.manifest)
                 bench = stack.enter_context(Bench(self.manifest, dict(operation.digests)))
+                operation.digests["model"] = self.model = bench.snapshot.digest
                 facts = self._opened(bench, seconds)
                 operation.digests["model"] = self.model
                 stack.callback(self._isolated.close)
@@ -224,7 +225,7 @@ class Guard:
             SubjectError: It cannot be asked.
         """
         if bench.elsewhere is None:
-            self.model, self.identity = bench.snapshot.digest, signed(bench)
+            self.identity = signed(bench)
             self._memory.require_newest(self.model)
             facts, _ = bench.probe()
             self._watched = Watched(self.manifest.root, bench.snapshot.files)

@@ -17,7 +17,7 @@ from fivefold.guard.nouns import RefusedError
 from fivefold.guard.protocol import LENGTH, MAX_BODY
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from fivefold.guard.nouns import Principal
     from fivefold.guard.service import Service
@@ -33,14 +33,21 @@ _THREADS = 16
 _SECONDS = 15
 _CONNECTIONS = 512
 _LIVE = "/v2/health/live"
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_OWN = ("localhost", "127.0.0.1", "[::1]")
 
 
 class App:
     """The service as an ASGI application."""
 
-    def __init__(self, service: Service) -> None:
-        """Lay out the paths of a service."""
-        self._service = service
+    def __init__(self, service: Service, hosts: frozenset[str] = frozenset()) -> None:
+        """Lay out the paths of a service.
+
+        Args:
+            service: What it does.
+            hosts: Names under which it may be asked, in lower case; empty: any.
+        """
+        self._service, self._hosts = service, hosts
         self._threads = ThreadPoolExecutor(_THREADS, "fivefold-guard-http")
         model = f"/v2/models/{service.name}"
         names = (model, f"{model}/versions/{service.version}")
@@ -71,6 +78,9 @@ class App:
 
     async def _answered(self, scope: dict[str, Any], receive: Receive) -> Told:
         path, service = scope["path"], self._service
+        given = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        if self._hosts and _name(given.get("host", "")) not in self._hosts:
+            raise service.counted(RefusedError("guard.host", "it is not known under this name.", status=400))
         wanted = "POST" if path in self._infer else "GET"
         if wanted == "GET" and path not in self._told and path != _LIVE:
             raise RefusedError("guard.404", "it is not there.", status=404)
@@ -79,7 +89,6 @@ class App:
             return status, body, headers | {"Allow": wanted}
         if path == _LIVE:
             return _json(200, {"live": True})
-        given = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         principal = service.bearer(given.get("authorization", ""))
         if wanted == "GET":
             return self._told[path](principal)
@@ -128,6 +137,12 @@ async def _body(receive: Receive) -> bytes:
                     return bytes(body)
     except TimeoutError:
         raise RefusedError("guard.408", "the request came too slowly.", status=408) from None
+
+
+def _name(host: str) -> str:
+    """Return the name of a ``Host`` header, without its port."""
+    name, _, port = host.rpartition(":")
+    return (name if name and port.isdigit() else host).lower()
 
 
 def _too_large() -> RefusedError:
@@ -180,7 +195,7 @@ def _json(status: int, value: Any, headers: Mapping[str, str] | None = None) -> 
     return status, msgspec.json.encode(value), {**_JSON, **(headers or {})}
 
 
-def serve(service: Service, host: str, port: int, ready: Callable[[int], None]) -> None:
+def serve(service: Service, host: str, port: int, ready: Callable[[int], None], *, names: Sequence[str] = ()) -> None:
     """Serve until interrupted; what is in hand then is answered first.
 
     Args:
@@ -188,9 +203,13 @@ def serve(service: Service, host: str, port: int, ready: Callable[[int], None]) 
         host: Address to listen on.
         port: Port; 0: any free one.
         ready: Called with the port once connections are taken.
+        names: Further names under which it is asked. On an address of this machine alone, only its own names and these
+            count: a page of another site cannot have a browser ask it under its own name.
 
     Raises:
         InputError: ``guard.extra``, ``guard.port``.
     """
     provided("http.framework")("guard.extra")
-    provided("http.listen")(App(service), host, port, ready, "guard.port", most=_CONNECTIONS)
+    known = {*_OWN, host.lower(), f"[{host.lower()}]"} if host.lower() in _LOOPBACK else set()
+    hosts = frozenset({*known, *(name.lower() for name in names)} if known or names else ())
+    provided("http.listen")(App(service, hosts), host, port, ready, "guard.port", most=_CONNECTIONS)

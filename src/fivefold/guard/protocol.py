@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from fivefold.errors import SubjectError
+from fivefold.guard import once
 from fivefold.guard.nouns import Decision, RefusedError
 from fivefold.subject.endpoint import wire
 
@@ -96,11 +97,12 @@ def parse(body: bytes, length: str = "") -> Asked:
     size = int(length) if length.isascii() and length.isdigit() and len(length) < 12 else -1
     if length and not 0 <= size <= len(body):
         raise _no_request()
+    head = body[:size] if length else body
     try:
-        asked = msgspec.json.decode(body[:size] if length else body, type=Asked)
+        asked = msgspec.json.decode(head, type=Asked)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise _no_request() from None
-    if asked.blob:
+    if asked.blob or once.repeats(head, asked):
         raise _no_request()
     require_sound(asked)
     return msgspec.structs.replace(asked, blob=body[size:]) if length else asked
