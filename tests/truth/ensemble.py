@@ -134,7 +134,7 @@ def build(
         tables,
         seed,
         thresholds=floors(check),
-        settings=SettingsView(controls={"C2": {"members": 3}} if declared else {}, classes=model.classes),
+        settings=SettingsView(controls={"C2": {"members": 3}} if declared else {}, classes=model.classes, level=5),
         uses=handed(checks()[check]),
     )
 

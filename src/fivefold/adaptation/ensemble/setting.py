@@ -149,7 +149,8 @@ def lay_out(context: Context) -> Setting:
 
     Raises:
         UnsupportedError: ``ensemble.task`` for values, ``ensemble.subject`` for a file of predictions,
-            ``ensemble.budget`` for an endpoint that allows too few calls; as :mod:`detector`.
+            ``ensemble.budget`` for an endpoint that allows too few calls, ``ensemble.undeclared`` where neither
+            an ensemble nor a level is declared; as :mod:`detector`.
         InputError: As :func:`fivefold.adaptation.ensemble.options.read`.
     """
     subject = context.subject
@@ -158,6 +159,12 @@ def lay_out(context: Context) -> Setting:
     if subject.task == "regression":
         raise UnsupportedError("ensemble.task", "disagreement is counted in classes, and this model gives values.")
     options = read(context.settings.controls)
+    if options is None and not context.settings.level:
+        raise UnsupportedError(
+            "ensemble.undeclared",
+            "no ensemble is declared, and no level that asks for one.",
+            remedy="Declare controls.C2.",
+        )
     rng = context.rng
     train = _some(context.tables("train"), TRAIN_ROWS, rng)
     calibration, clean, notes = _halves(context, rng)
