@@ -117,7 +117,7 @@ class Setting:
         return self._attacker(context).labels(
             answer,
             rows,
-            self.train.take(np.arange(min(len(self.train), PUBLIC_ROWS))),
+            _some(self.train, PUBLIC_ROWS, rng),
             epsilon=float(context.options["epsilon"]),
             queries=int(context.options["queries"]),
             rng=rng,
