@@ -25,6 +25,7 @@ ATTACK = "attack.rows"
 TRAIN_ROWS, CALIBRATION_ROWS, CLEAN_ROWS = 10_000, 5000, 10_000
 PUBLIC_ROWS = 800
 _SHARE = 0.5
+_ATTACK_SHARE = 1 / 6
 
 
 class Struck(Protocol):
@@ -112,7 +113,10 @@ class Setting:
         minimal: bool,
         rng: np.random.Generator,
     ) -> Struck:
-        """Attack rows through an oracle, with the reach and the questions of the check's options."""
+        """Attack rows through an oracle, with the reach and the questions of the check's options.
+
+        Of an endpoint's calls a sixth is spent: an oracle may ask for answers and for probabilities.
+        """
         able = self.subject.capabilities
         return self._attacker(context).labels(
             answer,
@@ -122,7 +126,7 @@ class Setting:
             queries=int(context.options["queries"]),
             rng=rng,
             minimal=minimal,
-            calls=None if able.calls_left is None else int(able.calls_left * _SHARE),
+            calls=None if able.calls_left is None else int(able.calls_left * _ATTACK_SHARE),
             call_rows=able.max_rows,
         )
 
