@@ -249,10 +249,11 @@ def ensembles(case: Case) -> dict[str, tuple[Ensemble, bool]]:
 
     def net(columns: np.ndarray, seed: int) -> Member:
         model = MLPClassifier((128,), max_iter=25, random_state=seed)
-        model.fit(inputs[:NET_ROWS, columns], labels[:NET_ROWS])
+        model.fit(inputs[some][:, columns], labels[some])
         return Member("net", lambda given: given[:, columns], model, model.classes_)
 
     everything = np.arange(inputs.shape[1])
+    some = rng.permutation(len(inputs))[:NET_ROWS]
     halves = [np.sort(rng.choice(everything, (len(everything) + 1) // 2, replace=False)) for _ in range(5)]
     forced = detector.fit(rows, labels, width, 5, np.random.default_rng(8))
     return {
@@ -281,12 +282,12 @@ def calibrated(case: Case, made: tuple[Ensemble, bool]) -> tuple[Ensemble, bool]
 def strike(case: Case, rows: Table, rng: np.random.Generator) -> dict[str, Any]:
     """Return attack to what it made of the rows."""
     attacker, model = Attacker([case.clean, case.train], {}), case.model
-    public = case.train.take(np.arange(800))
+    public = case.train.take(rng.permutation(len(case.train))[:800])
 
     def answer(changed: Table, origin: np.ndarray) -> np.ndarray:
         return model.predict(changed)
 
-    lessons = case.train.take(np.arange(min(2000, len(case.train))))
+    lessons = case.train.take(rng.permutation(len(case.train))[:2000])
     substitute = Network(replace(lessons, target=model.predict(lessons)), len(model.classes), 77)
     labels = partial(attacker.labels, answer, rows, public, rng=rng)
     return {
@@ -304,8 +305,9 @@ def adaptive(case: Case, made: tuple[Ensemble, bool], rows: Table, *, minimal: b
     def answer(changed: Table, origin: np.ndarray) -> np.ndarray:
         return np.where(judged(case, made, changed)[1], held[origin], case.model.predict(changed))
 
+    public = case.train.take(np.random.default_rng(10).permutation(len(case.train))[:800])
     struck = attacker.labels(
-        answer, rows, case.train.take(np.arange(800)), epsilon=0.3 if minimal else 0.1, queries=200,
+        answer, rows, public, epsilon=0.3 if minimal else 0.1, queries=200,
         rng=np.random.default_rng(9), minimal=False,
     )  # fmt: skip
     return struck.fell

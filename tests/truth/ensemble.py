@@ -134,15 +134,15 @@ def build(
         tables,
         seed,
         thresholds=floors(check),
-        settings=SettingsView(controls={"C2": {"members": 3}} if declared else {}, classes=model.classes),
+        settings=SettingsView(controls={"C2": {"members": 3}} if declared else {}, classes=model.classes, level=5),
         uses=handed(checks()[check]),
     )
 
 
 _DOCUMENTED = (
     "a model that hangs on two of 7 to 10 columns, with text and missing cells in half of the subjects, 2,000 rows of "
-    "calibration and of test; bad: no ensemble, members fitted to shuffled labels beside a model that gives labels "
-    "only, or calibration rows of a third of the spread"
+    "calibration and of test (C2.drift: 4,000); bad: no ensemble, members fitted to shuffled labels beside a model "
+    "that gives labels only, or calibration rows of a third of the spread"
 )
 
 
@@ -166,6 +166,8 @@ def _attacked(check: str) -> Entry:
     )
 
 
+_drift = partial(build, "C2.drift", rows=4000)
+
 ENTRIES = {
     "C2.detection": _attacked("C2.detection"),
     "C2.adaptive": _attacked("C2.adaptive"),
@@ -173,16 +175,16 @@ ENTRIES = {
         check="C2.drift",
         documented=_DOCUMENTED,
         planted={
-            "calibration rows that vary less": partial(build, "C2.drift", quiet=True),
-            "the same, labels only": partial(build, "C2.drift", quiet=True, gives=False),
-            "the same, three classes": partial(build, "C2.drift", quiet=True, kinds=3),
+            "calibration rows that vary less": partial(_drift, quiet=True),
+            "the same, labels only": partial(_drift, quiet=True, gives=False),
+            "the same, three classes": partial(_drift, quiet=True, kinds=3),
         },
         clean={
-            "scores": partial(build, "C2.drift"),
-            "labels only": partial(build, "C2.drift", gives=False),
-            "three classes": partial(build, "C2.drift", kinds=3),
+            "scores": _drift,
+            "labels only": partial(_drift, gives=False),
+            "three classes": partial(_drift, kinds=3),
         },
-        small={"120 rows, calibration rows that vary less": partial(build, "C2.drift", quiet=True, rows=120)},
+        small={"120 rows, calibration rows that vary less": partial(_drift, quiet=True, rows=120)},
         thinned=6,
     ),
 }

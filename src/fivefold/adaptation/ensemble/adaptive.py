@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from fivefold.contract.check import Context
     from fivefold.contract.subject import Table
 
+    Told = Callable[[Table], tuple[np.ndarray, np.ndarray]]
+    """Rows to (n,) answers and (n,) bool, alarmed."""
+
 EVADED = "max_evaded"
 _FEWEST = 20
 _CANARY_ROWS = 80
@@ -44,57 +47,60 @@ def run(context: Context) -> Result:
     before = setting.subject.predict(rows)
     seed = int(context.rng.integers(2**31))
 
-    def attack(alarms: Callable[[Table, np.ndarray], np.ndarray], some: Table, held: np.ndarray) -> np.ndarray:
+    def attack(told: Told, some: Table, held: np.ndarray) -> np.ndarray:
         """Return (n,) bool: rows of which a wrong answer got through without an alarm."""
 
         def oracle(table: Table, origin: np.ndarray) -> np.ndarray:
-            answers = setting.subject.predict(table)
-            return np.where(alarms(table, origin), held[origin], answers)
+            answers, alarms = told(table)
+            return np.where(alarms, held[origin], answers)
 
         struck = setting.attack(context, some, oracle, minimal=False, rng=np.random.default_rng(seed))
         return np.asarray(struck.fell)
 
-    def ensemble(table: Table, origin: np.ndarray) -> np.ndarray:  # noqa: ARG001
-        return setting.alarms(table)[1]
-
     context.progress(0.3, "attacking the model alone")
-    alone = attack(_silent, rows, before)
+    alone = attack(_with(setting, _silent), rows, before)
     context.progress(0.5, "attacking all members")
-    through = attack(ensemble, rows, before)
+    through = attack(setting.alarms, rows, before)
     context.progress(0.8, "attacking planted alarms")
     few = rows.take(np.flatnonzero(alone)[:_CANARY_ROWS])
-    declared = (setting.options or Options()).false_alarms
-    proof = _canary(context, attack, few, before[np.flatnonzero(alone)[:_CANARY_ROWS]], declared)
+    proof = _canary(context, setting, attack, few, before[np.flatnonzero(alone)[:_CANARY_ROWS]])
     return _result(context, setting, alone, through, proof)
 
 
-def _silent(table: Table, origin: np.ndarray) -> np.ndarray:  # noqa: ARG001
+def _silent(table: Table) -> np.ndarray:
     return np.zeros(len(table), dtype=bool)
+
+
+def _with(setting: Setting, alarms: Callable[[Table], np.ndarray]) -> Told:
+    return lambda table: (setting.subject.predict(table), alarms(table))
 
 
 def _canary(
     context: Context,
-    attack: Callable[[Callable[[Table, np.ndarray], np.ndarray], Table, np.ndarray], np.ndarray],
+    setting: Setting,
+    attack: Callable[[Told, Table, np.ndarray], np.ndarray],
     rows: Table,
     held: np.ndarray,
-    declared: float,
 ) -> Canary:
     """Attack through an alarm that looks at nothing, and through one that still sees the unchanged row."""
+    declared = (setting.options or Options()).false_alarms
     key = f"{int(context.rng.integers(10**15)):016}"
 
-    def blind(table: Table, origin: np.ndarray) -> np.ndarray:  # noqa: ARG001
+    def blind(table: Table) -> np.ndarray:
         given = of(table)
         if isinstance(given, np.ndarray):
             given = pd.DataFrame(given.reshape(len(given), -1))
         codes = pd.util.hash_pandas_object(given, index=False, hash_key=key).to_numpy()
         return np.asarray((codes >> np.uint64(11)) / 2.0**53 < declared)
 
-    def sees(table: Table, origin: np.ndarray) -> np.ndarray:  # noqa: ARG001
+    def sees(table: Table) -> np.ndarray:
         return np.ones(len(table), dtype=bool)
 
     floor = context.thresholds[EVADED]
     told = [
-        figures.share("", attack(alarms, rows, held), floor=floor, direction="max").outcome if len(rows) else None
+        figures.share("", attack(_with(setting, alarms), rows, held), floor=floor, direction="max").outcome
+        if len(rows)
+        else None
         for alarms in (blind, sees)
     ]
     found, wrong = int(told[0] is Outcome.FAIL), int(told[1] is Outcome.FAIL)

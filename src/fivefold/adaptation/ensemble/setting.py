@@ -25,6 +25,7 @@ ATTACK = "attack.rows"
 TRAIN_ROWS, CALIBRATION_ROWS, CLEAN_ROWS = 10_000, 5000, 10_000
 PUBLIC_ROWS = 800
 _SHARE = 0.5
+_ATTACK_SHARE = 1 / 6
 
 
 class Struck(Protocol):
@@ -112,17 +113,20 @@ class Setting:
         minimal: bool,
         rng: np.random.Generator,
     ) -> Struck:
-        """Attack rows through an oracle, with the reach and the questions of the check's options."""
+        """Attack rows through an oracle, with the reach and the questions of the check's options.
+
+        Of an endpoint's calls a sixth is spent: an oracle may ask for answers and for probabilities.
+        """
         able = self.subject.capabilities
         return self._attacker(context).labels(
             answer,
             rows,
-            self.train.take(np.arange(min(len(self.train), PUBLIC_ROWS))),
+            _some(self.train, PUBLIC_ROWS, rng),
             epsilon=float(context.options["epsilon"]),
             queries=int(context.options["queries"]),
             rng=rng,
             minimal=minimal,
-            calls=None if able.calls_left is None else int(able.calls_left * _SHARE),
+            calls=None if able.calls_left is None else int(able.calls_left * _ATTACK_SHARE),
             call_rows=able.max_rows,
         )
 
@@ -149,7 +153,8 @@ def lay_out(context: Context) -> Setting:
 
     Raises:
         UnsupportedError: ``ensemble.task`` for values, ``ensemble.subject`` for a file of predictions,
-            ``ensemble.budget`` for an endpoint that allows too few calls; as :mod:`detector`.
+            ``ensemble.budget`` for an endpoint that allows too few calls, ``ensemble.undeclared`` where neither
+            an ensemble nor a level is declared; as :mod:`detector`.
         InputError: As :func:`fivefold.adaptation.ensemble.options.read`.
     """
     subject = context.subject
@@ -158,6 +163,12 @@ def lay_out(context: Context) -> Setting:
     if subject.task == "regression":
         raise UnsupportedError("ensemble.task", "disagreement is counted in classes, and this model gives values.")
     options = read(context.settings.controls)
+    if options is None and not context.settings.level:
+        raise UnsupportedError(
+            "ensemble.undeclared",
+            "no ensemble is declared, and no level that asks for one.",
+            remedy="Declare controls.C2.",
+        )
     rng = context.rng
     train = _some(context.tables("train"), TRAIN_ROWS, rng)
     calibration, clean, notes = _halves(context, rng)
