@@ -80,7 +80,9 @@ class Service:
             return openapi(self.name, self.version)
         if path == "/v2":
             about = {"name": "fivefold", "version": __version__, "extensions": ["binary_tensor_data"]}
-            return about | self._note | ({"findings": self._guard.findings} if self._guard.findings else {})
+            # what it is about, and no more: the words of a finding name values of the training data
+            found = {name: sorted(about_what) for name, about_what in self._guard.findings.items()}
+            return about | self._note | ({"findings": found} if found else {})
         return protocol.metadata(self._guard.way, self.name, self.version)
 
     def _infer(self, principal: Principal, body: bytes, headers: Mapping[str, str]) -> Told:
