@@ -90,7 +90,7 @@ class _Purpose:
         if isinstance(given, np.ndarray):
             key = hash(given[:_COMPARED].tobytes())
         else:
-            key = hash(repr([(name, list(given[name][:_COMPARED])) for name in given]))
+            key = hash(tuple(tuple(given[name][:_COMPARED]) for name in given))
         seen = key in self.newest
         self.newest[key] = None
         self.newest.move_to_end(key)
@@ -156,7 +156,9 @@ class Drift:
             )  # fmt: skip
 
     def _look(self, purpose: str, passage: Passage) -> None:
-        held = self._held.setdefault(purpose, _Purpose(self._declared.watch(self._past.openings)))
+        held = self._held.get(purpose)
+        if held is None:
+            held = self._held[purpose] = _Purpose(self._declared.watch(self._past.openings))
         rows = passage.rows
         n = len(rows) if rows is not None else 0
         found = held.watch.arrive(n, time.time())

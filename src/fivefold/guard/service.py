@@ -97,7 +97,9 @@ class Service:
     def about(self) -> dict[str, Any]:
         """Return the server's metadata."""
         about = {"name": "fivefold", "version": __version__, "extensions": ["binary_tensor_data"]} | self._note
-        return about | ({"findings": self._guard.findings} if self._guard.findings else {})
+        # what it is about, and no more: the words of a finding name values of the training data
+        found = {name: sorted(what) for name, what in self._guard.findings.items()}
+        return about | ({"findings": found} if found else {})
 
     def model(self) -> dict[str, Any]:
         """Return the model's metadata."""
