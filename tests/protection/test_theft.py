@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from fivefold.protection.theft import coding, learning, nearness, traffic, wealth
+from fivefold.protection.theft import detector as detecting
 from fivefold.protection.theft.detector import Detector
 from fivefold.protection.theft.learning import Profile, learn
 from fivefold.protection.theft.shaping import Shaping, identities
@@ -170,16 +171,20 @@ def test_images_drawn_at_random_are_flagged_and_moved_ones_are_not() -> None:
     assert states.count("passed") > 180
 
 
-def test_who_is_suspected_is_not_forgotten_when_many_new_callers_come(profile: Profile) -> None:
-    """Nobody is flagged a second question later than without them; flagged ones stay flagged; the table stays small."""
-    odd = even(population(4000, 1), 60, 2)
+def test_who_is_suspected_is_not_forgotten_when_many_new_callers_come(
+    profile: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Flagged at the very question as without them, also where it is out of the table by then; the table stays small."""
+    monkeypatch.setattr(detecting, "YOUNG", 0)
+    odd, rows = even(population(4000, 1), 60, 2), population(300, 12)
     needed = answered(Detector(profile), odd, ["thief"])
     detector = Detector(profile, callers=20)
     assert answered(detector, odd.iloc[: needed - 1], ["thief"]) == needed - 1
-    rows = population(300, 12)
+    suspects = even(population(4000, 1), 40, 3)
+    answered(detector, suspects, [f"suspect {at}" for at in range(40)])  # as suspect as he is, and after him
     answered(detector, rows, [f"new {at}" for at in range(300)])
     assert detector.callers <= 20
-    assert answered(detector, odd.iloc[needed - 1 : needed + 1], ["thief"]) <= 1
+    assert answered(detector, odd.iloc[needed - 1 : needed + 1], ["thief"]) == 1
     assert detector.is_flagged("thief")
 
 

@@ -162,7 +162,8 @@ class Detector:
             return found
         if len(self._callers) >= self._most:
             self._forget()
-        made = self._callers[name] = _Caller(self._gone.pop(name, None) or Stream(self.profile))
+        made = _Caller(self._gone.pop(name) if name in self._gone else Stream(self.profile))
+        self._callers[name] = made
         return made
 
     def _forget(self) -> None:
