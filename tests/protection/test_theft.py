@@ -174,7 +174,7 @@ def test_images_drawn_at_random_are_flagged_and_moved_ones_are_not() -> None:
 def test_who_is_suspected_is_not_forgotten_when_many_new_callers_come(
     profile: Profile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Flagged at the very question as without them, also where it is out of the table by then; the table stays small."""
+    """Flagged at the very question as without them, also when out of the table by then; the table stays small."""
     monkeypatch.setattr(detecting, "YOUNG", 0)
     odd, rows = even(population(4000, 1), 60, 2), population(300, 12)
     needed = answered(Detector(profile), odd, ["thief"])
