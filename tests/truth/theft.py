@@ -1,4 +1,4 @@
-"""Subjects of the checks of theft: models behind a guard that watches or not, callers like the training rows or not.
+"""Subjects of the checks of theft: models that a guard watches or does not, callers like the training rows or not.
 
 Columns depend on each other through two hidden factors, so that rows drawn cell by cell are none of the population. The
 model is logistic: whoever has its exact scores has it with one question for each input.
@@ -56,7 +56,7 @@ def build(
     check: str = "P2.detection",
     controls: dict[str, object] | None = None,
     gives: bool = True,
-    rows: int = 3000,
+    rows: int = 8000,
     loose: float = 0.0,
     foreign: bool = False,
     floor: float | None = None,
@@ -69,7 +69,7 @@ def build(
         check: Check id.
         controls: Of P2, as declared.
         gives: The model gives probabilities.
-        rows: Of train and of test.
+        rows: Of train; test has at most 3,000.
         loose: 1: columns do not depend on each other.
         foreign: Test rows are of another population with the same ranges.
         floor: Declared; None: the catalogue's.
@@ -79,7 +79,8 @@ def build(
     d = int(rng.integers(9, 15))
     loads = rng.normal(size=(2, d))
     train = _rows(rng, rows, loads, loose)
-    test = _rows(rng, rows, loads * rng.choice([-1.0, 1.0], (2, d)) if foreign else loads, loose)
+    asked = min(rows, 3000)
+    test = _rows(rng, asked, loads * rng.choice([-1.0, 1.0], (2, d)) if foreign else loads, loose)
     numbers = tuple(name for name in train.columns if name not in TEXTS)
     levels = (
         {name: {f"{name[0]}{j}": np.array([0.0, rng.normal()]) for j in range(LEVELS)} for name in TEXTS}
@@ -95,9 +96,9 @@ def build(
     model = Rule("binary", numbers, weights, np.array([0.0, -middle]), levels, cut, 0.0, gives)
     tables = {}
     for name, frame in (("train", train), ("test", test)):
-        made = table(name, frame, np.zeros(rows, dtype=np.int64))
+        made = table(name, frame, np.zeros(len(frame), dtype=np.int64))
         chance = model.answers(made)[:, 1]
-        tables[name] = table(name, frame, (rng.random(rows) < chance).astype(np.int64))
+        tables[name] = table(name, frame, (rng.random(len(frame)) < chance).astype(np.int64))
     thresholds = floors(check) if floor is None else dict.fromkeys(floors(check), floor)
     settings = SettingsView(controls={"P2": controls or {}})
     return context(check, model, tables, seed, thresholds=thresholds, settings=settings)
@@ -115,7 +116,7 @@ ENTRIES = {
     "P2.detection": Entry(
         check="P2.detection",
         documented="a model that nobody watches, against the catalogue's floor, with 9 to 14 numbers that depend on "
-        "two hidden factors and three text columns of 16 values, 3,000 training and test rows",
+        "two hidden factors and three text columns of 16 values, 8,000 training and 3,000 test rows",
         planted={
             "logistic, nobody watches": unwatched,
             "logistic, labels only, nobody watches": partial(_of_detection, gives=False),
@@ -128,14 +129,14 @@ ENTRIES = {
         small={"150 rows, nobody watches": partial(_of_detection, rows=150)},
         shown={
             "columns that do not depend on each other, watched": partial(_of_detection, controls=_WATCHED, loose=1.0),
-            "400 rows, watched": partial(_of_detection, controls=_WATCHED, rows=400),
+            "3,000 rows, watched": partial(_of_detection, controls=_WATCHED, rows=3000),
         },
         rates=Rates(as_points=True),
         thinned=6,
     ),
     "P2.benign": Entry(
         check="P2.benign",
-        documented="callers whose columns depend on each other in another way than in the training rows, 3,000 rows",
+        documented="callers whose columns depend on each other in another way than in the training rows, 8,000 rows",
         planted={"foreign callers": foreign_callers},
         clean={
             "callers like the training rows": _of_benign,

@@ -62,7 +62,7 @@ class Screen:
                 "guard.theft",
                 "this caller asks what copies the model, and nothing is answered any more.",
                 status=403,
-                remedy="Talk to the owner of the service; see how-to/theft.",
+                remedy="Talk to the owner of the service; the limits of detection are in its documentation.",
             )
         if found.state == "held":
             raise RefusedError(

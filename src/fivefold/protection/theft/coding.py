@@ -112,7 +112,7 @@ def _mark(value: float) -> int:
 def _microseconds(given: Any) -> float:
     if given is None or given is pd.NaT:
         return math.nan
-    return float(pd.Timestamp(given).tz_localize(None).as_unit("us").value)
+    return float(pd.Timestamp(given).tz_localize(None).value // 1000)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import numpy as np
 
 from fivefold.protection.theft import wealth
 from fivefold.protection.theft.learning import Profile, learn
+from fivefold.protection.theft.nearness import Sketch
 from fivefold.protection.theft.stream import Honest, Stream
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ _BYTES = 512 << 20
 _MOST, _FEWEST = 100_000, 1000
 _LOOKED_AT = 8
 _SHARED = 3
-_SUSPECT = np.log(10.0)
+_SUSPECT = -1.0
 
 State = Literal["passed", "held", "flagged"]
 
@@ -89,7 +90,7 @@ class Detector:
         width = len(profile.near.columns)
         self._most = callers or int(np.clip(_BYTES // (64 * (3 * width + 20) + 1000), _FEWEST, _MOST))
         self._callers: OrderedDict[str, _Caller] = OrderedDict()
-        self._gone: dict[str, np.ndarray] = {}
+        self._gone: dict[str, Stream] = {}
         self._flagged: set[str] = set()
         self._pool, self._pool_enough, self._hot = Stream(profile, POOL_ROWS), -np.log(POOL_ALPHA / 2), -1
 
@@ -161,9 +162,8 @@ class Detector:
             return found
         if len(self._callers) >= self._most:
             self._forget()
-        made = self._callers[name] = _Caller(Stream(self.profile))
-        if name in self._gone:
-            made.stream.stakes = self._gone.pop(name)
+        made = _Caller(self._gone.pop(name) if name in self._gone else Stream(self.profile))
+        self._callers[name] = made
         return made
 
     def _forget(self) -> None:
@@ -172,7 +172,8 @@ class Detector:
         name = min(oldest, key=lambda one: self._callers[one].stream.level)
         stream = self._callers.pop(name).stream
         if stream.level > _SUSPECT and len(self._gone) < self._most:
-            self._gone[name] = stream.stakes
+            stream.sketch = Sketch(len(self.profile.near.columns))
+            self._gone[name] = stream
 
 
 @dataclass

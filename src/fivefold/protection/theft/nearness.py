@@ -23,6 +23,7 @@ _END = 255
 _NEAR = 2.4
 _APART = -1.9
 _AGREE = 0.6
+_COPIED = 0.8
 _MOST_WORTH = 9.0
 _REMEMBERED = 512
 _PAIRS = 2e-4
@@ -50,7 +51,7 @@ class Nearness:
     known: Cells
 
     def alike(self, cells: Cells, places: np.ndarray, marks: np.ndarray) -> np.ndarray:
-        """Return (n, m) nats for n rows being variants of m others.
+        """Return (n, m) nats for n rows being variants of m others; infinite: copied but for a few cells.
 
         Args:
             cells: n rows.
@@ -65,6 +66,7 @@ class Nearness:
         told = np.where(near, np.float32(_NEAR), np.float32(_APART))
         found: np.ndarray = np.where(same, worth[:, None, :].astype(np.float32), told).sum(axis=2)
         found[(same | near).sum(axis=2) < _AGREE * len(self.columns)] = -np.inf
+        found[same.sum(axis=2) >= _COPIED * len(self.columns)] = np.inf
         return found
 
     def variants(self, places: np.ndarray, marks: np.ndarray) -> np.ndarray:
@@ -102,7 +104,7 @@ def learn(cells: Cells, alone: np.ndarray, numbers: np.ndarray, rng: np.random.G
         for at in range(0, half, step)
     ]
     found = np.concatenate(parts)
-    found = found[one.whole[:, None] != two.whole]
+    found = found[(one.whole[:, None] != two.whole) & (found < np.inf)]
     enough = float(np.quantile(found, 1 - _PAIRS, method="higher")) + 1e-9 if len(found) else np.inf
     return Nearness(columns, reach, worth, max(enough, 0.0), first.known)
 
@@ -156,8 +158,10 @@ class Sketch:
         """Bytes of the arrays."""
         return sum(getattr(self, name).nbytes for name in ("places", "marks", "hits", "last", "mass", "asked"))
 
-    def add(self, places: np.ndarray, marks: np.ndarray, hits: np.ndarray, now: np.ndarray, bonus: np.ndarray) -> None:
-        """Keep m more rows (at most as many as there is room for).
+    def add(
+        self, places: np.ndarray, marks: np.ndarray, hits: np.ndarray, now: np.ndarray, bonus: np.ndarray
+    ) -> np.ndarray:
+        """Keep m more rows (at most as many as there is room for), and return where.
 
         Args:
             places: (m, c).
@@ -176,6 +180,7 @@ class Sketch:
         self.used = min(len(self.hits), self.used + len(places))
         self.places[new], self.marks[new], self.hits[new], self.last[new] = places, marks, hits, now
         self.mass[new] = np.nan
+        return new
 
     def _grow(self) -> None:
         more = min(self.most, 2 * len(self.hits))

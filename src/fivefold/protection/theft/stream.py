@@ -112,26 +112,17 @@ class Stream:
     def _variants(
         self, profile: Profile, honest: Honest, cells: Cells
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
-        """Return which of n rows are no variant, which are one too many, which are bet on, and the chance of these."""
-        near, sketch, n = profile.near, self.sketch, len(cells)
-        used = sketch.used
-        marks, places = cells.marks[:, near.columns], cells.places[:, near.columns]
-        others = near.alike(cells, sketch.places[:used].astype(np.int16), sketch.marks[:used])
-        cluster, is_same = np.full(n, -1), sketch.is_known(cells.whole)
-        if used:
-            best = others.argmax(axis=1)
-            worth = others[np.arange(n), best]
-            cluster = np.where(worth >= near.enough, best, -1)
-        lead = np.arange(n)
-        if n > 1:
-            hit = np.tril(near.alike(cells, places, marks) >= near.enough, -1)
-            lead = np.where(hit.any(axis=1), hit.argmax(axis=1), lead)
-            for _ in range(BLOCK.bit_length()):
-                lead = lead[lead]
-            cluster = np.where(cluster < 0, cluster[lead], cluster)
-        key = np.where(cluster >= 0, cluster, used + lead)
-        leads = (cluster < 0) & (lead == np.arange(n)) & ~is_same
-        counted = ~leads & ~is_same
+        """Return which of n rows are no variant, which are one too many, which are bet on, and the chance of these.
+
+        A row that is copied but for a few cells is counted with the row it was copied from; another one that is near
+        is counted with the near row that has most variants, and may have copies of its own.
+        """
+        sketch, n, used = self.sketch, len(cells), self.sketch.used
+        key, fresh, leads = self._keys(profile, cells)
+        is_same = sketch.is_known(cells.whole)
+        fresh, leads = fresh & ~is_same, leads & ~is_same
+        marks, places = cells.marks[:, profile.near.columns], cells.places[:, profile.near.columns]
+        counted = ~fresh & ~is_same
         hits = np.zeros(used + n, np.int64)
         hits[:used] = sketch.hits[:used]
         so_far = _before(key, counted) + hits[key]
@@ -139,22 +130,67 @@ class Stream:
         was = bool((sketch.hits[:used] > honest.variants).any())
         np.add.at(hits, key[counted], 1)
         now = self.asked + np.arange(n)
-        sketch.last[key[cluster >= 0]] = now[cluster >= 0]
+        sketch.last[key[key < used]] = now[key < used]
         sketch.hits[:used] = hits[:used]
-        new = np.flatnonzero(leads)
+        new, slot = np.flatnonzero(leads), np.concatenate([np.arange(used), np.full(n, -1)])
         if len(new):
             bonus = np.where(sketch.hits[:used] > honest.variants, _KEPT, 0)
-            sketch.add(places[new], marks[new], hits[used + new], now[new], bonus)
+            slot[used + new] = sketch.add(places[new], marks[new], hits[used + new], now[new], bonus)
         full = np.flatnonzero(sketch.hits[: sketch.used] > honest.variants)
-        active = np.zeros(n, dtype=bool)
-        chance = 1.0
+        active, chance = np.zeros(n, dtype=bool), 1.0
         if len(full):
-            unknown = full[np.isnan(sketch.mass[full])]
-            if len(unknown):
-                sketch.mass[unknown] = profile.masses(sketch.places[unknown].astype(np.int16), sketch.marks[unknown])
-            chance = float(min(1.0, honest.weight * sketch.mass[full].sum()))
-            active = ~is_same & (was | (np.cumsum(excess) > 0)) & (excess | leads)
-        return leads, excess, active, chance
+            mass = self._masses(profile, full) * honest.weight
+            telling = np.zeros(sketch.used + 1, dtype=bool)
+            telling[full] = mass < _TELLING
+            excess &= telling[slot[key]]
+            chance = float(min(1.0, mass[mass < _TELLING].sum() or 1.0))
+            active = ~is_same & (was | (np.cumsum(excess) > 0)) & (excess | fresh)
+        return fresh, excess, active, chance
+
+    def _keys(self, profile: Profile, cells: Cells) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return what each of n rows is counted with, and whether it is near to nothing, and whether it is kept.
+
+        Keys below the number of rows in the sketch are their places there, others stand for rows of this block.
+        """
+        near, sketch, n = profile.near, self.sketch, len(cells)
+        used, rows = sketch.used, np.arange(n)
+        old = np.zeros((n, 0))
+        if used:
+            old = near.alike(cells, sketch.places[:used].astype(np.int16), sketch.marks[:used])
+        own = np.full((n, n), -np.inf)
+        if n > 1:
+            marks, places = cells.marks[:, near.columns], cells.places[:, near.columns]
+            own = np.where(rows[:, None] > rows, near.alike(cells, places, marks), -np.inf)
+        key, fresh, leads = used + rows, np.ones(n, dtype=bool), np.ones(n, dtype=bool)
+        # the strongest relation last, so that it stands
+        for limit in (near.enough, np.inf):
+            here, there = own >= limit, old >= limit
+            if n > 1:
+                lead = np.where(here.any(axis=1), here.argmax(axis=1), rows)
+                for _ in range(BLOCK.bit_length()):
+                    lead = lead[lead]
+                key = np.where(lead == rows, key, used + lead)
+                fresh &= lead == rows
+                leads &= (lead == rows) | (limit < np.inf)
+            if used:
+                rank = np.where(there, sketch.hits[:used] + 1, 0)
+                found = there.any(axis=1)
+                key = np.where(found, rank.argmax(axis=1), key)
+                fresh &= ~found
+                leads &= ~found | (limit < np.inf)
+            behind = key >= used
+            # what is counted with a row of this block is counted with what that one is
+            first = key[np.where(behind, key - used, rows)]
+            key = np.where(behind & (first < used), first, key)
+        return key, fresh, leads
+
+    def _masses(self, profile: Profile, slots: np.ndarray) -> np.ndarray:
+        """Return how much of the population, at most, would be variants of rows of the sketch."""
+        sketch = self.sketch
+        unknown = slots[np.isnan(sketch.mass[slots])]
+        if len(unknown):
+            sketch.mass[unknown] = profile.masses(sketch.places[unknown].astype(np.int16), sketch.marks[unknown])
+        return np.asarray(sketch.mass[slots])
 
 
 def _before(key: np.ndarray, counted: np.ndarray) -> np.ndarray:
