@@ -45,8 +45,8 @@ def _detect(known: dict[str, Any]) -> Iterator[str]:
         return
     yield "## Questions answered before the thief is refused\n"
     yield (
-        "Of at most 400 that he asks. From 50 accounts: of all of them together, until the last answer. In time: fewer\n"
-        "than half of those that he needs (where that is not reached, than all that he asks here). The last\n"
+        "Of at most 400 that he asks. From 50 accounts: of all of them together, until the last answer. In time:\n"
+        "fewer than half of those that he needs (where that is not reached, than all that he asks here). The last\n"
         "column is the share of runs in time, with its one-sided 95 % lower bound (Clopper and Pearson).\n"
     )
     yield "| model | attack | way | median | 95 % of runs | most | in time |\n|---|---|---|---|---|---|---|"
@@ -73,8 +73,8 @@ def _benign(found: dict[str, Any]) -> Iterator[str]:
         return
     yield "## Honest callers\n"
     yield (
-        "A caller is flagged where the stake against it reaches 100,000 (natural logarithm 11.5); shown is the largest\n"
-        "that any of these reached.\n"
+        "A caller is flagged where the stake against it reaches 100,000 (natural logarithm 11.5); shown is the\n"
+        "largest that any of these reached.\n"
     )
     yield "| model | kind | callers | questions each | flagged | largest logarithm |\n|---|---|---|---|---|---|"
     for name, kinds in found.items():
