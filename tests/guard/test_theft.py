@@ -12,12 +12,15 @@ from tests.guard.signed import ROW
 from fivefold.errors import InputError
 from fivefold.guard import Guard
 from fivefold.guard.nouns import Principal, RefusedError
+from fivefold.guard.shaping import Shape
 from fivefold.manifest.reader import read
+from fivefold.subject.access import Access
 from fivefold.traceability.recorder.opening import home as place_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+OTHER = {"colour": "blue", "weight": 20, "since": "2019-01-01", "count": 9.0, "team": "b"}
 WATCHED = {"controls": {"P2": {"detect": True}}}
 
 
@@ -76,3 +79,63 @@ def test_options_that_cannot_be_read_open_no_guard(tmp_path: Path, options: dict
     with pytest.raises(InputError) as error:
         Guard(app)
     assert error.value.code == "guard.detect"
+
+
+def test_thieves_with_many_accounts_are_held_back(tmp_path: Path) -> None:
+    """New callers who ask variants of one row between them are refused for now; each one's part is on record."""
+    app = signed.application(tmp_path / "app", **WATCHED)
+    states: list[int] = []
+    with Guard(app) as guard:
+        for at in range(70):
+            try:
+                guard.decide(ROW | {"weight": 50 + at / 100}, caller=f"account {at % 35}", purpose="sorting")
+            except RefusedError as error:
+                states.append(error.status)
+        assert guard.decide(ROW | OTHER, caller="branch-12", purpose="sorting").answers
+    assert len(states) > 20
+    assert 429 in states
+    noted = [item.body.fields for item in place_of(read(app)).reading().search(kind="decision")]
+    assert {"held", "passed"} <= {fields["theft"]["state"] for fields in noted}
+
+
+def test_noise_is_added_to_scores_and_the_same_question_gets_the_same(tmp_path: Path) -> None:
+    """Also after a restart; the answer stays the model's; decimals come last."""
+    app = signed.application(tmp_path / "app", controls={"P2": {"noise": 0.5, "decimals": 3}})
+    with Guard(app) as guard:
+        first = guard.decide(ROW, caller="c", purpose="sorting")
+        again = guard.decide(ROW, caller="d", purpose="sorting")
+        other = guard.decide(ROW | {"weight": 61.6}, caller="c", purpose="sorting")
+    with Guard(app) as guard:
+        later = guard.decide(ROW, caller="c", purpose="sorting")
+    assert first.answers == ("yes",)
+    assert first.scores == again.scores == later.scores
+    assert first.scores is not None
+    assert first.scores != other.scores
+    assert first.scores[0][1] > 0.5
+    assert all(round(score, 3) == score for score in first.scores[0])
+    assert abs(first.scores[0][1] - 0.909) > 0.001
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ({"noise": "much"}, "guard.noise"),
+        ({"noise": 9}, "guard.noise"),
+        ({"top": 0}, "guard.top"),
+        ({"flips": 2}, "guard.flips"),
+        ({"decimals": 1.5}, "guard.decimals"),
+    ],
+)
+def test_what_cannot_be_let_out_so_opens_no_guard(options: dict[str, Any], code: str) -> None:
+    """The error names the option."""
+    access = Access("binary", ("no", "yes"), "frame", "predict")
+    with pytest.raises(InputError) as error:
+        Shape(options, access)
+    assert error.value.code == code
+
+
+def test_noise_of_values_needs_a_unit() -> None:
+    """Without one nobody knows how much one standard deviation is."""
+    with pytest.raises(InputError) as error:
+        Shape({"noise": 0.1}, Access("regression", (), "frame", "predict"))
+    assert error.value.code == "guard.spread"

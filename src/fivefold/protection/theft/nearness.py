@@ -22,8 +22,10 @@ _STEP = 5
 _END = 255
 _NEAR = 2.4
 _APART = -1.9
+COPY = 1e6
 _AGREE = 0.6
 _COPIED = 0.8
+_NOT = -1e4
 _MOST_WORTH = 9.0
 _REMEMBERED = 512
 _PAIRS = 2e-4
@@ -51,7 +53,7 @@ class Nearness:
     known: Cells
 
     def alike(self, cells: Cells, places: np.ndarray, marks: np.ndarray) -> np.ndarray:
-        """Return (n, m) nats for n rows being variants of m others; infinite: copied but for a few cells.
+        """Return (n, m) nats for n rows being variants of m others, :data:`COPY` more if copied but for a few cells.
 
         Args:
             cells: n rows.
@@ -65,9 +67,13 @@ class Nearness:
         worth = self.worth[np.arange(len(self.columns)), cells.codes[:, self.columns]]
         told = np.where(near, np.float32(_NEAR), np.float32(_APART))
         found: np.ndarray = np.where(same, worth[:, None, :].astype(np.float32), told).sum(axis=2)
-        found[(same | near).sum(axis=2) < _AGREE * len(self.columns)] = -np.inf
-        found[same.sum(axis=2) >= _COPIED * len(self.columns)] = np.inf
+        found[(same | near).sum(axis=2) < _AGREE * len(self.columns)] = _NOT
+        found[same.sum(axis=2) >= _COPIED * len(self.columns)] += COPY
         return found
+
+    def is_near(self, alike: np.ndarray) -> np.ndarray:
+        """Return whether rows are more alike than those of the population are, copied or not."""
+        return np.asarray(np.where(alike > COPY / 2, alike - COPY, alike) >= self.enough)
 
     def variants(self, places: np.ndarray, marks: np.ndarray) -> np.ndarray:
         """Return (m,) how many rows of the population would count as variants of each."""
@@ -75,7 +81,7 @@ class Nearness:
         step = max(1, _CELLS // max(1, len(self.known) * len(self.columns)))
         for at in range(0, len(places), step):
             part = slice(at, at + step)
-            found[part] = (self.alike(self.known, places[part], marks[part]) >= self.enough).sum(axis=0)
+            found[part] = self.is_near(self.alike(self.known, places[part], marks[part])).sum(axis=0)
         return found
 
 
@@ -104,7 +110,7 @@ def learn(cells: Cells, alone: np.ndarray, numbers: np.ndarray, rng: np.random.G
         for at in range(0, half, step)
     ]
     found = np.concatenate(parts)
-    found = found[(one.whole[:, None] != two.whole) & (found < np.inf)]
+    found = found[(one.whole[:, None] != two.whole) & (found < COPY / 2)]
     enough = float(np.quantile(found, 1 - _PAIRS, method="higher")) + 1e-9 if len(found) else np.inf
     return Nearness(columns, reach, worth, max(enough, 0.0), first.known)
 

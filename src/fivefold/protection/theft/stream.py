@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fivefold.protection.theft import wealth
-from fivefold.protection.theft.nearness import MOST, Sketch
+from fivefold.protection.theft.nearness import COPY, MOST, Sketch
 
 if TYPE_CHECKING:
     from fivefold.protection.theft.coding import Cells
@@ -18,6 +18,8 @@ BLOCK = 32
 """Rows that are compared with each other at once."""
 _KEPT = 2000
 _TELLING = 0.2
+_RARE = 0.5
+_NEVER = -1e9
 
 
 @dataclass(frozen=True)
@@ -118,11 +120,11 @@ class Stream:
         is counted with the near row that has most variants, and may have copies of its own.
         """
         sketch, n, used = self.sketch, len(cells), self.sketch.used
-        key, fresh, leads = self._keys(profile, cells)
+        key, fresh, leads, strong = self._keys(profile, cells)
         is_same = sketch.is_known(cells.whole)
         fresh, leads = fresh & ~is_same, leads & ~is_same
         marks, places = cells.marks[:, profile.near.columns], cells.places[:, profile.near.columns]
-        counted = ~fresh & ~is_same
+        counted = strong & ~is_same
         hits = np.zeros(used + n, np.int64)
         hits[:used] = sketch.hits[:used]
         so_far = _before(key, counted) + hits[key]
@@ -141,14 +143,14 @@ class Stream:
         if len(full):
             mass = self._masses(profile, full) * honest.weight
             telling = np.zeros(sketch.used + 1, dtype=bool)
-            telling[full] = mass < _TELLING
+            telling[full] = mass < _RARE
             excess &= telling[slot[key]]
-            chance = float(min(1.0, mass[mass < _TELLING].sum() or 1.0))
+            chance = float(min(1.0, mass[mass < _RARE].sum() or 1.0))
             active = ~is_same & (was | (np.cumsum(excess) > 0)) & (excess | fresh)
         return fresh, excess, active, chance
 
-    def _keys(self, profile: Profile, cells: Cells) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return what each of n rows is counted with, and whether it is near to nothing, and whether it is kept.
+    def _keys(self, profile: Profile, cells: Cells) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Return what each of n rows goes with, and whether it goes with nothing, is kept, is more alike than chance.
 
         Keys below the number of rows in the sketch are their places there, others stand for rows of this block.
         """
@@ -157,32 +159,33 @@ class Stream:
         old = np.zeros((n, 0))
         if used:
             old = near.alike(cells, sketch.places[:used].astype(np.int16), sketch.marks[:used])
-        own = np.full((n, n), -np.inf)
+        own = np.full((n, n), _NEVER)
         if n > 1:
             marks, places = cells.marks[:, near.columns], cells.places[:, near.columns]
-            own = np.where(rows[:, None] > rows, near.alike(cells, places, marks), -np.inf)
+            own = np.where(rows[:, None] > rows, near.alike(cells, places, marks), _NEVER)
         key, fresh, leads = used + rows, np.ones(n, dtype=bool), np.ones(n, dtype=bool)
         # the strongest relation last, so that it stands
-        for limit in (near.enough, np.inf):
-            here, there = own >= limit, old >= limit
+        strong = near.is_near(old).any(axis=1) | near.is_near(own).any(axis=1)
+        for is_copy in (False, True):
+            here, there = (part > COPY / 2 if is_copy else near.is_near(part) for part in (own, old))
             if n > 1:
                 lead = np.where(here.any(axis=1), here.argmax(axis=1), rows)
                 for _ in range(BLOCK.bit_length()):
                     lead = lead[lead]
                 key = np.where(lead == rows, key, used + lead)
                 fresh &= lead == rows
-                leads &= (lead == rows) | (limit < np.inf)
+                leads &= (lead == rows) | (not is_copy)
             if used:
                 rank = np.where(there, sketch.hits[:used] + 1, 0)
                 found = there.any(axis=1)
                 key = np.where(found, rank.argmax(axis=1), key)
                 fresh &= ~found
-                leads &= ~found | (limit < np.inf)
+                leads &= ~found | (not is_copy)
             behind = key >= used
             # what is counted with a row of this block is counted with what that one is
             first = key[np.where(behind, key - used, rows)]
             key = np.where(behind & (first < used), first, key)
-        return key, fresh, leads
+        return key, fresh, leads, strong
 
     def _masses(self, profile: Profile, slots: np.ndarray) -> np.ndarray:
         """Return how much of the population, at most, would be variants of rows of the sketch."""
