@@ -35,8 +35,8 @@ SURE, UNSURE, RULED = ROW | {"weight": 75.0}, ROW | {"weight": 50.0, "colour": "
 LADDER = {"risk": 0.1, "delta": 0.1, "levels": ["model", "rules", "human"], "rules": "rules.yaml", "deadline": 1}
 
 
-def application(root: Path, **options: object) -> Path:
-    """Return a signed application with a ladder and 600 calibration rows."""
+def application(root: Path, more: dict[str, object] | None = None, **options: object) -> Path:
+    """Return a signed application with a ladder and 600 calibration rows; ``more``: other controls."""
     (root / "data").mkdir(parents=True)
     (root / "rules.yaml").write_text(RULES, encoding="utf-8")
     data = {
@@ -45,7 +45,7 @@ def application(root: Path, **options: object) -> Path:
         "calibration": {"path": "data/calibration.csv"},
     }
     table(600, 3).to_csv(root / "data" / "calibration.csv", index=False)
-    return signed.application(root, controls={"C3": {**LADDER, **options}}, data=data)
+    return signed.application(root, controls={"C3": {**LADDER, **options}, **(more or {})}, data=data)
 
 
 @pytest.fixture(scope="module")
@@ -192,13 +192,14 @@ def test_a_full_queue_passes_people_by(tmp_path: Path, monkeypatch: pytest.Monke
 def test_a_case_that_cannot_be_recorded_is_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody was told of it, so that nobody need decide it."""
     with Guard(application(tmp_path / "app")) as guard:
+        assert guard.fallback is not None
+        before = guard.fallback.queue.waiting(1000)
         case = guard._recorder.open("other")
         monkeypatch.setattr(type(case), "add", refuse(type(case).add))
         with pytest.raises(RefusedError) as error:
             ask(guard, UNSURE)
         assert error.value.code == "guard.record"
-        assert guard.fallback is not None
-        assert guard.fallback.queue.waiting() == []
+        assert guard.fallback.queue.waiting(1000) == before
         monkeypatch.undo()
 
 
@@ -292,3 +293,29 @@ def test_an_erased_person_is_not_shown(served: Guard, capsys: pytest.CaptureFixt
     capsys.readouterr()
     assert command("guard", "queue", "show", case, "--in", root) == 0
     assert "(erased)" in capsys.readouterr().out
+
+
+def test_the_ensemble_is_a_rung_and_its_alarm_a_reason_to_fall(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It answers where the model is gone; a row that it marks is answered by no model."""
+    root = application(
+        tmp_path / "app", {"C2": {"members": 3}}, levels=["model", "ensemble", "human"], rules="", risk=0.4
+    )
+    with Guard(root) as guard:
+        kill(guard)
+        found = ask(guard, SURE)
+        assert (found.answers, found.by) == (("yes",), ("ensemble",))
+        assert found.reasons[0].text == "The model gives no answer, so several models together answered."
+        assert ask(guard, SURE).by == ("model",)
+        judge = next(stage for stage in guard._chain if stage.name == "judge")
+        real = judge.members.judge
+
+        def alarmed(*given: Any) -> Any:
+            found = real(*given)
+            found.alarm[:] = True
+            return found
+
+        monkeypatch.setattr(judge.members, "judge", alarmed)
+        found = ask(guard, SURE, case="marked")
+        assert found.by == ("human",)
+        assert found.reasons[0].text.startswith("The input looks made to mislead the model, so a person decides")
+    assert records(root, case="marked")[-1].body.fields["ensemble"]["alarms"] == 1

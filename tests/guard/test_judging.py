@@ -48,7 +48,7 @@ def served(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gua
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CONFIG_HOME", str(made / "config"))
         root = signed.application(
-            tmp_path_factory.mktemp("served") / "app", TURNED, controls={"C2": {"members": 3, "false_alarms": 0.02}}
+            tmp_path_factory.mktemp("served") / "app", TURNED, controls={"C2": {"members": 3, "false_alarms": 0.05}}
         )
         guard = Guard(root)
     with guard:
@@ -75,7 +75,7 @@ def test_an_answer_that_the_members_hold_for_wrong_is_refused_and_recorded(serve
 
 
 def test_clean_rows_are_refused_about_as_often_as_declared(served: Guard) -> None:
-    """Of 300 rows that nothing was fitted to at most a tenth, five times the declared rate."""
+    """Of 300 rows that nothing was fitted to at most 15 in 100, three times the declared rate."""
     frame = table(300, 77).drop(columns="answer")
     given = {name: [None if value != value else value for value in frame[name]] for name in frame.columns}
     passage = Passage(Principal("c"), "sorting", given)
@@ -85,7 +85,7 @@ def test_clean_rows_are_refused_about_as_often_as_declared(served: Guard) -> Non
             stage = Judge(stage.members, falls=True)
         stage(passage)
     assert passage.suspect is not None
-    assert passage.suspect.mean() <= 0.1
+    assert passage.suspect.mean() <= 0.15
 
 
 def test_where_a_fallback_stands_behind_rows_are_marked_and_go_on(served: Guard) -> None:

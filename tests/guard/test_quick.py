@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
-from fivefold.guard.admission import MAX_ROWS, Domain
+from fivefold.governance.admission.rules import MAX_ROWS
+from fivefold.guard.admission import Domain
 from fivefold.guard.nouns import Passage, Principal, RefusedError
 from fivefold.guard.quick import Quick
 from fivefold.manifest.nouns import Feature
