@@ -185,7 +185,7 @@ class Stream:
             # what is counted with a row of this block is counted with what that one is
             first = key[np.where(behind, key - used, rows)]
             key = np.where(behind & (first < used), first, key)
-        return key, fresh, leads, strong
+        return key, fresh, leads, np.asarray(strong)
 
     def _masses(self, profile: Profile, slots: np.ndarray) -> np.ndarray:
         """Return how much of the population, at most, would be variants of rows of the sketch."""
