@@ -205,6 +205,10 @@ def _torch(root: Path, task: str) -> None:
     save_file({"weight": weight, "bias": torch.zeros(outputs)}, str(root / "model.safetensors"))
 
 
+HIGHER = ("C2.adaptive", "C2.detection", "C2.drift", "C3.risk", "C3.shift")
+"""Checks of claims above the level of these applications; those in memory have no level and run them."""
+
+
 def planned(root: Path) -> dict[str, tuple[str, str]]:
     """Return check id to status and reason, as ``fivefold plan --probe`` states them."""
     done = subprocess.run(
@@ -213,7 +217,8 @@ def planned(root: Path) -> dict[str, tuple[str, str]]:
     )  # fmt: skip
     if done.returncode not in (0, 3):
         raise AssertionError(done.stderr[-2000:])
-    return {item["check"]: (item["status"], item.get("reason", "")) for item in json.loads(done.stdout)["checks"]}
+    states = {item["check"]: (item["status"], item.get("reason", "")) for item in json.loads(done.stdout)["checks"]}
+    return dict.fromkeys(HIGHER, ("not-run", "No claim of this level needs it; it binds from level 5 on.")) | states
 
 
 def in_memory(task: str) -> dict[str, tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,17 @@ from . import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from fivefold.contract.check import Context
+
     from .entry import Make
+
+
+def bounding_nothing(seed: int) -> Context:
+    """Build a ladder whose declared risk is that of a constant answer."""
+    given = fallback.build(seed)
+    options = {**(given.settings.controls or {})["C3"], "risk": 0.49}
+    return replace(given, settings=replace(given.settings, controls={"C3": options}))
+
 
 REFERENCES: Mapping[str, Make] = {
     "blind-watch": drifting.blind,
@@ -56,6 +67,7 @@ REFERENCES: Mapping[str, Make] = {
     "memorising-model": partial(membership.build, auc=0.9, retrains=False),
     "constant-answer": accuracy.constant,
     "answers-everything": fallback.everything,
+    "bounds-nothing": bounding_nothing,
     "answers-nothing": fallback.nothing,
     "saturated-scores": partial(fallback.build, check=fallback.SHIFT, saturated=True),
     "other-test-rows": partial(fallback.build, check=fallback.SHIFT, moved=True),

@@ -105,7 +105,7 @@ def build(
 
 
 _of_detection = partial(build, check="P2.detection")
-_of_benign = partial(build, check="P2.benign")
+_of_benign = partial(build, check="P2.benign", controls=_WATCHED)
 _of_shaping = partial(build, check="P2.shaping")
 
 unwatched = _of_detection

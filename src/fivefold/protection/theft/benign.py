@@ -30,6 +30,8 @@ _REMEDY = {
     Outcome.INCONCLUSIVE: "Bring more rows to learn from, or raise `principals`.",
 }
 
+_FEWEST_TO_PASS = 500
+
 
 def run(context: Context) -> Result:
     """Measure the share of honest callers who are taken for thieves, on test rows in five orders.
@@ -51,6 +53,11 @@ def _run(context: Context) -> Result:
     rng, test = context.rng, context.tables("test")
     if len(test) < FEWEST:
         raise UnsupportedError("theft.rows", f"test has {len(test)} rows, and {FEWEST} are needed.")
+    if not trial.controls_of(context).get("detect"):
+        raise UnsupportedError(
+            "theft.unwatched", "no detection is declared, so nobody is taken for a thief.",
+            remedy="Declare `controls: {P2: {detect: true}}`.",
+        )  # fmt: skip
     profile, honest = trial.profile_of(context), trial.honest_of(trial.controls_of(context))
     rows = trial.rows_of(test.take(rng.permutation(len(test))[: context.rows]))
     callers, questions = int(context.options.get("principals") or 70), int(context.options.get("questions") or 300)
@@ -64,6 +71,8 @@ def _run(context: Context) -> Result:
     low, high = (float(bound) for bound in clopper_pearson(hits, n))
     floor = context.thresholds[FLOOR]
     outcome = judge(low, high, floor, "max") if proof.noticed else Outcome.INCONCLUSIVE
+    if outcome is Outcome.PASS and len(test) < _FEWEST_TO_PASS:
+        outcome = Outcome.INCONCLUSIVE
     main = Measure(
         name="honest callers flagged", value=hits / n, low=low, high=high, threshold=floor, direction="max",
         outcome=outcome, unit="share", n=n, note=f"Each asked {questions} questions made of test rows.",

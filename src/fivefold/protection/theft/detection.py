@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from fivefold.contract.finding import Canary, Curve, Measure, Plot, Result
 from fivefold.contract.outcome import Outcome
+from fivefold.errors import UnsupportedError
 from fivefold.protection.extraction import answers
 from fivefold.protection.theft import attacks, traffic, trial
 from fivefold.protection.theft.detector import Detector
@@ -31,6 +32,7 @@ WAYS = {"alone": 0, "one honest question beside each": 1, "nine honest questions
 _RUNS = 3
 _ACCOUNTS = 50
 _PARTS = (8, 4, 2, 1)
+_FEWEST_CALLS = 8
 _REMEDY = {
     Outcome.FAIL: "Declare `controls: {P2: {detect: true}}`; where it is, a budget of questions limits what is left.",
     Outcome.INCONCLUSIVE: "Bring more rows to learn from and to ask.",
@@ -96,6 +98,8 @@ def _attacked(
         values, origin, told = _asked(case, kind, budget, rng)
         if turn == 0:
             first = values, told
+            if len(values) < _FEWEST_CALLS:
+                raise UnsupportedError("theft.calls", "too few calls of the endpoint are left to play a thief.")
             counts = sorted({max(8, len(values) // part) for part in _PARTS} & set(range(len(values) + 1)))
             curve = [case.fidelity(values[:count], told[:count], case.start.voice, 0)[0] for count in counts]
         cells = profile.coding.cells(trial.rows_of(case.rows(values, origin)))
