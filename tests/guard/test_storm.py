@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def test_no_answer_without_record_and_admission_whatever_dies(tmp_path: Path) -> None:
-    """1,500 questions, some of them out of range; the run of 100,000 is in docs/figures/guard-storm.md."""
+    """1,500 questions, some of them out of range; `python -m tests.guard.storm` asks 100,000."""
     root = application(tmp_path / "app", levels=["model", "rules"], risk=0.2)
     found = Storm(root, 1500, 3, kill=0.7, full=0.7).run()
     assert found.kills
