@@ -23,7 +23,8 @@ from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 
-from fivefold.adaptation.ensemble import detector, encoding
+from fivefold.adaptation import encoding
+from fivefold.adaptation.ensemble import detector
 from fivefold.adaptation.ensemble.members import Member
 from fivefold.contract.subject import Capabilities, Subject, Table
 from fivefold.errors import UnsupportedError

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.subject.apps import build, table
 
-from fivefold.adaptation.ensemble import detector, encoding
+from fivefold.adaptation import encoding
+from fivefold.adaptation.ensemble import detector
 from fivefold.adaptation.ensemble.delivered import Members
 from fivefold.adaptation.ensemble.options import Options, read
 from fivefold.assess.run import Options as Run
@@ -111,16 +112,16 @@ def test_members_of_arrays() -> None:
     assert (fitted.scores(images).argmax(axis=1) == target).all()
     with pytest.raises(UnsupportedError) as error:
         fitted.scores(images[:, :, :5])
-    assert error.value.code == "ensemble.inputs"
+    assert error.value.code == "adaptation.inputs"
 
 
 @pytest.mark.parametrize(
     ("rows", "labels", "code"),
     [
-        (np.array(["a", "b"] * 100, dtype=object), np.arange(200) % 2, "ensemble.inputs"),
+        (np.array(["a", "b"] * 100, dtype=object), np.arange(200) % 2, "adaptation.inputs"),
         (np.zeros((200, 3)), np.zeros(200, dtype=int), "ensemble.rows"),
         (np.zeros((50, 3)), np.arange(50) % 2, "ensemble.rows"),
-        (pd.DataFrame({"text": [f"text {i}" for i in range(200)]}), np.arange(200) % 2, "ensemble.inputs"),
+        (pd.DataFrame({"text": [f"text {i}" for i in range(200)]}), np.arange(200) % 2, "adaptation.inputs"),
     ],
 )
 def test_what_members_cannot_be_fitted_to(rows: Any, labels: np.ndarray, code: str) -> None:

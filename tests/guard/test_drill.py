@@ -56,7 +56,7 @@ def test_no_single_failure_lets_an_attack_through_unseen(tmp_path: Path, capsys:
         "shape",
         "reason",
     }
-    assert len(cells) == 8 * len(stages)
+    assert len(cells) == 9 * len(stages)
 
     def came(without: str, attack: str) -> str:
         return str(cells[without, attack]["came"])

@@ -14,6 +14,7 @@ from tests.guard.signed import ROW, command
 from tests.subject.apps import table
 
 from fivefold.errors import InputError, StorageError
+from fivefold.governance.operation.told import OVERRIDDEN, trace
 from fivefold.governance.queue import Queue
 from fivefold.guard import Guard
 from fivefold.guard.nouns import RefusedError
@@ -141,7 +142,8 @@ def test_a_case_is_decided_once_and_on_record(served: Guard) -> None:
         assert error.value.code == "queue.none"
     last = records(served.manifest.root, case="loan 7")[-1]
     assert (last.id, last.body.person) == (done.record, "Jane")
-    assert (last.body.fields["who"], last.body.fields["answer"]) == ("officer", ["no"])
+    assert (last.kind, last.body.fields["by"], last.body.fields["answer"]) == ("action", "officer", "no")
+    assert trace(place_of(served.manifest).reading())[-1] == OVERRIDDEN, "a person decided, not the model"
 
 
 def test_a_case_whose_time_is_over_is_refused_on_record(served: Guard) -> None:
@@ -155,8 +157,8 @@ def test_a_case_whose_time_is_over_is_refused_on_record(served: Guard) -> None:
         assert queue.settle(recorder) >= 1
         assert queue.get(case).record
         assert case not in [one.id for one in queue.waiting()]
-    told = [item.body.fields for item in records(served.manifest.root, kind="decision") if item.body]
-    assert [one["by"] for one in told if one.get("case") == case] == ["nobody in time"]
+    told = [item.body.fields for item in records(served.manifest.root, kind="status") if item.body]
+    assert [one["refused"] for one in told if one.get("case") == case] == ["nobody decided in time"]
 
 
 def test_a_decision_that_a_crash_kept_from_the_record_goes_there_later(tmp_path: Path) -> None:

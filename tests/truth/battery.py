@@ -85,7 +85,7 @@ def code_digest(check: str) -> str:
         below += [f"explanation/{name}.py" for name in ("asking", "explainer", "known", "players", "store")]
     own = sorted((REPO / "src" / folder).rglob("*.py"))
     if "adaptation" in folder.parts:
-        below += ["subject/rows.py", "protection"]
+        below += ["adaptation/encoding.py", "adaptation/figures.py", "subject/rows.py", "protection"]
     own += [REPO / "src" / Path(*target.partition(":")[0].split(".")).with_suffix(".py") for target in _used(spec)]
     own += [REPO / "tests" / "truth" / f"{name}.py" for name in ("floors", "subjects", MODULES[check])]
     places = [REPO / "src" / "fivefold" / name for name in (*below, "errors.py")]

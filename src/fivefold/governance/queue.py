@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 MOST_WAITING = 10_000
 """Most cases that wait at once; beyond that the ladder goes on past people."""
+REFUSED = "refuse"
+"""Answer of a person who gives none."""
 _MOST_TEXT = 2000
 _AT_ONCE = 100
 
@@ -62,7 +64,7 @@ class Queue:
             An id for each row; None: too many cases wait.
         """
         now = int(self._now())
-        if len(places) + len(self._queued.waiting(now, MOST_WAITING)) > MOST_WAITING:
+        if len(places) + self._queued.count(now) > MOST_WAITING:
             return None
         until = now + max(1, int(hours * 3600))
         items = [Item(secrets.token_hex(6), asked, place, caller, purpose, now, until) for place in places]
@@ -108,7 +110,7 @@ class Queue:
             StorageError: It is not on record; it will be when the queue is opened again.
         """
         item = self.get(one)
-        given = "" if answer == "refuse" else self._known(answer)
+        given = "" if answer == REFUSED else self._known(answer)
         if not 0 < len(because.strip()) <= _MOST_TEXT or not who:
             raise InputError("queue.because", "a decision has a reason.", remedy="Say why: --because TEXT.")
         if not self._queued.decide(one, int(self._now()), who, given, because.strip()):
@@ -117,7 +119,10 @@ class Queue:
         return self.get(one)
 
     def settle(self, recorder: Any) -> int:
-        """Refuse cases whose time is over, put decisions on record that are not, and return how many those were."""
+        """Refuse cases whose time is over, put decisions on record that are not, and return how many those were.
+
+        Each goes there at least once: of two processes that settle at the same time, both may record it.
+        """
         self._queued.expire(int(self._now()))
         done = 0
         while items := self._queued.unrecorded(_AT_ONCE):
@@ -140,12 +145,13 @@ class Queue:
     def _told(self, item: Item, recorder: Any) -> str:
         body = self._home.reading().get(item.input).body
         case, person = (body.case, body.person) if body is not None else (f"queue {item.id}", "")
-        fields = {
-            "by": "person" if item.who else "nobody in time", "who": item.who, "case": item.id, "row": item.place,
-            "answer": [item.answer] if item.answer else [], "because": item.because, "input": item.input,
-        }  # fmt: skip
+        fields = {"case": item.id, "row": item.place, "input": item.input}
+        if item.who:
+            fields |= {"by": item.who, "answer": item.answer or REFUSED, "because": item.because}
+        else:
+            fields |= {"refused": "nobody decided in time"}
         with recorder.open(case, subject=person) as records:
-            told: str = records.add("decision", fields, wait=True)
+            told: str = records.add("action" if item.who else "status", fields, wait=True)
         return told
 
     def _known(self, answer: str) -> str:

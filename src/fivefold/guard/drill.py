@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import pandas as pd
 
-from fivefold.errors import FivefoldError
+from fivefold.errors import FivefoldError, InputError
 from fivefold.guard.nouns import Principal, RefusedError
 from fivefold.subject.batch import unpack
 
@@ -29,6 +29,7 @@ NOBODY = "-"
 """Row of the table in which no stage is left out."""
 _QUERIES, _BATCH, _STEPS = 1000, 100, 40
 _SPENT, _MOST_SPENT = 5000, 50_000
+_LEAST, _TOGETHER = 32, 16
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Cell:
         off: The stage that was left out; :data:`NOBODY`: none.
         attack: In words.
         came: ``refused: CODE``, ``fell back``, ``alarm`` or ``answered``.
-        recorded: Whether the last request of the attack is on record.
+        recorded: Whether each request of the attack is on record.
     """
 
     off: str
@@ -64,22 +65,22 @@ class Drill:
     """
 
     def __init__(self, guard: Guard, home: Any) -> None:
-        """Take an open guard, and where its record lies."""
+        """Take an open guard, and where its record lies.
+
+        Raises:
+            InputError: ``drill.table`` for a model that is given no table.
+        """
         self._guard, self._home, self._numbers = guard, home, count()
         way = guard.way
         rows = unpack(way.population or way.background or way.example)
         if not isinstance(rows, pd.DataFrame):
-            raise TypeError("a drill needs a model that is given a table")
+            raise InputError("drill.table", "this model is given no table, and attacks are made of tables alone.")
         self._rows = rows.reset_index(drop=True)
         self._rng = np.random.default_rng(0)
 
-    def stages(self) -> list[str]:
-        """Return the stages that can be left out."""
-        return [stage.name for stage in self._guard._chain]  # noqa: SLF001  the drill is a part of the guard
-
     def run(self) -> Iterator[Cell]:
         """Yield every attack with no stage left out, then with each left out in turn."""
-        for off in (NOBODY, *self.stages()):
+        for off in (NOBODY, *self._guard.stages):
             with self._guard.without(off) if off != NOBODY else contextlib.nullcontext():
                 for name, attack in self._attacks().items():
                     yield self._cell(off, name, attack)
@@ -92,15 +93,18 @@ class Drill:
             "a value that cannot be": lambda ask: ask(self._impossible()),
             "questions that copy the model": self._copying,
             "more questions than the budget": self._spending,
+            "other people under the same words": self._relabelling,
             "rows just past the border": self._bordering,
             "the model's process is killed": self._killing,
         }
 
     def _cell(self, off: str, name: str, attack: Callable[[Ask], Any]) -> Cell:
-        case = f"drill {next(self._numbers)}"
+        case, asked = f"drill {next(self._numbers)}", 0
         alarms = self._alarms()
 
         def ask(given: dict[str, list[Any]], *, who: Principal | None = None, purpose: str = "") -> Any:
+            nonlocal asked
+            asked += 1
             wanted = purpose or self._guard.manifest.purposes[0]
             return self._guard.answer(who or self._who("caller", name, off), given, purpose=wanted, case=case)
 
@@ -115,8 +119,8 @@ class Drill:
             came = f"failed: {error.code}"
         if came == "answered" and self._alarms() > alarms:
             came = "alarm"
-        recorded = any(item.kind == "decision" for item in self._home.reading().search(case=case))
-        return Cell(off, name, came, recorded)
+        recorded = sum(1 for _ in self._home.reading().search(case=case, kind="decision"))
+        return Cell(off, name, came, recorded == asked)
 
     def _alarms(self) -> int:
         return sum(1 for _ in self._home.reading().search(case="guard", kind="alarm"))
@@ -139,15 +143,11 @@ class Drill:
 
     def _impossible(self) -> dict[str, list[Any]]:
         given = self._row(0)
-        ranged = next((name for name, one in self._guard.manifest.features.items() if one.range and name in given), "")
+        spans = {name: one.range for name, one in self._guard.manifest.features.items() if one.range and name in given}
         numeric = next((str(name) for name in self._rows.columns if self._rows[name].dtype.kind in "iuf"), "")
-        if ranged:
-            given[ranged] = [float(self._guard.manifest.features[ranged].range[1]) * 10 + 10]  # type: ignore[index]
-        elif numeric:
-            given[numeric] = ["a text"]
-        else:
-            given[next(iter(given))] = [17]
-        return given
+        for name, (_, high) in list(spans.items())[:1]:
+            return given | {name: [10 * abs(high) + 10]}
+        return given | ({numeric: ["a text"]} if numeric else {next(iter(given)): [17]})
 
     def _anything(self, n: int) -> dict[str, list[Any]]:
         """Return rows of numbers from the ranges and texts that occur: what is asked by who knows the columns alone."""
@@ -178,26 +178,42 @@ class Drill:
                 found = ask(self._given(self._rows.sample(_SPENT, replace=True, random_state=self._rng)))
         return found
 
+    def _relabelling(self, ask: Ask) -> Any:
+        """Ask about those alone who lie highest in a column, and about each once."""
+        numbers = [name for name in self._rows.columns if self._rows[name].dtype.kind in "iuf"]
+        rows = self._rows.sort_values(numbers[0], ascending=False) if numbers else self._rows[::-1]
+        few = rows[: max(_LEAST, len(rows) // 5)]
+        for at in range(0, len(few), _TOGETHER):
+            found = ask(self._given(few[at : at + _TOGETHER]))
+        return found
+
     def _bordering(self, ask: Ask) -> Any:
         """Halve the way between two rows with different answers: what is asked last is right at the border."""
         numbers = [name for name in self._rows.columns if self._rows[name].dtype.kind == "f"]
-        told = self._guard._isolated.ask(self._rows).answers  # noqa: SLF001  the thief's own model, say
-        other = np.flatnonzero(told != told[0])
-        if not len(other) or not numbers:
-            return ask(self._row(2))
-        low, high = self._rows.iloc[[0]].copy(), self._rows.iloc[[int(other[0])]].copy()
-        for _ in range(_STEPS):
+        told = self._told(self._rows[:_BATCH])
+        other = next((at for at, answer in enumerate(told) if answer != told[0]), 0)
+        low, high = self._rows.iloc[[0]].copy(), self._rows.iloc[[other]].copy()
+        for _ in range(_STEPS if numbers and other else 0):
             middle = high.copy()
             middle[numbers] = (low[numbers].to_numpy() + high[numbers].to_numpy()) / 2
-            same = self._guard._isolated.ask(middle).answers[0] == told[0]  # noqa: SLF001
+            same = self._told(middle)[:1] == told[:1]
             low, high = (middle, high) if same else (low, middle)
         return ask(self._given(high))
 
+    def _told(self, rows: pd.DataFrame) -> tuple[Any, ...]:
+        """Return what the guard answers to somebody who looks for the border; nothing: it refuses."""
+        try:
+            found = self._guard.answer(
+                self._who("caller", "looks around"), self._given(rows), purpose=self._guard.manifest.purposes[0]
+            )
+        except RefusedError:
+            return ()
+        return found.answers
+
     def _killing(self, ask: Ask) -> Any:
-        pid = getattr(self._guard._isolated, "pid", 0)  # noqa: SLF001
-        if pid:
+        if self._guard.process:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+                os.kill(self._guard.process, signal.SIGKILL)
         return ask(self._row(3))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import math
+import threading
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -79,6 +80,7 @@ class Fallback:
         )  # fmt: skip
         self._calibration = hashlib.sha256(msgspec.msgpack.encode(held)).hexdigest()
         self._ladder.shift.alarmed = memory.shifted(self._calibration)
+        self._untold = threading.Semaphore(0 if self._ladder.shift.alarmed else 1)
         self.queue = (
             provided("queue")(memory.home, self._access.classes) if "human" in self._ladder.terms.levels else None
         )
@@ -105,15 +107,14 @@ class Fallback:
         """Settle who answers each row, and what.
 
         Raises:
-            RefusedError: ``guard.model`` if there is nothing to fall back on for rows that were not admitted.
+            RefusedError: ``guard.rows`` if nothing was admitted.
         """
         rows, told = passage.rows, passage.told
         if rows is None:
             raise RefusedError("guard.rows", "nothing was admitted.", status=400)
-        calm = not self._ladder.shift.alarmed
         model = None if told is None else (told.answers, told.scores)
         found = self._ladder.descend(rows, model, passage.suspect)
-        if calm and self._ladder.shift.alarmed:
+        if self._ladder.shift.alarmed and self._untold.acquire(blocking=False):
             self._alarm({"shift": self._calibration, "rows": self._ladder.shift.seen})
         passage.by = tuple(np.array(self._ladder.terms.levels)[found.by].tolist())
         passage.waiting = self._queued(passage, np.flatnonzero(np.array(passage.by) == "human").tolist())

@@ -164,7 +164,7 @@ def _parameters(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def answered(decision: Decision, question: Asked, name: str, version: str) -> Any:
-    """Return the ``ModelInferResponse`` to a question; receipt and reasons are JSON in its parameters."""
+    """Return the ``ModelInferResponse`` to a question; what REST has as parameters is JSON in its own."""
     made = message("ModelInferResponse")(model_name=name, model_version=version, id=question.id)
     for output, (values, parameters) in protocol.tensors(decision).items():
         if not question.wanted(output)[0]:
@@ -174,6 +174,6 @@ def answered(decision: Decision, question: Asked, name: str, version: str) -> An
         for word, value in parameters.items():
             tensor.parameters[word].string_param = msgspec.json.encode(value).decode()
         made.raw_output_contents.append(wire.to_bytes(wire.Tensor(output, kind, np.asarray(values))))
-    for word, told in (("receipt", decision.receipt), ("reasons", decision.reasons)):
+    for word, told in protocol.about(decision).items():
         made.parameters[word].string_param = msgspec.json.encode(told).decode()
     return made

@@ -122,6 +122,16 @@ class Guard:
         return self._isolated.way
 
     @property
+    def stages(self) -> tuple[str, ...]:
+        """Names of the stages, outermost first."""
+        return tuple(stage.name for stage in self._chain)
+
+    @property
+    def process(self) -> int:
+        """Process of the model; 0: it has none here, or none yet."""
+        return self._isolated.pid
+
+    @property
     def findings(self) -> dict[str, dict[str, str]]:
         """What stages have found: stage to what it is about to words."""
         seen = {stage.name: dict(getattr(stage, "findings", {})) for stage in self._chain}
@@ -259,6 +269,8 @@ class Guard:
             more = {"error": type(error).__name__}
         else:
             return self._decided(passage, records, answers, scores)
+        if self.fallback is not None:
+            self.fallback.withdraw(passage)
         fields = {**_who(passage), "refused": refusal.code, "field": refusal.field, **passage.notes}
         refusal.record = records.add("decision", fields | more, wait=True)
         told = {"code": refusal.code, "field": refusal.field, "record": refusal.record, "stages": passage.costs}
@@ -299,7 +311,7 @@ class Guard:
         return {
             "guard": "opened", "version": model.version if model else 0, "digest": self.model,
             "signed by": self.identity, "manifest": self.manifest.digest,
-            "chain": [stage.name for stage in self._chain], **(self.fallback.about if self.fallback else {}),
+            "chain": list(self.stages), **(self.fallback.about if self.fallback else {}),
         }  # fmt: skip
 
     def _tend(self) -> None:

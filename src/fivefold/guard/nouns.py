@@ -119,6 +119,11 @@ class Answering(Protocol):
     way: Way
     restarts: int
 
+    @property
+    def pid(self) -> int:
+        """Its process; 0: it has none here, or none yet."""
+        ...
+
     def ask(self, rows: Rows) -> Told:
         """Return what it answers; several may ask at once.
 

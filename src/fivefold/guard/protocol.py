@@ -221,6 +221,12 @@ def tensors(decision: Decision) -> dict[str, tuple[np.ndarray, dict[str, Any]]]:
     return found
 
 
+def about(decision: Decision) -> dict[str, Any]:
+    """Return what is told of a decision beside its outputs; who decided each row where there is a ladder."""
+    told = {"receipt": decision.receipt, "reasons": decision.reasons}
+    return told | ({"by": decision.by, "waiting": decision.waiting} if decision.by else {})
+
+
 def answered(decision: Decision, asked: Asked, name: str, version: str) -> tuple[bytes, int]:
     """Return the response to a request, and how many bytes of it are JSON (0: all)."""
     outputs: list[dict[str, Any]] = []
@@ -241,10 +247,7 @@ def answered(decision: Decision, asked: Asked, name: str, version: str) -> tuple
     body = msgspec.json.encode(
         {
             "model_name": name, "model_version": version, "id": asked.id, "outputs": outputs,
-            "parameters": {
-                "receipt": msgspec.to_builtins(decision.receipt), "reasons": msgspec.to_builtins(decision.reasons),
-                **({"by": decision.by, "waiting": decision.waiting} if decision.by else {}),
-            },
+            "parameters": about(decision),
         }
     )  # fmt: skip
     return body + blob, len(body) if blob else 0

@@ -100,6 +100,15 @@ class Queued:
         """Return cases that wait, those whose time ends first in front."""
         return self._found("decided IS NULL AND until > ?", (now,), most)
 
+    def count(self, now: int) -> int:
+        """Return how many cases wait."""
+        with self._lock:
+            found = self._base.ask(
+                "SELECT count(*) FROM queued WHERE application_id = ? AND decided IS NULL AND until > ?",
+                (self._application, now),
+            )
+        return int(found[0][0])
+
     def unrecorded(self, most: int) -> list[Item]:
         """Return decided cases whose decision is not on record yet."""
         return self._found("decided IS NOT NULL AND record = ''", (), most)

@@ -10,6 +10,7 @@ import pandas as pd
 from fivefold.adaptation.ensemble import figures
 from fivefold.adaptation.ensemble.options import Options
 from fivefold.adaptation.ensemble.setting import lay_out
+from fivefold.adaptation.figures import opened, share
 from fivefold.contract.finding import Canary, Measure, Result
 from fivefold.contract.outcome import Outcome
 from fivefold.subject.rows import of
@@ -98,7 +99,7 @@ def _canary(
 
     floor = context.thresholds[EVADED]
     told = [
-        figures.share("", attack(_with(setting, alarms), rows, held), floor=floor, direction="max").outcome
+        share("", attack(_with(setting, alarms), rows, held), floor=floor, direction="max").outcome
         if len(rows)
         else None
         for alarms in (blind, sees)
@@ -118,16 +119,16 @@ def _canary(
 
 def _result(context: Context, setting: Setting, alone: np.ndarray, through: np.ndarray, proof: Canary) -> Result:
     fell = int(alone.sum())
-    evaded = figures.share(
+    evaded = share(
         "attacks that still get through", through[alone], floor=context.thresholds[EVADED], direction="max",
         note="Wrong and not alarmed, of the rows that fall with the model alone at the same reach and questions.",
     )  # fmt: skip
     shown: tuple[Measure, ...] = (
-        figures.share("attacked rows that fall, model alone", alone),
-        figures.share("attacked rows that fall unnoticed, all members attacked", through),
+        share("attacked rows that fall, model alone", alone),
+        share("attacked rows that fall unnoticed, all members attacked", through),
     )
     outcome, reason = _decide(setting, evaded, proof, fell)
-    judged = (evaded,) if outcome is not Outcome.INCONCLUSIVE else figures.opened(evaded)
+    judged = (evaded,) if outcome is not Outcome.INCONCLUSIVE else opened(evaded)
     return Result(
         outcome=outcome, reason=reason, measures=(*judged, *shown), canary=proof,
         limits=(*figures.LIMITS, *setting.notes), remedy=figures.remedy(outcome, setting.options),

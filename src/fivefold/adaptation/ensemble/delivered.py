@@ -54,7 +54,7 @@ class Members:
 
         Raises:
             InputError: ``ensemble.option``.
-            UnsupportedError: ``ensemble.inputs``, ``ensemble.rows`` or ``ensemble.calibration``.
+            UnsupportedError: ``adaptation.inputs``, ``ensemble.rows`` or ``ensemble.calibration``.
         """
         self.options = read(controls) or Options()
         rows, labels = train

@@ -11,6 +11,7 @@ from fivefold.adaptation.ensemble import figures
 from fivefold.adaptation.ensemble.detector import conformal_place
 from fivefold.adaptation.ensemble.options import Options
 from fivefold.adaptation.ensemble.setting import lay_out
+from fivefold.adaptation.figures import opened, share
 from fivefold.contract.finding import Canary, Measure, Result
 from fivefold.contract.outcome import Outcome
 
@@ -66,15 +67,15 @@ def run(context: Context) -> Result:
 def _result(context: Context, setting: Setting, seen: Seen, asked: int) -> Result:
     declared = (setting.options or Options()).false_alarms
     fell = int(seen.wrong.sum())
-    noticed = figures.share(
+    noticed = share(
         "attacks noticed", seen.alarmed[seen.wrong], floor=context.thresholds[NOTICED], direction="min",
         note=f"Of the rows that were moved to another answer; at {declared:.2%} false alarms as declared.",
     )  # fmt: skip
     false = figures.alarm_ratio(seen.false, declared, context.thresholds[FALSE])
     shown = (
-        figures.share("false alarms on clean rows", seen.false),
-        figures.share("attacks that change the answer", seen.wrong),
-        figures.share(
+        share("false alarms on clean rows", seen.false),
+        share("attacks that change the answer", seen.wrong),
+        share(
             "wrong and not noticed, against the model alone", ~seen.alarmed[seen.wrong],
             note="Attacked rows answered wrongly that go no further, as a share of those without an ensemble.",
         ),
@@ -84,7 +85,7 @@ def _result(context: Context, setting: Setting, seen: Seen, asked: int) -> Resul
         return _too_few(context, setting, (noticed, false), shown, seen)
     proof = _canary(fell, declared, context)
     outcome, reason = _decide(setting, noticed, false, proof, fell)
-    measures = (noticed, false) if outcome is not Outcome.INCONCLUSIVE else figures.opened(noticed, false)
+    measures = (noticed, false) if outcome is not Outcome.INCONCLUSIVE else opened(noticed, false)
     return Result(
         outcome=outcome, reason=reason, measures=(*measures, *shown), canary=proof,
         limits=(*figures.LIMITS, *setting.notes), remedy=figures.remedy(outcome, setting.options),
@@ -99,7 +100,7 @@ def _too_few(
     return Result(
         outcome=Outcome.INCONCLUSIVE,
         reason=f"{text} At least {_FEWEST} are needed to count what is noticed.",
-        measures=(*figures.opened(*judged), *shown),
+        measures=(*opened(*judged), *shown),
         canary=proof,
         limits=(*figures.LIMITS, *setting.notes),
         remedy="Bring more test rows, or assess with more effort.",
@@ -129,8 +130,7 @@ def _canary(fell: int, declared: float, context: Context) -> Canary:
     known = np.sort(rng.random(many))
     blind = rng.random(fell) > known[conformal_place(many, declared)]
     verdicts = [
-        figures.share("blind", alarms, floor=floor, direction="min").outcome
-        for alarms in (blind, np.ones(fell, dtype=bool))
+        share("blind", alarms, floor=floor, direction="min").outcome for alarms in (blind, np.ones(fell, dtype=bool))
     ]
     found, wrong = int(verdicts[0] is Outcome.FAIL), int(verdicts[1] is Outcome.FAIL)
     return Canary(

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fivefold.adaptation.ensemble import encoding, members
+from fivefold.adaptation import encoding
+from fivefold.adaptation.ensemble import members
 from fivefold.errors import UnsupportedError
 from fivefold.subject.rows import MAX_ROWS, cut
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fivefold.adaptation.ensemble.encoding import Encoding
+    from fivefold.adaptation.encoding import Encoding
     from fivefold.adaptation.ensemble.members import Member
     from fivefold.subject.rows import Rows
 
@@ -109,7 +110,7 @@ def fit(rows: Rows, labels: np.ndarray, width: int, count: int, rng: np.random.G
         rng: All choices.
 
     Raises:
-        UnsupportedError: ``ensemble.inputs``, ``ensemble.rows``.
+        UnsupportedError: ``adaptation.inputs``, ``ensemble.rows``.
     """
     known = np.flatnonzero(labels >= 0)
     rows, labels = cut(rows, known), labels[known]

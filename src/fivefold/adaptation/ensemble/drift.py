@@ -11,6 +11,7 @@ import pandas as pd
 from fivefold.adaptation.ensemble import figures
 from fivefold.adaptation.ensemble.detector import conformal_place
 from fivefold.adaptation.ensemble.setting import lay_out
+from fivefold.adaptation.figures import opened, share
 from fivefold.contract.finding import Canary, Measure, Result
 from fivefold.contract.outcome import Outcome
 from fivefold.errors import UnsupportedError
@@ -73,7 +74,7 @@ def run(context: Context) -> Result:
         )
         worse = _worse(setting, kind, answers)
         if worse > _HARMLESS:
-            shown.append(figures.share("alarms under a drift that harms", mine, where=kind.what))
+            shown.append(share("alarms under a drift that harms", mine, where=kind.what))
             continue
         told.append((kind.what, mine))
     confidence = 1 - 0.05 / len(told)
@@ -81,7 +82,7 @@ def run(context: Context) -> Result:
     found = [figures.alarm_ratio(mine, declared, most, where=what, confidence=confidence) for what, mine in told]
     proof = _canary(scores, declared, most, context)
     outcome, reason = _decide(found, proof)
-    measures = tuple(found) if outcome is not Outcome.INCONCLUSIVE else figures.opened(*found)
+    measures = tuple(found) if outcome is not Outcome.INCONCLUSIVE else opened(*found)
     return Result(
         outcome=outcome, reason=reason, measures=(*measures, *shown), canary=proof,
         limits=(

@@ -20,7 +20,7 @@ from fivefold.errors import UnsupportedError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fivefold.adaptation.ensemble.encoding import Encoding
+    from fivefold.adaptation.encoding import Encoding
 
 MOST = 12
 """Most members."""

@@ -130,7 +130,7 @@ class Setting:
             call_rows=able.max_rows,
         )
 
-    def bare(self, table: Table, origin: np.ndarray) -> np.ndarray:  # noqa: ARG002  the attacker's oracle
+    def bare(self, table: Table, _origin: np.ndarray) -> np.ndarray:
         """Return the model's answers to changed rows."""
         return self.subject.predict(table)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fivefold.adaptation.fallback.setting import Part, Setting, gather
+from fivefold.adaptation.figures import share
 from fivefold.contract.finding import Bar, Canary, Measure, Plot, Result
 from fivefold.contract.outcome import Outcome, worst
 from fivefold.stats.judge import judge
@@ -78,41 +79,31 @@ def _wrong(setting: Setting, part: Part, found: Descent | None) -> np.ndarray:
     return np.asarray(given & (np.abs(np.nan_to_num(answers) - part.truth) > (setting.terms().tolerance or 0.0)))
 
 
-def _share(name: str, hits: int, n: int, *, over: float = 1.0, note: str = "") -> Measure:
-    low, high = clopper_pearson(hits, n)
-    value = hits / n / over if n else None
-    return Measure(name=name, value=value, low=float(low) / over, high=float(high) / over, unit="share", n=n, note=note)
-
-
-def _judged(measure: Measure, threshold: float, direction: str) -> Measure:
-    side = "min" if direction == "min" else "max"
-    parts = {name: getattr(measure, name) for name in ("name", "value", "low", "high", "unit", "n", "note")}
-    judged = judge(measure.low, measure.high, threshold, side)  # type: ignore[arg-type]
-    return Measure(**parts, threshold=threshold, direction=side, outcome=judged)  # type: ignore[arg-type]
-
-
 def _measures(
     setting: Setting, floors: Mapping[str, float], answered: np.ndarray, wrong: np.ndarray, risk: float
 ) -> list[Measure]:
     test, n = setting.test, len(setting.test)
-    excess = _share(
-        "risk of the answers given, over the declared one", int(wrong.sum()), int(answered.sum()), over=risk
-    )
-    share = _share("share of rows that are answered without a person", int(answered.sum()), n)
-    bare = _wrong(setting, test, None)
-    usual = _constant(setting)
-    low, high = clopper_pearson(int(usual.sum()), n)
+    bare, usual = _wrong(setting, test, None), _constant(setting)
+    low, high = (float(bound) for bound in clopper_pearson(int(usual.sum()), n))
+    most = floors.get("max_declared", 0.5)
+    least, largest = risk / high, risk / max(low, 1e-9)
     declared = Measure(
-        name="declared risk over the error of a constant answer", value=risk / max(usual.mean(), 1 / n),
-        low=risk / float(high), high=risk / max(float(low), 1e-9), unit="ratio", n=n,
+        name="declared risk over the error of a constant answer", value=risk / max(usual.mean(), 1 / n), low=least,
+        high=largest, threshold=most, direction="max", outcome=judge(least, largest, most, "max"), unit="ratio", n=n,
     )  # fmt: skip
     return [
-        _judged(excess, floors.get("max_excess", 1.5), "max"),
-        _judged(share, floors.get("min_answered", 0.5), "min"),
-        _judged(declared, floors.get("max_declared", 0.5), "max"),
-        _share("risk of the answers given", int(wrong.sum()), int(answered.sum())),
-        _share("risk if the model answered everything", int(bare.sum()), n),
-    ]
+        share(
+            "risk of the answers given, over the declared one", wrong[answered], over=risk,
+            floor=floors.get("max_excess", 1.5), direction="max",
+        ),
+        share(
+            "share of rows that are answered without a person", answered,
+            floor=floors.get("min_answered", 0.5), direction="min",
+        ),
+        declared,
+        share("risk of the answers given", wrong[answered]),
+        share("risk if the model answered everything", bare),
+    ]  # fmt: skip
 
 
 def _constant(setting: Setting) -> np.ndarray:
@@ -153,18 +144,17 @@ def _spoilt(setting: Setting, part: Part, odd: np.ndarray) -> Part:
 
 def _fails(setting: Setting, calibration: Part, test: Part, limit: float, risk: float) -> bool:
     found = setting.ladder(calibration).descend(test.rows, test.model, watch=False)
-    wrong, answered = int(_wrong(setting, test, found).sum()), int(_answered(found).sum())
-    measure = _judged(_share("risk", wrong, answered, over=risk), limit, "max")
-    return measure.outcome is Outcome.FAIL
+    wrong, answered = _wrong(setting, test, found), _answered(found)
+    return share("risk", wrong[answered], over=risk, floor=limit, direction="max").outcome is Outcome.FAIL
 
 
 def _reason(measures: list[Measure], risk: float, *, declared: bool) -> str:
-    _, share, _, plain, bare = measures
+    _, given, _, plain, bare = measures
     if plain.value is None:
         return f"No row is answered: the calibration rows do not show that at most {risk:.1%} of any answers are wrong."
     said = (
         f"Of {plain.n} answers given {plain.value:.1%} are wrong ({plain.low:.1%} to {plain.high:.1%}) where "
-        f"{risk:.1%} are declared; {share.value:.1%} of the rows are answered. Answering everything, the model would "
+        f"{risk:.1%} are declared; {given.value:.1%} of the rows are answered. Answering everything, the model would "
         f"be wrong in {bare.value:.1%}."
     )
     return said if declared else f"controls.C3 is not declared: the model answers whatever it is asked. {said}"

@@ -12,7 +12,7 @@ from fivefold.adaptation.fallback.ladder import Ladder, Rung
 from fivefold.adaptation.fallback.rules import read
 from fivefold.adaptation.fallback.simpler import Simpler
 from fivefold.adaptation.fallback.terms import terms
-from fivefold.errors import InputError
+from fivefold.errors import InputError, UnsupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -68,5 +68,5 @@ def _simpler(training: tuple[Rows, np.ndarray] | None, classes: int) -> Simpler 
         return None
     try:
         return Simpler(*training, classes)
-    except ValueError:
+    except (ValueError, UnsupportedError):
         return None

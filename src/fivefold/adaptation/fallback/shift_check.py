@@ -8,11 +8,10 @@ import numpy as np
 
 from fivefold.adaptation.fallback.setting import Setting, gather
 from fivefold.adaptation.fallback.shift import Shift
+from fivefold.adaptation.figures import share
 from fivefold.contract.finding import Canary, Curve, Measure, Plot, Result
 from fivefold.contract.outcome import Outcome, worst
 from fivefold.errors import UnsupportedError
-from fivefold.stats.judge import judge
-from fivefold.stats.proportion import clopper_pearson
 
 if TYPE_CHECKING:
     from fivefold.contract.check import Context
@@ -24,11 +23,15 @@ _FEWEST_ERRORS = 10
 
 
 class _Run(NamedTuple):
-    """Streams that alarmed, of how many, and (streams,) rows until then; those that did not have the whole length."""
+    """(streams,) whether each alarmed, and rows until then; those that did not have the whole length."""
 
-    alarmed: int
-    streams: int
+    alarmed: np.ndarray
     delays: np.ndarray
+
+    @property
+    def hits(self) -> int:
+        """Streams that alarmed."""
+        return int(self.alarmed.sum())
 
 
 def run(context: Context) -> Result:
@@ -61,8 +64,18 @@ def run(context: Context) -> Result:
     shifted = _watched(before, [now, now[wrong]], rate, streams, context.rng)
     delay = float(np.median(shifted.delays))
     measures = (
-        _share("shifted streams that are noticed", shifted, context.thresholds.get("min_noticed", 0.8), least=True),
-        _share("calm streams that alarm", calm, context.thresholds.get("max_false_alarms", 0.15), least=False),
+        share(
+            "shifted streams that are noticed",
+            shifted.alarmed,
+            floor=context.thresholds.get("min_noticed", 0.8),
+            direction="min",
+        ),
+        share(
+            "calm streams that alarm",
+            calm.alarmed,
+            floor=context.thresholds.get("max_false_alarms", 0.15),
+            direction="max",
+        ),
         Measure(name="median rows until a shift is noticed", value=delay, unit="rows", n=streams),
     )
     outcome = worst([one.outcome for one in measures if one.outcome is not None])
@@ -82,15 +95,14 @@ def run(context: Context) -> Result:
 
 def _watched(before: np.ndarray, pools: list[np.ndarray], rate: float, streams: int, rng: np.random.Generator) -> _Run:
     """Watch streams whose rows come from the pools in turn; those of the first come once in a stream."""
-    delays, alarmed = np.full(streams, _LENGTH), 0
+    delays, alarmed = np.full(streams, _LENGTH), np.zeros(streams, dtype=bool)
     for at in range(streams):
         watch, stream = Shift(before, rate=rate, rng=rng), _stream(pools, rng)
         for start in range(0, len(stream), 25):
             if watch.watch(stream[start : start + 25]):
-                delays[at] = watch.seen
-                alarmed += 1
+                delays[at], alarmed[at] = watch.seen, True
                 break
-    return _Run(alarmed, streams, delays)
+    return _Run(alarmed, delays)
 
 
 def _stream(pools: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
@@ -100,23 +112,14 @@ def _stream(pools: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
     return np.column_stack([rng.choice(pools[1], len(calm)), calm]).ravel()
 
 
-def _share(name: str, found: _Run, threshold: float, *, least: bool) -> Measure:
-    low, high = (float(bound) for bound in clopper_pearson(found.alarmed, found.streams))
-    return Measure(
-        name=name, value=found.alarmed / found.streams, low=low, high=high, threshold=threshold,
-        direction="min" if least else "max", outcome=judge(low, high, threshold, "min" if least else "max"),
-        unit="share", n=found.streams,
-    )  # fmt: skip
-
-
 def _canary(before: np.ndarray, now: np.ndarray, wrong: np.ndarray, rng: np.random.Generator, rate: float) -> Canary:
     """Watch certainties that know nothing of the errors, and certainties that know of all of them."""
     blind = rng.permutation(before)
     known = rng.choice(before, len(now))
-    missed = _TRIALS - _watched(blind, [known, known[wrong]], rate, _TRIALS, rng).alarmed
+    missed = _TRIALS - _watched(blind, [known, known[wrong]], rate, _TRIALS, rng).hits
     seen = rng.random(len(before)) - (rng.random(len(before)) < wrong.mean())
     knowing = rng.random(len(now)) - wrong
-    unseen = _TRIALS - _watched(seen, [knowing, knowing[wrong]], rate, _TRIALS, rng).alarmed
+    unseen = _TRIALS - _watched(seen, [knowing, knowing[wrong]], rate, _TRIALS, rng).hits
     return Canary(
         kind="certainties that know nothing of the errors, and certainties that know of all", planted=_TRIALS,
         found=missed, clean=_TRIALS, false_alarms=unseen, noticed=missed >= 0.5 * _TRIALS and unseen <= 0.1 * _TRIALS,
@@ -126,8 +129,8 @@ def _canary(before: np.ndarray, now: np.ndarray, wrong: np.ndarray, rng: np.rand
 
 def _reason(shifted: _Run, calm: _Run, delay: float, *, undeclared: bool, noticed: bool) -> str:
     said = (
-        f"{shifted.alarmed} of {shifted.streams} streams in which every other row is one that the model gets wrong are "
-        f"noticed, after {delay:.0f} rows (median); {calm.alarmed} of {calm.streams} calm ones alarm."
+        f"{shifted.hits} of {len(shifted.alarmed)} streams in which every other row is one that the model gets wrong "
+        f"are noticed, after {delay:.0f} rows (median); {calm.hits} of {len(calm.alarmed)} calm ones alarm."
     )
     if not noticed:
         return f"Planted cases came out wrongly, so this is not believed. {said}"
@@ -158,4 +161,4 @@ def _plot(shifted: _Run, calm: _Run) -> Plot:
 
 def _noticed(one: _Run, steps: np.ndarray) -> np.ndarray:
     done = np.sort(one.delays[one.delays < _LENGTH])
-    return np.asarray(np.searchsorted(done, steps, side="right") / one.streams)
+    return np.asarray(np.searchsorted(done, steps, side="right") / len(one.delays))

@@ -153,7 +153,8 @@ def _asked(guard: Guard, rows: pd.DataFrame, purpose: str) -> int:
 def _recorded(root: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return what the guard's record says of decisions, and of alarms."""
     reading = provided("record.home")(read(root)).reading()
-    return tuple([item.body.fields for item in reading.search(kind=kind)] for kind in ("decision", "alarm"))  # type: ignore[return-value]
+    said, alarms = ([item.body.fields for item in reading.search(kind=kind)] for kind in ("decision", "alarm"))
+    return said, alarms
 
 
 def _application(home: Path, rng: np.random.Generator) -> Path:

@@ -133,7 +133,8 @@ def _canary(values: np.ndarray, target: float, rng: np.random.Generator) -> Cana
 def _moved(values: np.ndarray, target: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     if np.isin(values, (0.0, 1.0)).all() and 0 < target < 1:
         n = min(max(_FEWEST, int(100 / target)), _MOST)
-        return tuple((rng.random(n) < share).astype(np.float64) for share in (target / 2, (1 + target) / 2))  # type: ignore[return-value]
+        bad, good = ((rng.random(n) < share).astype(np.float64) for share in (target / 2, (1 + target) / 2))
+        return bad, good
     drawn = values[rng.integers(0, len(values), _FEWEST)]
     apart = _APART * (float(values.std()) or 1.0) / np.sqrt(_FEWEST)
     noise = drawn - values.mean()

@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 FLOOR = "max_flagged"
 _THIEVES = 20
 _ODD = 60
+_FEWEST_TO_PASS = 500
+"""Test rows without which nothing speaks for honest callers in general."""
 _REMEDY = {
     Outcome.FAIL: "The rows asked are not like the training rows: learn the detector from rows like those of today.",
     Outcome.INCONCLUSIVE: "Bring more rows to learn from, or raise `principals`.",
 }
-
-_FEWEST_TO_PASS = 500
 
 
 def run(context: Context) -> Result:
@@ -82,6 +82,8 @@ def _run(context: Context) -> Result:
         for kind, count in flagged.items()
     ]
     text = f"{hits} of {n} honest callers were taken for thieves within {questions} questions each."
+    if len(test) < _FEWEST_TO_PASS:
+        text += f" {len(test)} test rows are too few to speak for all honest callers; {_FEWEST_TO_PASS} are needed."
     if not proof.noticed:
         text = f"A detector that could not tell odd rows from these honest ones flags nobody; not believed. {text}"
     return Result(

@@ -10,7 +10,6 @@ from threadpoolctl import threadpool_limits
 
 from fivefold.contract.finding import Canary, Curve, Measure, Plot, Result
 from fivefold.contract.outcome import Outcome
-from fivefold.errors import UnsupportedError
 from fivefold.protection.extraction import answers
 from fivefold.protection.theft import attacks, traffic, trial
 from fivefold.protection.theft.detector import Detector
@@ -32,7 +31,7 @@ WAYS = {"alone": 0, "one honest question beside each": 1, "nine honest questions
 _RUNS = 3
 _ACCOUNTS = 50
 _PARTS = (8, 4, 2, 1)
-_FEWEST_CALLS = 8
+_FEWEST = 8
 _REMEDY = {
     Outcome.FAIL: "Declare `controls: {P2: {detect: true}}`; where it is, a budget of questions limits what is left.",
     Outcome.INCONCLUSIVE: "Bring more rows to learn from and to ask.",
@@ -41,7 +40,10 @@ _REMEDY = {
 
 @dataclass(frozen=True)
 class _Attack:
-    """One kind of attack: its curve without a guard, and the questions answered with one, in each run and way."""
+    """One kind of attack: its curve without a guard, and the questions answered with one, in each run and way.
+
+    Of a guard that flags nobody, and of one that flags everybody, the questions answered are in ``spoilt``.
+    """
 
     kind: str
     counts: list[int]
@@ -49,6 +51,7 @@ class _Attack:
     need: int
     reached: bool
     answered: dict[str, list[int]]
+    spoilt: tuple[list[int], list[int]]
     by_then: float
 
 
@@ -85,34 +88,43 @@ def _run(context: Context) -> Result:
 class _Blind:
     """Flags nobody: an application without the control."""
 
+    state = "passed"
+
     def screened(self, _name: str, _cells: Cells, _unlike: np.ndarray) -> str:
-        return "passed"
+        return self.state
+
+
+class _Shut(_Blind):
+    """Flags everybody."""
+
+    state = "flagged"
 
 
 def _attacked(
     case: Case, profile: Profile, kind: str, *, budget: int, watch: Callable[[], Any], rng: np.random.Generator
 ) -> _Attack:
     answered: dict[str, list[int]] = {way: [] for way in WAYS}
+    spoilt: tuple[list[int], list[int]] = ([], [])
     counts, curve = [], []
     for turn in range(_RUNS):
         values, origin, told = _asked(case, kind, budget, rng)
         if turn == 0:
             first = values, told
-            if len(values) < _FEWEST_CALLS:
-                raise UnsupportedError("theft.calls", "too few calls of the endpoint are left to play a thief.")
-            counts = sorted({max(8, len(values) // part) for part in _PARTS} & set(range(len(values) + 1)))
+            counts = sorted({max(min(_FEWEST, len(values)), len(values) // part) for part in _PARTS})
             curve = [case.fidelity(values[:count], told[:count], case.start.voice, 0)[0] for count in counts]
         cells = profile.coding.cells(trial.rows_of(case.rows(values, origin)))
         asked = cells, profile.unlikely(cells)
         beside = _beside(case, profile, 9 * len(cells), rng)
         for way, others in WAYS.items():
             answered[way].append(_play(watch(), asked, beside, others, is_split=way == _SPLIT))
+            for held, guard in zip(spoilt, (_Blind(), _Shut()), strict=True):
+                held.append(_play(guard, asked, beside, others, is_split=way == _SPLIT))
     enough = [count for count, value in zip(counts, curve, strict=True) if value >= trial.ENOUGH]
     need = enough[0] if enough else counts[-1]
     stopped = int(np.median(answered["alone"]))
     values, told = first
     by_then = case.fidelity(values[:stopped], told[:stopped], case.start.voice, 0)[0] if stopped > 1 else 0.0
-    return _Attack(kind, counts, curve, need, bool(enough), answered, by_then)
+    return _Attack(kind, counts, curve, need, bool(enough), answered, spoilt, by_then)
 
 
 def _asked(case: Case, kind: str, budget: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -169,17 +181,16 @@ def _distilled(case: Case, budget: int, watch: Any, rng: np.random.Generator) ->
     return case.rescaled(float(agreed[rest].mean())), len(chosen), seen
 
 
-def _counted(found: list[_Attack], answered: Callable[[_Attack, str], list[int]]) -> tuple[int, int]:
-    stopped = [2 * count < one.need for one in found for way in WAYS for count in answered(one, way)]
+def _counted(found: list[_Attack], answered: Callable[[_Attack], list[int]]) -> tuple[int, int]:
+    stopped = [2 * count < one.need for one in found for count in answered(one)]
     return sum(stopped), len(stopped)
 
 
 def _prove(found: list[_Attack]) -> Canary:
-    """Judge the same attacks as if nobody were refused, and as if everybody were after the third question."""
+    """Judge the same attacks, played before a guard that flags nobody, and before one that flags everybody."""
     outcomes = []
-    for most in (None, 3):
-        hits, n = _counted(found, lambda one, way, most=most: [most or one.counts[-1]] * len(one.answered[way]))  # type: ignore[misc]
-        low, high = (float(bound) for bound in clopper_pearson(hits, n))
+    for counts in (_counted(found, lambda one: one.spoilt[0]), _counted(found, lambda one: one.spoilt[1])):
+        low, high = (float(bound) for bound in clopper_pearson(*counts))
         outcomes.append(judge(low, high, 0.5, "min"))
     seen, alarm = outcomes[0] is Outcome.FAIL, outcomes[1] is not Outcome.PASS
     return Canary(
@@ -189,14 +200,14 @@ def _prove(found: list[_Attack]) -> Canary:
         clean=1,
         false_alarms=int(alarm),
         noticed=seen and not alarm,
-        detail="The same questions; known-good: a guard that refuses after the third one.",
+        detail="The same questions; known-good: a guard that refuses everybody.",
     )
 
 
 def _result(
     found: list[_Attack], honest: tuple[float, int, bool], proof: Canary, is_on: bool, context: Context
 ) -> Result:
-    hits, n = _counted(found, lambda one, way: one.answered[way])
+    hits, n = _counted(found, lambda one: [count for way in WAYS for count in one.answered[way]])
     low, high = (float(bound) for bound in clopper_pearson(hits, n))
     floor = context.thresholds[FLOOR]
     outcome = judge(low, high, floor, "min") if proof.noticed else Outcome.INCONCLUSIVE
