@@ -20,6 +20,8 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from fivefold.catalogue.load import load
+
 from .oip_server import Running, Served
 
 if TYPE_CHECKING:
@@ -183,7 +185,7 @@ def application(root: Path, kind: str, task: str) -> Iterator[Path]:
             model = {"command": ["awk", "-f", "model.awk"]}
         manifest = {
             "fivefold": 1,
-            "application": {"id": f"{kind}-{task}", "level": 4, "purpose": "try every kind"},
+            "application": {"id": f"{kind}-{task}", "level": LEVEL, "purpose": "try every kind"},
             "use": {"output": "recommendation", "acts": "human"},
             "data": {
                 "train": {"path": "train.csv", "target": "y", "protected": ["group"], "drop": ["group"]},
@@ -205,8 +207,17 @@ def _torch(root: Path, task: str) -> None:
     save_file({"weight": weight, "bias": torch.zeros(outputs)}, str(root / "model.safetensors"))
 
 
-HIGHER = ("C2.adaptive", "C2.detection", "C2.drift", "C3.risk", "C3.shift")
-"""Checks of claims above the level of these applications; those in memory have no level and run them."""
+LEVEL = 4
+"""Of these applications; those in memory have none, and run every check."""
+
+
+def higher() -> dict[str, tuple[str, str]]:
+    """Return the checks that claims above :data:`LEVEL` alone need, as not run, with that reason."""
+    known, least = load(), dict[str, int]()
+    for claim in known.claims:
+        for check in (check.id for some in claim.needs for token in some for check in known.members(token)):
+            least[check] = min(claim.level, least.get(check, claim.level))
+    return {check: ("not-run", f"Needed from level {level} on.") for check, level in least.items() if level > LEVEL}
 
 
 def planned(root: Path) -> dict[str, tuple[str, str]]:
@@ -218,7 +229,7 @@ def planned(root: Path) -> dict[str, tuple[str, str]]:
     if done.returncode not in (0, 3):
         raise AssertionError(done.stderr[-2000:])
     states = {item["check"]: (item["status"], item.get("reason", "")) for item in json.loads(done.stdout)["checks"]}
-    return dict.fromkeys(HIGHER, ("not-run", "No claim of this level needs it; it binds from level 5 on.")) | states
+    return higher() | states
 
 
 def in_memory(task: str) -> dict[str, tuple[str, str]]:

@@ -21,7 +21,8 @@ RISK, SHIFT = "C3.risk", "C3.shift"
 
 def build(
     seed: int, check: str = RISK, *, excess: float = 0.0, calibration: int = 2000, test: int = 2000,
-    kind: str = "binary", saturated: bool = False, declared: bool = True, hard: float = 0.5, moved: bool = False,
+    kind: str = "binary", saturated: bool = False, hidden: float = 0.0, declared: bool = True, hard: float = 0.5,
+    moved: bool = False,
 ) -> Context:  # fmt: skip
     """Build one subject whose certainty is the chance of being right.
 
@@ -33,6 +34,7 @@ def build(
         calibration: Rows.
         test: Rows.
         kind: ``binary``, ``multiclass`` or ``regression``.
+        hidden: Share of all rows that are wrong for no reason that shows.
         saturated: The scores are 0 and 1 whatever the chance.
         declared: Whether controls.C3 is.
         hard: The least sure rows are wrong with this chance.
@@ -44,7 +46,7 @@ def build(
     later = np.arange(n) >= calibration
     ease = rng.random(n) ** np.where(later & moved, 0.7, 2.0)
     wrong = rng.random(n) < hard * ease**3
-    wrong |= later & (rng.random(n) < excess)
+    wrong |= rng.random(n) < np.where(later, excess + hidden, hidden)
     options: dict[str, Any] = {"risk": 0.05, "delta": 0.1, "levels": ["model", "human"]}
     scores, classes = None, ()
     if kind == "regression":
@@ -75,8 +77,8 @@ def everything(seed: int) -> Context:
 
 
 def nothing(seed: int) -> Context:
-    """Build a ladder that has too few calibration rows to let anything through."""
-    return build(seed, calibration=55)
+    """Build a ladder that lets nothing through: the model is as often wrong where it is sure as elsewhere."""
+    return build(seed, hidden=0.3)
 
 
 _SHIFT = partial(build, check=SHIFT)
@@ -84,11 +86,13 @@ ENTRIES = {
     RISK: Entry(
         check=RISK,
         documented="answers wrong at least three times as often as declared (5 %) on 2,000 test rows, since the "
-        "calibration rows were those that the model was fitted to, or nothing is declared",
+        "calibration rows were those that the model was fitted to, or nothing is declared; or a ladder that lets "
+        "nothing through",
         planted={
             "two classes": partial(build, excess=0.15),
             "several classes": partial(build, excess=0.15, kind="multiclass"),
             "nothing is declared": everything,
+            "nothing is answered": nothing,
             "a regression": partial(build, excess=0.15, kind="regression"),
         },
         clean={
@@ -99,7 +103,10 @@ ENTRIES = {
         between={
             f"{100 * more:.0f} points of errors that do not show": partial(build, excess=more) for more in (0.08, 0.1)
         },
-        small={"55 calibration rows": nothing, "60 test rows": partial(build, excess=0.15, test=60)},
+        small={
+            "55 calibration rows": partial(build, calibration=55),
+            "60 test rows": partial(build, excess=0.15, test=60),
+        },
         shown={"500 test rows": partial(build, test=500)},
     ),
     SHIFT: Entry(

@@ -30,18 +30,21 @@ JUDGE_EVERY_FLOOR = frozenset(
         "C2.adaptive",
         "C2.detection",
         "C2.drift",
+        "C3.risk",
+        "C3.shift",
         "F1.gaps",
         "P1.blackbox",
         "P1.gradient",
+        "P2.benign",
+        "P2.detection",
         "P2.extraction",
+        "P2.shaping",
         "P3.accuracy",
         "P3.membership",
     }
 )
 """Checks that pass only if each threshold of their plan stands at a judged figure (F1 for classes only)."""
-JUDGE_BY_BOUNDS = frozenset(
-    {"C2.adaptive", "C2.detection", "C2.drift", "P1.blackbox", "P1.gradient", "P3.accuracy", "P3.membership"}
-)
+JUDGE_BY_BOUNDS = JUDGE_EVERY_FLOOR - {"F1.gaps", "P2.extraction"}
 """Checks whose judged figures pass only if the bound on the bad side is clear of the threshold."""
 
 _PROTECTION = re.compile(r"processes|limits|no-new-privileges|landlock-[0-9]{1,3}|seccomp")

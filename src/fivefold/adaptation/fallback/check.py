@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _TRIALS = 3
 _PLANTED = 4.0
+_USELESS = 0.9
+_SOUND = 0.2
 _MOST_BARS = 12
 
 
@@ -48,13 +50,16 @@ def run(context: Context) -> Result:
     measures = _measures(setting, context.thresholds, answered, wrong, risk)
     context.progress(0.7, "planting a broken calibration")
     outcome = worst([one.outcome for one in measures if one.outcome is not None])
-    canary = _canary(setting, context, risk, failed=outcome is Outcome.FAIL)
+    canary = _canary(setting, context, risk)
     reason = _reason(measures, risk, declared=ladder is not None)
     if ladder is None and outcome is Outcome.PASS:
         outcome = Outcome.INCONCLUSIVE
     if not canary.noticed:
         outcome = Outcome.INCONCLUSIVE
-        reason = f"Planted broken ladders went unnoticed, so this is not believed. {reason}"
+        reason = (
+            "Planted broken ladders were not told from sound ones: the calibration rows are too few for any model to "
+            f"be trusted, or the test rows to judge one. {reason}"
+        )
     return Result(
         outcome=outcome,
         reason=reason,
@@ -85,25 +90,33 @@ def _measures(
     test, n = setting.test, len(setting.test)
     bare, usual = _wrong(setting, test, None), _constant(setting)
     low, high = (float(bound) for bound in clopper_pearson(int(usual.sum()), n))
-    most = floors.get("max_declared", 0.5)
+    most = floors["max_declared"]
     least, largest = risk / high, risk / max(low, 1e-9)
     declared = Measure(
         name="declared risk over the error of a constant answer", value=risk / max(usual.mean(), 1 / n), low=least,
         high=largest, threshold=most, direction="max", outcome=judge(least, largest, most, "max"), unit="ratio", n=n,
     )  # fmt: skip
     return [
-        share(
-            "risk of the answers given, over the declared one", wrong[answered], over=risk,
-            floor=floors.get("max_excess", 1.5), direction="max",
-        ),
-        share(
-            "share of rows that are answered without a person", answered,
-            floor=floors.get("min_answered", 0.5), direction="min",
-        ),
+        *_judged(wrong, answered, floors, risk),
         declared,
         share("risk of the answers given", wrong[answered]),
         share("risk if the model answered everything", bare),
     ]  # fmt: skip
+
+
+def _judged(
+    wrong: np.ndarray, answered: np.ndarray, floors: Mapping[str, float], risk: float
+) -> tuple[Measure, Measure]:
+    """Return risk over the declared one, and the answered share, against their floors."""
+    return (
+        share(
+            "risk of the answers given, over the declared one", wrong[answered], over=risk,
+            floor=floors["max_excess"], direction="max",
+        ),
+        share(
+            "share of rows that are answered without a person", answered, floor=floors["min_answered"], direction="min"
+        ),
+    )  # fmt: skip
 
 
 def _constant(setting: Setting) -> np.ndarray:
@@ -114,23 +127,23 @@ def _constant(setting: Setting) -> np.ndarray:
     return np.asarray(np.abs(truth - np.median(truth)) > (setting.terms().tolerance or 0.0))
 
 
-def _canary(setting: Setting, context: Context, risk: float, *, failed: bool) -> Canary:
-    """Plant ladders that were calibrated on answers that are right, and serve a model that is wrong; and sound ones."""
-    rng, found, alarms = context.rng, 0, 0
-    limit = context.thresholds.get("max_excess", 1.5)
+def _canary(setting: Setting, context: Context, risk: float) -> Canary:
+    """Plant ladders calibrated on answers that are all right, before a wrong model, and on useless ones; sound ones."""
+    rng, floors, found, alarms = context.rng, context.thresholds, 0, 0
+    calibration, test = setting.calibration, setting.test
     for _ in range(_TRIALS):
-        leaking = setting.calibration.with_truth(setting.calibration.model[0])
-        odd = rng.random(len(setting.test)) < min(0.9, _PLANTED * risk)
-        found += _fails(setting, leaking, _spoilt(setting, setting.test, odd), limit, risk)
-        even = rng.random(len(setting.test)) < risk / 2
-        same = rng.random(len(setting.calibration)) < risk / 2
-        calibration = _spoilt(setting, setting.calibration, same)
-        alarms += _fails(setting, calibration, _spoilt(setting, setting.test, even), limit, risk)
+        right, useless = np.zeros(len(calibration), dtype=bool), rng.random(len(calibration)) < _USELESS
+        odd, even = (rng.random(len(test)) < rate for rate in (min(0.9, _PLANTED * risk), _SOUND * risk))
+        same = rng.random(len(calibration)) < _SOUND * risk
+        found += _fails(setting, right, odd, floors, risk)[0]
+        found += _fails(setting, useless, even, floors, risk)[1]
+        alarms += any(_fails(setting, same, even, floors, risk))
     return Canary(
-        kind="a calibration set on which the model is always right, and sound ones",
-        planted=_TRIALS, found=found, clean=_TRIALS, false_alarms=alarms,
-        noticed=failed or (found == _TRIALS and not alarms),
-        detail=f"{found} of {_TRIALS} ladders noticed whose answers are wrong {_PLANTED:g} times as often as declared.",
+        kind="calibration rows on which the model is always right, or hardly ever, and sound ones",
+        planted=2 * _TRIALS, found=found, clean=_TRIALS, false_alarms=alarms,
+        noticed=found == 2 * _TRIALS and not alarms,
+        detail=f"Answers wrong {_PLANTED:g} times as often as declared, and models that may answer nothing: {found} of "
+        f"{2 * _TRIALS} noticed.",
     )  # fmt: skip
 
 
@@ -142,10 +155,15 @@ def _spoilt(setting: Setting, part: Part, odd: np.ndarray) -> Part:
     return part.with_truth(answers + np.where(odd, 3 * (setting.terms().tolerance or 1.0), 0.0))
 
 
-def _fails(setting: Setting, calibration: Part, test: Part, limit: float, risk: float) -> bool:
-    found = setting.ladder(calibration).descend(test.rows, test.model, watch=False)
-    wrong, answered = _wrong(setting, test, found), _answered(found)
-    return share("risk", wrong[answered], over=risk, floor=limit, direction="max").outcome is Outcome.FAIL
+def _fails(
+    setting: Setting, wrong_before: np.ndarray, wrong_now: np.ndarray, floors: Mapping[str, float], risk: float
+) -> tuple[bool, bool]:
+    """Return whether risk and answered share fail where these calibration and test rows are answered wrongly."""
+    ladder = setting.ladder(_spoilt(setting, setting.calibration, wrong_before))
+    test = _spoilt(setting, setting.test, wrong_now)
+    found = ladder.descend(test.rows, test.model, watch=False)
+    excess, answered = _judged(_wrong(setting, test, found), _answered(found), floors, risk)
+    return excess.outcome is Outcome.FAIL, answered.outcome is Outcome.FAIL
 
 
 def _reason(measures: list[Measure], risk: float, *, declared: bool) -> str:

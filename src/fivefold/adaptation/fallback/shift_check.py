@@ -67,13 +67,13 @@ def run(context: Context) -> Result:
         share(
             "shifted streams that are noticed",
             shifted.alarmed,
-            floor=context.thresholds.get("min_noticed", 0.8),
+            floor=context.thresholds["min_noticed"],
             direction="min",
         ),
         share(
             "calm streams that alarm",
             calm.alarmed,
-            floor=context.thresholds.get("max_false_alarms", 0.15),
+            floor=context.thresholds["max_false_alarms"],
             direction="max",
         ),
         Measure(name="median rows until a shift is noticed", value=delay, unit="rows", n=streams),
