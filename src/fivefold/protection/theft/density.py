@@ -18,6 +18,7 @@ _PAIRS = 3
 _MOST_PAIRS = 900
 _MOST = 8.0
 _RIDGE = 0.02
+_AT_ONCE = 1000
 _BENDS = (("excess", 1.5), ("excess", 2.5), ("excess", 4.0), ("count", 2.0), ("count", 3.5), ("count", 5.0))
 
 
@@ -59,7 +60,8 @@ class Unlike:
 
     def score(self, codes: np.ndarray) -> np.ndarray:
         """Return (n,) log odds, up to a constant, of n rows not being of the population."""
-        return np.asarray(self.tables.look(codes).sum(axis=1))
+        parts = [self.tables.look(codes[at : at + _AT_ONCE]).sum(axis=1) for at in range(0, len(codes), _AT_ONCE)]
+        return np.concatenate(parts) if parts else np.zeros(0)
 
 
 def tables(codes: np.ndarray, widths: np.ndarray) -> tuple[Tables, np.ndarray]:
@@ -128,17 +130,28 @@ def weigh(made: Tables, alone: np.ndarray, real: np.ndarray, odd: np.ndarray) ->
     """
     from sklearn.linear_model import LogisticRegression
 
-    shown = made.look(np.concatenate([real, odd]))
-    parts = np.column_stack([shown, *(_bent(shown, how).sum(axis=1) for how in _BENDS)])
-    scale = parts.std(axis=0) + 0.1
+    codes, width = np.concatenate([real, odd]), len(made.one)
+    parts = np.empty((len(codes), width + len(_BENDS)))
+    for at in range(0, len(codes), _AT_ONCE):
+        shown = made.look(codes[at : at + _AT_ONCE])
+        parts[at : at + _AT_ONCE, :width] = shown
+        for place, how in enumerate(_BENDS, width):
+            parts[at : at + _AT_ONCE, place] = _bent(shown, how).sum(axis=1)
+    scale = _spread(parts) + 0.1
+    parts /= scale
     right = np.concatenate([np.zeros(len(real)), np.ones(len(odd))])
-    model = LogisticRegression(C=_RIDGE, max_iter=500, class_weight="balanced").fit(parts / scale, right)
+    model = LogisticRegression(C=_RIDGE, max_iter=500, class_weight="balanced").fit(parts, right)
     weights = model.coef_[0] / scale
     sizes = np.diff(np.concatenate([made.offset, [len(made.surprise)]]))
     flat = np.repeat(weights[: len(sizes)], sizes) * made.surprise
     for weight, how in zip(weights[len(sizes) :], _BENDS, strict=True):
         flat += weight * _bent(made.surprise, how)
     return Unlike(replace(made, surprise=flat), alone)
+
+
+def _spread(parts: np.ndarray) -> np.ndarray:
+    """Return (p,) standard deviations of columns, one after the other: the whole is large."""
+    return np.array([float(parts[:, at].std()) for at in range(parts.shape[1])])
 
 
 def _bent(surprise: np.ndarray, how: tuple[str, float]) -> np.ndarray:
