@@ -58,8 +58,9 @@ def _run(context: Context) -> Result:
             "theft.unwatched", "no detection is declared, so nobody is taken for a thief.",
             remedy="Declare `controls: {P2: {detect: true}}`.",
         )  # fmt: skip
+    rows, asked_of = trial.rows_of(test.take(rng.permutation(len(test))[: context.rows])), len(test)
+    del test  # the whole set is large
     profile, honest = trial.profile_of(context), trial.honest_of(trial.controls_of(context))
-    rows = trial.rows_of(test.take(rng.permutation(len(test))[: context.rows]))
     callers, questions = int(context.options.get("principals") or 70), int(context.options.get("questions") or 300)
     flagged = {}
     for position, kind in enumerate(traffic.KINDS):
@@ -71,7 +72,7 @@ def _run(context: Context) -> Result:
     low, high = (float(bound) for bound in clopper_pearson(hits, n))
     floor = context.thresholds[FLOOR]
     outcome = judge(low, high, floor, "max") if proof.noticed else Outcome.INCONCLUSIVE
-    if outcome is Outcome.PASS and len(test) < _FEWEST_TO_PASS:
+    if outcome is Outcome.PASS and asked_of < _FEWEST_TO_PASS:
         outcome = Outcome.INCONCLUSIVE
     main = Measure(
         name="honest callers flagged", value=hits / n, low=low, high=high, threshold=floor, direction="max",
@@ -82,8 +83,8 @@ def _run(context: Context) -> Result:
         for kind, count in flagged.items()
     ]
     text = f"{hits} of {n} honest callers were taken for thieves within {questions} questions each."
-    if len(test) < _FEWEST_TO_PASS:
-        text += f" {len(test)} test rows are too few to speak for all honest callers; {_FEWEST_TO_PASS} are needed."
+    if asked_of < _FEWEST_TO_PASS:
+        text += f" {asked_of} test rows are too few to speak for all honest callers; {_FEWEST_TO_PASS} are needed."
     if not proof.noticed:
         text = f"A detector that could not tell odd rows from these honest ones flags nobody; not believed. {text}"
     return Result(

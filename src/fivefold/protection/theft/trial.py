@@ -95,7 +95,8 @@ def lay_out(context: Context) -> Case:
     order = rng.permutation(len(test))
     public = min(PUBLIC, len(test) // 3)
     pool, held = test.take(order[:public]), test.take(order[public:][: context.rows])
-    space = spaces.of_images([pool]) if test.kind == "image" else spaces.of_tables([pool], _declared(context))
+    del test  # the whole set is large
+    space = spaces.of_images([pool]) if pool.kind == "image" else spaces.of_tables([pool], _declared(context))
     values = space.encode(pool)
     known = np.array([column.kind != "fixed" for column in space.columns] or [True] * values.shape[1])
     told, held_told = answers.ask(subject, pool), answers.ask(subject, held)
@@ -136,7 +137,9 @@ def profile_of(context: Context) -> Profile:
     train = context.tables("train")
     _require(train)
     chosen = np.linspace(0, len(train) - 1, min(len(train), _MOST_ROWS)).astype(np.int64)
-    return learn(rows_of(train.take(chosen)), context.rng)
+    rows = rows_of(train.take(chosen))
+    del train  # the whole set is large
+    return learn(rows, context.rng)
 
 
 def honest_of(controls: Mapping[str, object]) -> Honest:
