@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Rows: TypeAlias = pd.DataFrame | np.ndarray
 
-MAX_ROWS = 100_000
+MAX_ROWS = 20_000
 """Most rows in one call."""
 
 PROBE_ROWS = 512
