@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import numpy as np
+from tests.subject.apps import table
 
 from fivefold.guard import Guard
 from fivefold.guard.nouns import Principal, RefusedError
@@ -85,6 +86,7 @@ class Storm:
             threads: That ask.
         """
         self._root, self._requests, self._seed = root, requests, seed
+        self._rows = table(5000, seed + 100).drop(columns="answer")  # from where the calibration rows come
         self._kill, self._full, self._threads = kill, full, threads
         self._end, self._no_room, self._lock = threading.Event(), False, threading.Lock()
         self.tally, self._answers = Tally(), {}
@@ -116,12 +118,10 @@ class Storm:
     def _ask(self, guard: Guard, at: int) -> None:
         who, rng = Principal(f"caller {at}", "caller", ("sorting",)), np.random.default_rng([self._seed, at])
         for number in range(at, self._requests, self._threads):
-            weight = rng.normal(50, 10, ROWS).round(2)  # as the calibration rows
-            weight[0] = 130.0 if rng.random() < 0.1 else weight[0]  # the declared range ends at 120
-            given = {
-                "weight": weight.tolist(), "colour": ["green"] * ROWS, "since": ["2021-03-04"] * ROWS,
-                "count": [3.0] * ROWS, "team": ["a"] * ROWS,
-            }  # fmt: skip
+            rows = self._rows.iloc[rng.integers(0, len(self._rows), ROWS)]
+            given = {name: rows[name].astype(object).where(rows[name].notna(), None).tolist() for name in rows}
+            if rng.random() < 0.1:
+                given["weight"][0] = 130.0  # the declared range ends at 120
             try:
                 found = guard.answer(who, given, purpose="sorting", case=f"storm {number}")
             except RefusedError as error:
@@ -131,7 +131,7 @@ class Storm:
                 continue
             odd = sum(
                 by == "model" and answer != ("yes" if value > 50 else "no")
-                for by, answer, value in zip(found.by, found.answers, weight, strict=True)
+                for by, answer, value in zip(found.by, found.answers, given["weight"], strict=True)
             )
             with self._lock:
                 self.tally.told["answered"] += 1
