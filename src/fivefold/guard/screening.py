@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 ALARM = "theft"
 """Field of an alarm that names the caller who was taken for a thief."""
 _FEWEST = 100
-_VARIANTS = 10
+_VARIANTS = 15
 
 
 class Screen:
@@ -94,7 +94,7 @@ def screening(
     if options["detect"] is not True or type(variants) is not int or not 1 <= variants <= 10_000:
         raise InputError(
             "guard.detect", "controls.P2.detect or variants cannot be read.",
-            remedy="Write `detect: true` and, if wanted, `variants: 10` (1 to 10,000).",
+            remedy="Write `detect: true` and, if wanted, `variants: 15` (1 to 10,000).",
         )  # fmt: skip
     population = isolated.way.population
     rows = unpack(population) if population is not None else None

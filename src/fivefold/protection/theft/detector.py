@@ -28,7 +28,7 @@ HOT_ALPHA = 1e-2
 YOUNG = 300
 """Questions for which a caller is new."""
 POOL_ROWS = 128
-POOL_VARIANTS = 16
+POOL_VARIANTS = 22
 """Variants of one row that new callers may ask between them: documented examples are tried by many."""
 _HOT = 2000
 _BYTES = 512 << 20
@@ -190,7 +190,7 @@ def detector(rows: Rows, seed: int, *, variants: int | None = None) -> Detector:
     Args:
         rows: Of its population.
         seed: Of the halves that are learnt from.
-        variants: Variants of a row that an honest caller may ask; None: ten.
+        variants: Variants of a row that an honest caller may ask; None: fifteen.
 
     Raises:
         ValueError: Too few rows.

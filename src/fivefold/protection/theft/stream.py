@@ -32,7 +32,7 @@ class Honest:
     """
 
     weight: float = 10.0
-    variants: int = 10
+    variants: int = 15
 
 
 class Stream:
