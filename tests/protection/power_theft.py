@@ -1,6 +1,6 @@
 """Power of the detector of theft and of shaping, on real data; writes ``docs/figures/theft.json`` and ``theft.md``.
 
-``python -m tests.protection.power_theft need|detect|benign|shape|cost [--subject NAME] [--runs N]``; each part is kept
+``python -m tests.protection.power_theft PART [--subject NAME] [--runs N]`` (parts: ``--help``); each part is kept
 in the JSON file and the page is written anew from all of them. Run from the repository's root, with the data beside it.
 """
 
@@ -36,6 +36,11 @@ SHAPES = {
     "top 1, decimals 1": Shaping(top=1, decimals=1), "noise 0.5, decimals 2": Shaping(noise=0.5, decimals=2),
     "noise 1, decimals 1": Shaping(noise=1.0, decimals=1), "noise 2, decimals 1": Shaping(noise=2.0, decimals=1),
 }  # fmt: skip
+HIDDEN = {
+    "19 honest questions beside each": (1, 19, 0), "49 beside each": (1, 49, 0),
+    "10 accounts that asked 300 honest questions before": (10, 0, 300), "50 such accounts": (50, 0, 300),
+}  # fmt: skip
+"""How a thief hides: accounts, honest questions beside each of his, honest questions of each account before."""
 _CAP = 400
 
 
@@ -156,6 +161,44 @@ def detect(prey: Prey, runs: int) -> dict[str, Any]:
     return {"answered": found, "asked": asked, "runs": runs}
 
 
+def evade(prey: Prey, runs: int) -> dict[str, Any]:
+    """Return how many questions of a thief who hides were answered: behind honest rows, and from accounts of old."""
+    found: dict[str, Any] = {}
+    for run in range(runs):
+        rng = np.random.default_rng([5, run])
+        rows = take(prey.population, np.sort(rng.permutation(len(prey.population))[:8000]))
+        profile, who = learning.learn(rows, rng), thief(prey, rng)
+        for kind, most in (("equation solving", 67), ("uniform noise", 75)):
+            rows, _ = stream(prey, who, kind, most, rng)
+            cells = profile.coding.cells(rows)
+            unlike = profile.unlikely(cells)
+            others = traffic.honest(prey.held, "interactive", 15_000, rng)
+            beside = profile.coding.cells(others)
+            odd = profile.unlikely(beside)
+            for how, (accounts, mixed, before) in HIDDEN.items():
+                detector, count, at, flagged = Detector(profile), 0, 0, set()
+                for name in range(accounts):
+                    part = slice(at, at + before)
+                    at += before
+                    if before:
+                        detector.screened(f"thief {name}", beside.take(part), odd[part])
+                for row in range(len(cells)):
+                    name = f"thief {row % accounts}"
+                    part = slice(at, at + mixed)
+                    at += mixed
+                    if name in flagged:
+                        continue
+                    if mixed:
+                        detector.screened(name, beside.take(part), odd[part])
+                    state = detector.screened(name, cells.take(slice(row, row + 1)), unlike[row : row + 1])
+                    flagged |= {name} if state == "flagged" else set()
+                    count += state == "passed"
+                one = found.setdefault(f"{kind}, {how}", {"answered": [], "asked": len(cells), "accounts": accounts})
+                one["answered"].append(count)
+                one["questions"] = accounts * before + len(cells) * (1 + mixed)
+    return found
+
+
 def benign(prey: Prey, runs: int, count: int) -> dict[str, Any]:
     """Return, for each kind of honest caller, how many of so many were flagged within ``count`` questions."""
     found: dict[str, Any] = {}
@@ -248,7 +291,7 @@ def cost(prey: Prey) -> dict[str, Any]:
 def main() -> None:
     """Run a part and write the page."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("part", choices=("need", "detect", "benign", "shape", "cost", "page"))
+    parser.add_argument("part", choices=("need", "detect", "evade", "benign", "shape", "cost", "page"))
     parser.add_argument("--subject", default="")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--questions", type=int, default=10_000)
@@ -261,6 +304,7 @@ def main() -> None:
         prey = make()
         done = {
             "need": lambda prey=prey: need(prey, told.runs), "detect": lambda prey=prey: detect(prey, told.runs),
+            "evade": lambda prey=prey: evade(prey, told.runs),
             "benign": lambda prey=prey: benign(prey, told.runs, told.questions),
             "shape": lambda prey=prey: shape(prey, told.runs), "cost": lambda prey=prey: cost(prey),
         }[told.part]()  # fmt: skip

@@ -20,7 +20,13 @@ of his public rows without a question, 1 is the model; on 5,000 rows held back. 
 
 def page(known: dict[str, Any]) -> str:
     """Return the page."""
-    parts = [_HEAD, *_need(known.get("need", {})), *_detect(known), *_benign(known.get("benign", {}))]
+    parts = [
+        _HEAD,
+        *_need(known.get("need", {})),
+        *_detect(known),
+        *_evade(known.get("evade", {})),
+        *_benign(known.get("benign", {})),
+    ]
     return "\n".join([*parts, *_shape(known.get("shape", {})), *_cost(known.get("cost", {}))]).rstrip() + "\n"
 
 
@@ -65,6 +71,24 @@ def _detect(known: dict[str, Any]) -> Iterator[str]:
                     f"| {name} | {kind} | {way} | {ranked[n // 2]} | {at} | {ranked[-1]} "
                     f"| {hits} of {n} (at least {low:.2f}) |"
                 )
+    yield ""
+
+
+def _evade(found: dict[str, Any]) -> Iterator[str]:
+    if not found:
+        return
+    yield "## What evades\n"
+    yield "Answered of the questions that an exact copy takes, by thieves who hide. Days are those of "
+    yield "5,000 questions a day and account. Evidence does not fade, so that asking slowly changes nothing.\n"
+    yield "| model | attack and how | accounts | needed | answered, least to most | questions in all | days | runs |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for name, ways in found.items():
+        for how, one in ways.items():
+            told, days = sorted(one["answered"]), one["questions"] / 5000 / one["accounts"]
+            yield (
+                f"| {name} | {how} | {one['accounts']} | {one['asked']} | {told[0]} to {told[-1]} "
+                f"| {one['questions']:,} | {max(1, round(days + 0.499))} | {len(told)} |"
+            )
     yield ""
 
 
