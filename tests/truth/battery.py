@@ -73,7 +73,10 @@ def seed_of(seed: int, check: str, kind: str, index: int) -> int:
 
 
 def code_digest(check: str) -> str:
-    """Return SHA-256 over what a check's counts depend on: its folder, what that imports, floors, its subjects."""
+    """Return SHA-256 over what a check's counts depend on: its folder, what that imports, floors, its subjects.
+
+    Not the nouns of the contract: what is handed to a check counts by what the check does with it.
+    """
     spec = checks()[check]
     folder = Path(*spec.implementation.partition(":")[0].split(".")[:-1])
     below = ["contract", "stats"]
@@ -89,7 +92,9 @@ def code_digest(check: str) -> str:
     own += [REPO / "src" / Path(*target.partition(":")[0].split(".")).with_suffix(".py") for target in _used(spec)]
     own += [REPO / "tests" / "truth" / f"{name}.py" for name in ("floors", "subjects", MODULES[check])]
     places = [REPO / "src" / "fivefold" / name for name in (*below, "errors.py")]
-    paths = own + [path for path in sorted(_imported(own)) if any(path.is_relative_to(place) for place in places)]
+    nouns = {REPO / "src" / "fivefold" / "contract" / f"{name}.py" for name in ("check", "finding", "guarded", "plan")}
+    found = sorted(_imported(own) - nouns)
+    paths = own + [path for path in found if any(path.is_relative_to(place) for place in places)]
     state = hashlib.sha256(canonical([msgspec.to_builtins(spec), floors(check)]))
     for path in paths:
         state.update(path.relative_to(REPO).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
