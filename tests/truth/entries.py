@@ -20,6 +20,7 @@ MODULES = {
     "C3.risk": "fallback",
     "C3.shift": "fallback",
     "A1.observed": "operation",
+    "C5.stages": "drilled",
     "D1.admission": "admitting",
     "D1.benefit": "operation",
     "D1.drift": "drifting",

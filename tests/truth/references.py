@@ -10,6 +10,7 @@ from . import (
     accuracy,
     admitting,
     drifting,
+    drilled,
     ensemble,
     evasion,
     explanation_local,
@@ -45,6 +46,8 @@ REFERENCES: Mapping[str, Make] = {
     "blind-watch": drifting.blind,
     "narrow-ranges": admitting.narrow,
     "waved-through": operation.waved,
+    "unrecorded-stage": drilled.unrecorded,
+    "open-guard": drilled.unguarded,
     **{
         f"broken-{name}": partial(quality.wrecked, f"D2.{name}")
         for name in ("integrity", "accuracy", "availability", "confidentiality")

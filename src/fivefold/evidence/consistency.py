@@ -32,6 +32,7 @@ JUDGE_EVERY_FLOOR = frozenset(
         "C2.drift",
         "C3.risk",
         "C3.shift",
+        "C5.stages",
         "F1.gaps",
         "P1.blackbox",
         "P1.gradient",

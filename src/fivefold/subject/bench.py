@@ -23,6 +23,7 @@ from fivefold.errors import InputError, InternalError
 from fivefold.evidence import data_label
 from fivefold.keys import store
 from fivefold.manifest import inputs, site
+from fivefold.manifest.digests import one_digest
 from fivefold.plan import calls
 from fivefold.plan.facts import read as facts_of
 from fivefold.plan.needs import unmet
@@ -183,7 +184,7 @@ class Bench:
             labels=self._labels,
             now=circumstances.now,
             row_key=circumstances.row_key,
-            known={**facts_of(self.manifest, plan.facts), **circumstances.told},
+            known={**facts_of(self.manifest, plan.facts), **circumstances.told, **_assessed(plan)},
             planned=in_force(self.manifest),
             asks=calls.asks(spec.needs) or self._helps(spec.asks_if, plan.facts),
             found=self.elsewhere.found if self.elsewhere else b"",
@@ -319,6 +320,15 @@ def _seen(facts: Facts, manifest: Manifest) -> dict[str, str]:
     data = manifest.data["train"]
     kinds = {column.name: column.kind for column in train.columns}
     return {name: kinds[name] for name in inputs.seen(data, kinds)}
+
+
+def _assessed(plan: Plan) -> dict[str, str]:
+    """Return digests of what is assessed, so that a check can tell whether what is on record is of the same."""
+    observed = plan.facts.model.observed if plan.facts.model else ""
+    return {
+        "plan.model": observed or plan.model, "plan.manifest": plan.manifest, "plan.data": one_digest(plan.data),
+        "plan.code": plan.code,
+    }  # fmt: skip
 
 
 def _imports(path: Path) -> set[str]:
