@@ -45,8 +45,8 @@ def application(root: Path) -> Path:
         "C2": {"members": 3},
         "C3": {"risk": 0.25, "delta": 0.1, "levels": ["model", "simpler"]},
     }
-    level = {"id": "drilled", "level": 4, "purpose": "sort"}
-    use = {"output": "recommendation", "acts": "human", "alone": False}
+    level = {"id": "drilled", "level": 5, "purpose": "sort"}
+    use = {"output": "action", "acts": "system", "alone": True}
     return signed.application(root, controls=controls, data=data, application=level, use=use)
 
 

@@ -17,6 +17,7 @@ MODULES = {
     "E4.planted": "explanation_planted",
     "E4.randomisation": "explanation_randomisation",
     "A1.answers": "level",
+    "C3.ladder": "ladder",
     "C3.risk": "fallback",
     "C3.shift": "fallback",
     "A1.observed": "operation",

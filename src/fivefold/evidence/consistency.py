@@ -30,6 +30,7 @@ JUDGE_EVERY_FLOOR = frozenset(
         "C2.adaptive",
         "C2.detection",
         "C2.drift",
+        "C3.ladder",
         "C3.risk",
         "C3.shift",
         "C5.stages",
