@@ -18,6 +18,7 @@ MODULES = {
     "E4.randomisation": "explanation_randomisation",
     "A1.answers": "level",
     "C3.ladder": "ladder",
+    "C3.queue": "queueing",
     "C3.risk": "fallback",
     "C3.shift": "fallback",
     "A1.observed": "operation",

@@ -25,6 +25,7 @@ from . import (
     operation,
     outliers,
     quality,
+    queueing,
     theft,
 )
 
@@ -72,6 +73,7 @@ REFERENCES: Mapping[str, Make] = {
     "constant-answer": accuracy.constant,
     "no-ladder": ladder.nobody,
     "deaf-ladder": ladder.deaf,
+    "careless-queue": queueing.careless,
     "answers-everything": fallback.everything,
     "bounds-nothing": bounding_nothing,
     "answers-nothing": fallback.nothing,

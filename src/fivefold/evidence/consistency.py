@@ -31,6 +31,7 @@ JUDGE_EVERY_FLOOR = frozenset(
         "C2.detection",
         "C2.drift",
         "C3.ladder",
+        "C3.queue",
         "C3.risk",
         "C3.shift",
         "C5.stages",
