@@ -34,6 +34,7 @@ MODULES = {
     "P2.benign": "theft",
     "P2.detection": "theft",
     "P2.extraction": "extraction",
+    "P2.isolation": "isolating",
     "P2.shaping": "theft",
     "P3.accuracy": "accuracy",
     "P3.membership": "membership",

@@ -41,6 +41,7 @@ JUDGE_EVERY_FLOOR = frozenset(
         "P2.benign",
         "P2.detection",
         "P2.extraction",
+        "P2.isolation",
         "P2.shaping",
         "P3.accuracy",
         "P3.membership",

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from fivefold.contract.check import Without
 from fivefold.contract.plan import ModelFact
 from fivefold.manifest.address import Address
 from fivefold.manifest.nouns import DataSet, Feature, Model
@@ -56,6 +57,22 @@ class ModelJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     confinement: Confinement
     onnx: str = ""
     weights: str = ""
+
+
+class BatteryJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A process that tries to break out: our own code alone, confined as a model is.
+
+    Attributes:
+        confinement: Of the model.
+        secret: A file that it may not touch, made for this.
+        model: Process of the model; 0: there is none.
+        without: Protection that is left out, to see that its attempts work: ``landlock``, ``seccomp``, ``everything``.
+    """
+
+    confinement: Confinement
+    secret: str
+    model: int = 0
+    without: Without = ""
 
 
 class Purse(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -202,7 +219,7 @@ class Spawn(_Message, frozen=True):
     """Fork a child; the socket that it speaks over comes with the message."""
 
     token: int
-    kind: Literal["check", "model", "endpoint", "command"]
+    kind: Literal["check", "model", "endpoint", "command", "battery"]
     job: bytes
 
 
@@ -259,6 +276,12 @@ class WantModel(_Message, frozen=True):
     training: bool = False
 
 
+class WantBattery(_Message, frozen=True):
+    """Have our own code try to break out of the model's confinement; the answer is :class:`Tried`, over its socket."""
+
+    without: Without = ""
+
+
 class Done(_Message, frozen=True):
     """The result (of a check) or the facts (of the probe), as message pack; ``found`` as in :class:`CheckJob`."""
 
@@ -284,7 +307,7 @@ class Failed(_Message, frozen=True):
     note: str = ""
 
 
-FromCheck = Progress | WantModel | Done | Failed
+FromCheck = Progress | WantModel | WantBattery | Done | Failed
 
 
 # parent -> check process
@@ -301,6 +324,17 @@ class Refused(_Message, frozen=True):
 
 
 ToCheck = ModelHere | Refused
+
+
+# battery -> check process
+
+
+class Tried(_Message, frozen=True):
+    """Which attempts worked and which did not, and the protections that this machine has."""
+
+    worked: tuple[str, ...]
+    refused: tuple[str, ...]
+    protections: tuple[str, ...]
 
 
 # check process -> model process
