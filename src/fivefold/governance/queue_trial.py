@@ -46,7 +46,7 @@ class Place:
         people: The queue's file.
     """
 
-    application = "fivefold check of a queue"
+    application = "a check of the queue"
 
     def __init__(self, folder: Path, rng: np.random.Generator) -> None:
         """Make it in an empty folder."""

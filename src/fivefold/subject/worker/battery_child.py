@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fivefold.subject.worker import frames
+from fivefold.subject.worker.battery import Tried
 from fivefold.subject.worker.confine import confine, protections
-from fivefold.subject.worker.messages import Tried
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fivefold.subject.worker.messages import BatteryJob
+    from fivefold.subject.worker.battery import BatteryJob
 
 _SEIZE, _DETACH = 0x4206, 17
 _PRIVATE = 0o1600

@@ -30,6 +30,7 @@ from fivefold.subject.results import encode_result
 from fivefold.subject.tables import Coding, Store
 from fivefold.subject.uses import handed
 from fivefold.subject.worker import frames
+from fivefold.subject.worker.battery import Tried
 from fivefold.subject.worker.confine import confine
 from fivefold.subject.worker.messages import (
     CheckJob,
@@ -38,7 +39,6 @@ from fivefold.subject.worker.messages import (
     ModelHere,
     Progress,
     ToCheck,
-    Tried,
     WantBattery,
     WantModel,
 )

@@ -21,8 +21,8 @@ import msgspec
 
 from fivefold.errors import InternalError, SubjectError
 from fivefold.subject.worker import frames, watch
+from fivefold.subject.worker.battery import BatteryJob
 from fivefold.subject.worker.messages import (
-    BatteryJob,
     CommandJob,
     EndpointJob,
     Exited,

@@ -59,22 +59,6 @@ class ModelJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     weights: str = ""
 
 
-class BatteryJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A process that tries to break out: our own code alone, confined as a model is.
-
-    Attributes:
-        confinement: Of the model.
-        secret: A file that it may not touch, made for this.
-        model: Process of the model; 0: there is none.
-        without: Protection that is left out, to see that its attempts work: ``landlock``, ``seccomp``, ``everything``.
-    """
-
-    confinement: Confinement
-    secret: str
-    model: int = 0
-    without: Without = ""
-
-
 class Purse(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a process may spend that asks a model elsewhere; see :class:`fivefold.subject.calls.Ledger`.
 
@@ -154,16 +138,13 @@ class CheckJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         root: The application's folder.
         fact: What probing the model showed; None for the probe itself.
         seen: What the model sees of the training data, column name to kind.
-        seed: Of the check; for the probe the digest of the model's signed set.
-        training: ``module:function`` that trains; empty: none.
+        seed, training: Of the check (for the probe the model's digest); ``module:function`` that trains, or empty.
         model_root: Folder with the signed files alone; empty: there are none.
-        row_key: Key of row ids.
-        labels: Data set to the bytes of its signed label.
+        row_key, labels: Key of row ids; data set to the bytes of its signed label.
         level, use, scenario: As declared; the last is a profile's name.
         known: What predicates of the catalogue may ask, as read.
         planned: Check id to floor key to the threshold in force.
-        asks: The check asks the model.
-        found: Of a model that lives elsewhere: what the probe found (message pack).
+        asks, found: The check asks the model; of one that lives elsewhere what the probe found (message pack).
         calls, share: Budget of calls of the run (0: none), and this check's part.
         asked: Message pack of batches that the model is asked, instead of a check; empty: there are none.
         wayfinding: Find out how the model is asked, instead of a check.
@@ -324,17 +305,6 @@ class Refused(_Message, frozen=True):
 
 
 ToCheck = ModelHere | Refused
-
-
-# battery -> check process
-
-
-class Tried(_Message, frozen=True):
-    """Which attempts worked and which did not, and the protections that this machine has."""
-
-    worked: tuple[str, ...]
-    refused: tuple[str, ...]
-    protections: tuple[str, ...]
 
 
 # check process -> model process

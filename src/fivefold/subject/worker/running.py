@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from fivefold.subject.worker import frames
-from fivefold.subject.worker.messages import BatteryJob, CheckJob, CommandJob, Done, EndpointJob, Failed, ModelJob
+from fivefold.subject.worker.battery import BatteryJob
+from fivefold.subject.worker.messages import CheckJob, CommandJob, Done, EndpointJob, Failed, ModelJob
 from fivefold.subject.worker.watch import Limits, ending
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 from fivefold.contract import registry
 from fivefold.errors import SubjectError
 from fivefold.subject.worker import confine, frames
+from fivefold.subject.worker.battery import BatteryJob
 from fivefold.subject.worker.messages import (
-    BatteryJob,
     CheckJob,
     CommandJob,
     EndpointJob,
