@@ -49,7 +49,7 @@ def outcomes(done: Assessment) -> dict[str, Outcome]:
     return {finding.check: finding.result.outcome for finding in done.findings}
 
 
-UNDECLARED = {"A1.observed", "D1.admission", "D1.benefit", "P2.benign"}
+UNDECLARED = {"A1.observed", "D1.admission", "D1.benefit", "P2.benign", "P2.isolation"}
 """Checks of what a guard does: these applications declare none, and nothing of it is on record."""
 ASKING = ("F1.gaps", "P1.blackbox", "P2.extraction", "P3.accuracy", "P3.membership")
 """Checks that ask the endpoint of these applications."""

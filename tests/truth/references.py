@@ -10,6 +10,7 @@ from . import (
     accuracy,
     admitting,
     drifting,
+    drilled,
     ensemble,
     evasion,
     explanation_local,
@@ -18,11 +19,14 @@ from . import (
     extraction,
     fallback,
     gaps,
+    isolating,
     label_noise,
+    ladder,
     membership,
     operation,
     outliers,
     quality,
+    queueing,
     theft,
 )
 
@@ -45,6 +49,8 @@ REFERENCES: Mapping[str, Make] = {
     "blind-watch": drifting.blind,
     "narrow-ranges": admitting.narrow,
     "waved-through": operation.waved,
+    "unrecorded-stage": drilled.unrecorded,
+    "open-guard": drilled.unguarded,
     **{
         f"broken-{name}": partial(quality.wrecked, f"D2.{name}")
         for name in ("integrity", "accuracy", "availability", "confidentiality")
@@ -58,6 +64,7 @@ REFERENCES: Mapping[str, Make] = {
     "deaf-explainer": explanation_planted.deaf_to_the_model,
     "forbidden-column": explanation_permutation.leaning,
     "model-of-nothing": explanation_permutation.nothing,
+    "unconfined-model": isolating.unconfined,
     "bare-logistic": extraction.build,
     "undefended-linear": evasion.undefended,
     "unwatched-model": theft.unwatched,
@@ -66,6 +73,9 @@ REFERENCES: Mapping[str, Make] = {
     "unfair-to-a-group": partial(gaps.unfair, rows=20_000),
     "memorising-model": partial(membership.build, auc=0.9, retrains=False),
     "constant-answer": accuracy.constant,
+    "no-ladder": ladder.nobody,
+    "deaf-ladder": ladder.deaf,
+    "careless-queue": queueing.careless,
     "answers-everything": fallback.everything,
     "bounds-nothing": bounding_nothing,
     "answers-nothing": fallback.nothing,

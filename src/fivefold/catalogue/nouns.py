@@ -45,6 +45,7 @@ Fact = Literal[
     "manifest.parties",
     "manifest.scenarios",
     "control.certificate",
+    "control.people",
 ]
 """Everything that a predicate may ask; :mod:`fivefold.plan.facts` reads each from manifest, data or model."""
 

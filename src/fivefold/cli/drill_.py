@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fivefold.cli._io import Json, console
 from fivefold.cli._text import say
+
+if TYPE_CHECKING:
+    from fivefold.manifest.nouns import Manifest
 
 
 def drill(
@@ -38,14 +41,25 @@ def drill(
             console(error=True).status("Starting the model in its own process ...") as shown,
             Guard(application, home=apart) as guard,
         ):
+            model = guard.model
             for cell in Drill(guard, apart).run():
                 cells.append(cell)
                 shown.update(f"Without {cell.off}: {cell.attack}" if cell.off != NOBODY else cell.attack)
+    about = _about(manifest, model)
     with home.writing() as recorder, recorder.open("guard") as records:
-        records.add("status", {"guard": "drill", "cells": [_plain(cell) for cell in cells]}, wait=True)
+        records.add("status", {"guard": "drill", **about, "cells": [_plain(cell) for cell in cells]}, wait=True)
     say(json=json, value=[_plain(cell) for cell in cells], lines=_lines(cells))
     if not all(cell.recorded for cell in cells):
         raise typer.Exit(1)
+
+
+def _about(manifest: Manifest, model: str) -> dict[str, str]:
+    """Return digests of what was drilled: the table counts for that alone."""
+    from fivefold.evidence.source import code
+    from fivefold.manifest.digests import data_digests, one_digest
+
+    data = one_digest(data_digests(manifest))
+    return {"model": model, "manifest": manifest.digest, "data": data, "code": code()}
 
 
 def _plain(cell: Any) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -17,6 +17,35 @@ if TYPE_CHECKING:
 
 def _silent(_share: float, _text: str) -> None:
     return None
+
+
+Without: TypeAlias = Literal["", "landlock", "seccomp", "everything"]
+"""Protection that is left out where our own code tries to break out; empty: none."""
+
+
+class Escapes(Protocol):
+    """What came of attempts to break out.
+
+    Attributes:
+        worked: Names of those that did.
+        refused: Names of those that did not.
+        protections: That this machine has.
+    """
+
+    @property
+    def worked(self) -> tuple[str, ...]:
+        """Names of those that did."""
+        ...
+
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """Names of those that did not."""
+        ...
+
+    @property
+    def protections(self) -> tuple[str, ...]:
+        """What this machine has."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -42,6 +71,8 @@ class Context:
         row_id: Turns (n,) row positions into keyed ids, so that no raw position or value is written.
         progress: Call with a share in [0, 1] and a few words.
         uses: Check or technique id to the object that the driver resolved for ``uses``.
+        escapes: Has our own code try to break out of the model's confinement, without a protection that is named
+            (``landlock``, ``seccomp``, ``everything``; empty: with all); None: nothing confines the model.
     """
 
     subject: Subject | None
@@ -62,6 +93,7 @@ class Context:
     row_id: Callable[[np.ndarray], list[str]] | None = None
     progress: Callable[[float, str], None] = _silent
     uses: Mapping[str, object] = field(default_factory=dict)
+    escapes: Callable[[Without], Escapes] | None = None
 
 
 class Check(Protocol):

@@ -18,6 +18,7 @@ from fivefold.traceability.recorder.replaying import array
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
 MOST_WAITING = 10_000
 """Most cases that wait at once; beyond that the ladder goes on past people."""
@@ -45,10 +46,8 @@ class Queue:
         Raises:
             StorageError: ``store.disk``, ``store.server``; as every method.
         """
-        stem = hashlib.sha256(home.application.encode()).hexdigest()[:32]
-        own = keys.keys_folder() / "applications" / f"{stem}.queue.sqlite"
         self._home, self._answers, self._now = home, tuple(answers), now
-        self._queued = Queued(home.people or own, home.application)
+        self._queued = Queued(home.people or _own(home.application), home.application)
 
     def put(self, caller: str, purpose: str, asked: str, places: Sequence[int], hours: float) -> list[str] | None:
         """Have people decide rows.
@@ -173,3 +172,9 @@ class Queue:
         if latest.who:
             return InputError("queue.decided", f"{latest.who} has decided this case: {latest.answer or 'refused'}.")
         return InputError("queue.decided", "the time of this case was over.")
+
+
+def _own(application: str) -> Path:
+    """Return the file beside the user's keys that holds an application's queue."""
+    stem = hashlib.sha256(application.encode()).hexdigest()[:32]
+    return keys.keys_folder() / "applications" / f"{stem}.queue.sqlite"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import math
 import threading
@@ -14,6 +13,7 @@ import numpy as np
 from fivefold.contract.registry import provided
 from fivefold.errors import InputError
 from fivefold.guard.nouns import Passage, RefusedError, Said
+from fivefold.manifest import places
 from fivefold.subject.batch import unpack
 from fivefold.subject.rows import cut
 from fivefold.subject.way import Told
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from fivefold.guard.nouns import Answering
     from fivefold.manifest.nouns import Manifest
 
-_MAX_RULES = 1 << 20
 _MOST_LISTED = 100
 _ROWS = 1000
 _REMEDY = "Declare data.calibration: labelled rows that the model was not trained on."
@@ -178,11 +177,9 @@ def _read(manifest: Manifest, place: str) -> bytes:
     """
     if not place:
         return b""
-    root = manifest.root.resolve()
-    path = (root / place).resolve()
-    with contextlib.suppress(OSError):
-        if path.is_relative_to(root) and path.stat().st_size <= _MAX_RULES:
-            return path.read_bytes()
+    held = places.small(manifest.root, place)
+    if held is not None:
+        return held
     raise InputError(
         "guard.rules",
         f"the table of rules {place[:80]!r} cannot be read.",

@@ -76,3 +76,9 @@ def data_digests(manifest: Manifest) -> dict[str, str]:
             where=manifest.data["test"].path,
         )
     return found
+
+
+def one_digest(digests: Mapping[str, str]) -> str:
+    """Return one digest over those of all data sets."""
+    lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
+    return hashlib.sha256(lines.encode()).hexdigest()

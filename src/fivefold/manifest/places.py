@@ -5,6 +5,7 @@ Nothing is imported: a factory's module is parsed as text.
 
 from __future__ import annotations
 
+import contextlib
 import keyword
 import re
 import warnings
@@ -21,7 +22,19 @@ if TYPE_CHECKING:
 
 _UNSIGNED = "Make it: fivefold model sign. Or take the line out; the model then counts as unsigned."
 _MAX_SOURCE = 4 << 20
+MAX_SMALL = 1 << 20
+"""Most bytes of a small file, such as a table of rules."""
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]|[A-Za-z][A-Za-z0-9+.-]+://|\\\\")
+
+
+def small(root: Path, place: str) -> bytes | None:
+    """Return a small file below the manifest's folder; None: it is not there, larger, or leads elsewhere."""
+    with contextlib.suppress(OSError, ValueError, RuntimeError):
+        folder = root.resolve()
+        path = (folder / place).resolve()
+        if path.is_relative_to(folder) and path.is_file() and path.stat().st_size <= MAX_SMALL:
+            return path.read_bytes()
+    return None
 
 
 def check_path(walk: Walk, root: Path, place: str, text: str, *, may_lack: bool = False) -> Path | None:

@@ -108,6 +108,7 @@ def _of_manifest(manifest: Manifest) -> Values:
         "manifest.parties": len(manifest.parties),
         "manifest.scenarios": len(manifest.scenarios),
         "control.certificate": "certificate" in manifest.controls.get("P1", {}),
+        "control.people": "C3" in manifest.controls and "human" in manifest.controls["C3"].get("levels", ["human"]),
         "model.signed": bool(manifest.model and manifest.model.signature),
     }
 

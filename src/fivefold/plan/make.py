@@ -126,7 +126,10 @@ def _refuse_stale(facts: Facts | None, data_digests: Mapping[str, str], model_di
 
 
 def _checks(inputs: _Inputs, bound: tuple[ClaimPlan, ...]) -> Iterator[CheckPlan]:
-    """Every check of every row that a claim needs, built or not; the built ones of aims' rows, functions and scenes."""
+    """Every check of every row that a claim needs, built or not; the built ones of aims' rows, functions and scenes.
+
+    Besides, the built ones of techniques that no claim and no aim names, from the level on that their section serves.
+    """
     by_claim: dict[str, list[str]] = {}
     for claim in bound:
         for token in dict.fromkeys(token for any_of in claim.needs for token in any_of):
@@ -144,8 +147,27 @@ def _checks(inputs: _Inputs, bound: tuple[ClaimPlan, ...]) -> Iterator[CheckPlan
         for entry in row.checks
         if row.kind in ("function", "scene") and entry.state == "built"
     }
+    always |= _unnamed(inputs.catalogue, inputs.manifest.application.level)
     for check in sorted(by_claim.keys() | by_aim.keys() | always):
         yield _check(inputs, inputs.catalogue.checks[check], by_claim.get(check, []), by_aim.get(check, []))
+
+
+def _unnamed(catalogue: Catalogue, level: int) -> set[str]:
+    """Return the built checks of techniques that no claim and no aim names."""
+    named = {row for aim in catalogue.aims for row in aim.rows}
+    first: dict[str, int] = {}
+    for claim in catalogue.claims:
+        for entry in (entry for any_of in claim.needs for token in any_of for entry in catalogue.members(token)):
+            named.add(entry.technique)
+            section = catalogue.rows[entry.technique].section
+            first[section] = min(claim.level, first.get(section, claim.level))
+    return {
+        entry.id
+        for row in catalogue.techniques
+        for entry in row.checks
+        if row.kind == "technique" and row.id not in named and entry.state == "built"
+        and level >= first.get(row.section, 1)
+    }  # fmt: skip
 
 
 def _check(inputs: _Inputs, entry: CheckEntry, claim_ids: list[str], aim_ids: list[str]) -> CheckPlan:

@@ -22,7 +22,8 @@ from fivefold.contract.plan import Facts
 from fivefold.errors import InputError, InternalError
 from fivefold.evidence import data_label
 from fivefold.keys import store
-from fivefold.manifest import inputs, site
+from fivefold.manifest import inputs, places, site
+from fivefold.manifest.digests import one_digest
 from fivefold.plan import calls
 from fivefold.plan.facts import read as facts_of
 from fivefold.plan.needs import unmet
@@ -183,7 +184,7 @@ class Bench:
             labels=self._labels,
             now=circumstances.now,
             row_key=circumstances.row_key,
-            known={**facts_of(self.manifest, plan.facts), **circumstances.told},
+            known={**facts_of(self.manifest, plan.facts), **circumstances.told, **_assessed(plan), **self._rules()},
             planned=in_force(self.manifest),
             asks=calls.asks(spec.needs) or self._helps(spec.asks_if, plan.facts),
             found=self.elsewhere.found if self.elsewhere else b"",
@@ -226,6 +227,12 @@ class Bench:
                 "bench.lend", "this model does not run here.", remedy="Name a factory or an ONNX file in the manifest."
             )
         return self.worker.lend(self._model(model.factory, self._job("", seed=self.snapshot.digest), training=False))
+
+    def _rules(self) -> dict[str, str]:
+        """Return the text of the fallback's decision table, which no check can read by itself."""
+        place = str(self.manifest.controls.get("C3", {}).get("rules", ""))
+        held = places.small(self.manifest.root, place) if place else None
+        return {"controls.C3.rules": held.decode(errors="replace")} if held else {}
 
     def _helps(self, wanted: tuple[str, ...], facts: Facts) -> bool:
         """Return whether a check that can do without the model is given it; an endpoint's calls are for the others."""
@@ -319,6 +326,15 @@ def _seen(facts: Facts, manifest: Manifest) -> dict[str, str]:
     data = manifest.data["train"]
     kinds = {column.name: column.kind for column in train.columns}
     return {name: kinds[name] for name in inputs.seen(data, kinds)}
+
+
+def _assessed(plan: Plan) -> dict[str, str]:
+    """Return digests of what is assessed, so that a check can tell whether what is on record is of the same."""
+    observed = plan.facts.model.observed if plan.facts.model else ""
+    return {
+        "plan.model": observed or plan.model, "plan.manifest": plan.manifest, "plan.data": one_digest(plan.data),
+        "plan.code": plan.code,
+    }  # fmt: skip
 
 
 def _imports(path: Path) -> set[str]:

@@ -6,6 +6,7 @@ above leave to it, and one for each number of rungs above that are gone.
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,7 +15,7 @@ import numpy as np
 from fivefold.adaptation.fallback.risk import NOTHING, Guarantee, controlled
 from fivefold.adaptation.fallback.rules import ASK
 from fivefold.adaptation.fallback.shift import Shift
-from fivefold.errors import InputError
+from fivefold.errors import InputError, SubjectError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,6 +64,13 @@ class Descent:
     certainty: np.ndarray
 
 
+class _Gone:
+    """A rung that is gone."""
+
+    def scores(self, _rows: Rows) -> np.ndarray:
+        raise SubjectError("fallback.gone", "this rung is gone.")
+
+
 class Ladder:
     """Thresholds from calibration rows, and the way down.
 
@@ -107,7 +115,7 @@ class Ladder:
             )  # fmt: skip
         rng = np.random.default_rng(seed)
         said = {"model": self._told(calibration, model)}
-        said |= {name: self._asked(name, calibration) for name in terms.models[1:]}
+        said |= {name: self.asked(name, calibration) for name in terms.models[1:]}
         groups, names = self._groups(calibration), terms.models
         owner = rng.permutation(len(truth)) % len(names)
         kinds = sorted(set(groups.tolist()))
@@ -221,11 +229,22 @@ class Ladder:
     def _tried(self, name: str, rows: Rows) -> Told | None:
         """Return what a rung says; None: it failed, and the next one is asked."""
         try:
-            return self._asked(name, rows)
+            return self.asked(name, rows)
         except Exception:  # noqa: BLE001  whatever fails in a rung leaves the row to the next
             return None
 
-    def _asked(self, name: str, rows: Rows) -> Told:
+    def killed(self, *names: str) -> Ladder:
+        """Return the same ladder with rungs gone, to see who answers then: for checks alone.
+
+        A served model that is gone is not among them: say ``model=None`` to :meth:`descend`.
+        """
+        other = copy.copy(self)
+        rungs = {name: _Gone() if name in names else rung for name, rung in self._rungs.items()}
+        vars(other).update(_rungs=rungs, rules=None if "rules" in names else self.rules)
+        return other
+
+    def asked(self, name: str, rows: Rows) -> Told:
+        """Return what a rung below the served model says to n rows."""
         scores = self._rungs[name].scores(rows)
         if not self._regression:
             return Told(scores.argmax(axis=1), scores.max(axis=1))

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from fivefold.errors import FivefoldError
+from fivefold.governance.operation import drilled
 from fivefold.traceability.recorder.opening import home
 
 if TYPE_CHECKING:
@@ -46,7 +47,11 @@ def facts(manifest: Manifest, until: str = "") -> Facts:
         if not place.folder.joinpath("checkpoint").exists():
             return declared
         reading, end = place.reading(), _nanoseconds(until)
-        return declared | {TRACE: trace(reading, end), OUTCOMES: ",".join(map(repr, outcomes(reading, end)))}
+        return declared | {
+            TRACE: trace(reading, end),
+            OUTCOMES: ",".join(map(repr, outcomes(reading, end))),
+            drilled.DRILL: drilled.newest(reading, end),
+        }
     except FivefoldError:
         return declared
 

@@ -30,12 +30,23 @@ from fivefold.subject.results import encode_result
 from fivefold.subject.tables import Coding, Store
 from fivefold.subject.uses import handed
 from fivefold.subject.worker import frames
+from fivefold.subject.worker.battery import Tried
 from fivefold.subject.worker.confine import confine
-from fivefold.subject.worker.messages import CheckJob, Done, Failed, ModelHere, Progress, ToCheck, WantModel
+from fivefold.subject.worker.messages import (
+    CheckJob,
+    Done,
+    Failed,
+    ModelHere,
+    Progress,
+    ToCheck,
+    WantBattery,
+    WantModel,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fivefold.contract.check import Without
     from fivefold.contract.finding import Result
     from fivefold.contract.subject import Subject, Table
 
@@ -70,6 +81,25 @@ class Session:
         if not isinstance(reply, ModelHere) or descriptor is None:
             raise SubjectError("model.refused", "no more model processes are started for this check.")
         return RemoteModel(socket.socket(fileno=descriptor), self.notes)
+
+    def escapes(self, without: Without = "") -> Tried:
+        """Have our own code try to break out of a process that is confined as the model's is.
+
+        Raises:
+            UnsupportedError: ``isolation.elsewhere`` for a model that does not run here.
+            SubjectError: The attempts came to nothing.
+        """
+        frames.send(self._peer, WantBattery(without=without))
+        reply: ToCheck
+        reply, descriptor = frames.receive_with(self._peer, ToCheck, frames.SMALL)
+        if not isinstance(reply, ModelHere) or descriptor is None:
+            raise UnsupportedError(
+                "isolation.elsewhere", "the model does not run here by itself, so its isolation is not ours to try.",
+                remedy="Name a factory or an ONNX file in the manifest.",
+            )  # fmt: skip
+        with socket.socket(fileno=descriptor) as peer:
+            found: Tried = frames.receive(peer, Tried, frames.SMALL)
+        return found
 
     def end(self, message: Done | Failed) -> None:
         """Hand over the outcome."""
@@ -208,6 +238,7 @@ def _context(
         row_id=row_ids(job.row_key),
         progress=session.progress,
         uses=handed(spec),
+        escapes=session.escapes,
     )
 
 

@@ -21,9 +21,9 @@ import msgspec
 
 from fivefold.errors import InternalError, SubjectError
 from fivefold.subject.worker import frames, watch
+from fivefold.subject.worker.battery import BatteryJob
 from fivefold.subject.worker.messages import (
     CommandJob,
-    Done,
     EndpointJob,
     Exited,
     Failed,
@@ -32,20 +32,22 @@ from fivefold.subject.worker.messages import (
     Hello,
     Kill,
     ModelHere,
+    ModelJob,
     Preload,
     Progress,
     Refused,
     Spawn,
     Spawned,
+    WantBattery,
     WantModel,
 )
-from fivefold.subject.worker.running import Child, Ended, Running, Task
+from fivefold.subject.worker.running import Child, Ended, Running, Task, held
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from fivefold.subject.worker.messages import CheckJob, ModelJob
+    from fivefold.subject.worker.messages import CheckJob
     from fivefold.subject.worker.watch import Limits
 
     Tell = Callable[[str, float, str], None]
@@ -58,6 +60,10 @@ _MOST_MODELS = 64
 _MOST_ALIVE = 16
 _SERVER_CAP = 1 << 20
 _READ = 1 << 16
+_MOST_BATTERIES = 8
+_RUNS: dict[type, Literal["endpoint", "command", "battery"]] = {
+    EndpointJob: "endpoint", CommandJob: "command", BatteryJob: "battery",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -242,7 +248,7 @@ class Worker:
         running.append(item)
 
     def _spawn(
-        self, kind: Literal["check", "model"], job: CheckJob | ModelJob | EndpointJob | CommandJob
+        self, kind: Literal["check", "model"], job: CheckJob | ModelJob | EndpointJob | CommandJob | BatteryJob
     ) -> socket.socket:
         """Have a process forked and return our end of its connection."""
         token = self._tokens
@@ -254,7 +260,7 @@ class Worker:
         self._children[token] = Child(token, kind, scratch)
         mine, theirs = socket.socketpair()
         with theirs:
-            runs = "endpoint" if isinstance(job, EndpointJob) else "command" if isinstance(job, CommandJob) else kind
+            runs = next((name for made, name in _RUNS.items() if isinstance(job, made)), kind)
             frames.send_with(self._server, Spawn(token=token, kind=runs, job=body), theirs.fileno())
         return mine
 
@@ -293,12 +299,14 @@ class Worker:
         if item.closed:
             self._select.unregister(item.peer)
 
-    def _said(self, item: Running, message: Progress | WantModel | Done | Failed, tell: Tell | None) -> None:
+    def _said(self, item: Running, message: FromCheck, tell: Tell | None) -> None:
         if isinstance(message, Progress):
             if tell is not None:
                 tell(item.task.job.check, min(max(message.share, 0.0), 1.0), message.text)
         elif isinstance(message, WantModel):
             self._model(item, training=message.training)
+        elif isinstance(message, WantBattery):
+            self._battery(item, message)
         else:
             item.message = item.message or message
 
@@ -310,6 +318,17 @@ class Worker:
             return
         token = self._tokens
         with self._spawn("model", job) as peer:
+            item.children.append(self._children[token])
+            frames.send_with(item.peer, ModelHere(), peer.fileno())
+
+    def _battery(self, item: Running, wanted: WantBattery) -> None:
+        """Start our own attempts to break out, confined as the model of this task is."""
+        job = item.task.model
+        if not isinstance(job, ModelJob) or item.batteries >= _MOST_BATTERIES:
+            frames.send(item.peer, Refused(reason="elsewhere" if not isinstance(job, ModelJob) else "limit"))
+            return
+        token, item.batteries = self._tokens, item.batteries + 1
+        with self._spawn("model", item.tries(job, wanted.without, held(self._scratch, token))) as peer:
             item.children.append(self._children[token])
             frames.send_with(item.peer, ModelHere(), peer.fileno())
 
@@ -359,6 +378,7 @@ class Worker:
         for child in item.children:
             self._children.pop(child.token, None)
             shutil.rmtree(child.scratch, ignore_errors=True)
+            shutil.rmtree(held(self._scratch, child.token).parent, ignore_errors=True)
 
 
 def _some(peer: socket.socket) -> bytes:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from fivefold.contract.check import Without
 from fivefold.contract.plan import ModelFact
 from fivefold.manifest.address import Address
 from fivefold.manifest.nouns import DataSet, Feature, Model
@@ -137,16 +138,13 @@ class CheckJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         root: The application's folder.
         fact: What probing the model showed; None for the probe itself.
         seen: What the model sees of the training data, column name to kind.
-        seed: Of the check; for the probe the digest of the model's signed set.
-        training: ``module:function`` that trains; empty: none.
+        seed, training: Of the check (for the probe the model's digest); ``module:function`` that trains, or empty.
         model_root: Folder with the signed files alone; empty: there are none.
-        row_key: Key of row ids.
-        labels: Data set to the bytes of its signed label.
+        row_key, labels: Key of row ids; data set to the bytes of its signed label.
         level, use, scenario: As declared; the last is a profile's name.
         known: What predicates of the catalogue may ask, as read.
         planned: Check id to floor key to the threshold in force.
-        asks: The check asks the model.
-        found: Of a model that lives elsewhere: what the probe found (message pack).
+        asks, found: The check asks the model; of one that lives elsewhere what the probe found (message pack).
         calls, share: Budget of calls of the run (0: none), and this check's part.
         asked: Message pack of batches that the model is asked, instead of a check; empty: there are none.
         wayfinding: Find out how the model is asked, instead of a check.
@@ -202,7 +200,7 @@ class Spawn(_Message, frozen=True):
     """Fork a child; the socket that it speaks over comes with the message."""
 
     token: int
-    kind: Literal["check", "model", "endpoint", "command"]
+    kind: Literal["check", "model", "endpoint", "command", "battery"]
     job: bytes
 
 
@@ -259,6 +257,12 @@ class WantModel(_Message, frozen=True):
     training: bool = False
 
 
+class WantBattery(_Message, frozen=True):
+    """Have our own code try to break out of the model's confinement; the answer is :class:`Tried`, over its socket."""
+
+    without: Without = ""
+
+
 class Done(_Message, frozen=True):
     """The result (of a check) or the facts (of the probe), as message pack; ``found`` as in :class:`CheckJob`."""
 
@@ -284,7 +288,7 @@ class Failed(_Message, frozen=True):
     note: str = ""
 
 
-FromCheck = Progress | WantModel | Done | Failed
+FromCheck = Progress | WantModel | WantBattery | Done | Failed
 
 
 # parent -> check process

@@ -6,12 +6,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from fivefold.subject.worker import frames
+from fivefold.subject.worker.battery import BatteryJob
 from fivefold.subject.worker.messages import CheckJob, CommandJob, Done, EndpointJob, Failed, ModelJob
 from fivefold.subject.worker.watch import Limits, ending
 
 if TYPE_CHECKING:
     import socket
     from pathlib import Path
+
+    from fivefold.contract.check import Without
 
 CHECK_CAP = 64 << 20
 """Largest message that a check process may send."""
@@ -73,6 +76,7 @@ class Running:
         peer: The connection to its check process.
         closed: That connection has ended.
         message: The outcome, once the check process said it.
+        batteries: How many batteries of attempts to break out it has had.
         late: When the time limit passed; 0: not yet.
         dismissed: When its processes are ended at the latest; 0: not yet known.
     """
@@ -84,6 +88,7 @@ class Running:
     reader: frames.Reader = field(default_factory=lambda: frames.Reader(CHECK_CAP))
     closed: bool = False
     message: Done | Failed | None = None
+    batteries: int = 0
     late: float = 0.0
     dismissed: float = 0.0
 
@@ -96,6 +101,13 @@ class Running:
     def over(self) -> bool:
         """Return whether nothing more can come."""
         return self.closed and not self.living
+
+    def tries(self, job: ModelJob, without: Without, secret: Path) -> BatteryJob:
+        """Return the job of trying to break out, with a file made for it that the model may not touch."""
+        secret.parent.mkdir(mode=0o700)
+        secret.write_bytes(b"weights of nothing")
+        model = next((child.pid for child in self.living if child.kind == "model" and child.pid), 0)
+        return BatteryJob(confinement=job.confinement, secret=str(secret), model=model, without=without)
 
     def lost(self) -> None:
         """Note that the fork server is gone, and every process with it."""
@@ -124,3 +136,8 @@ class Running:
             if how := ending(child.status or 0):
                 return f"the model's process {how}"
         return ""
+
+
+def held(scratch: Path, token: int) -> Path:
+    """Return where the file lies that a battery goes for: beside the scratch folders of the children."""
+    return scratch / f"{token}-held" / "weights"

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from fivefold.contract import registry
 from fivefold.errors import SubjectError
 from fivefold.subject.worker import confine, frames
+from fivefold.subject.worker.battery import BatteryJob
 from fivefold.subject.worker.messages import (
     CheckJob,
     CommandJob,
@@ -159,6 +160,10 @@ def _child(message: Spawn, descriptor: int, server: int) -> None:
             from fivefold.subject.worker.endpoint_child import main as endpoint
 
             code = endpoint(frames.parse(message.job, EndpointJob), CHILD, server)
+        elif message.kind == "battery":
+            from fivefold.subject.worker.battery_child import main as battery
+
+            code = battery(frames.parse(message.job, BatteryJob), CHILD, server)
         elif message.kind == "command":
             from fivefold.subject.worker.command_child import main as command
 
