@@ -73,22 +73,24 @@ def seed_of(seed: int, check: str, kind: str, index: int) -> int:
 
 
 def code_digest(check: str) -> str:
-    """Return SHA-256 over what a check's counts depend on: its folder, what that imports, floors, its subjects.
+    """Return SHA-256 over what a check's counts depend on: its module, what that imports, floors, its subjects.
 
-    Not the nouns of the contract: what is handed to a check counts by what the check does with it.
+    Of other rooms only those that do numeric steps; not the nouns of the contract, for what is handed to a check counts
+    by what the check does with it.
     """
     spec = checks()[check]
-    folder = Path(*spec.implementation.partition(":")[0].split(".")[:-1])
-    below = ["contract", "stats"]
+    module = Path(*spec.implementation.partition(":")[0].split("."))
+    folder = module.parent
+    below = ["contract", "stats", folder.relative_to("fivefold").as_posix()]
     if "traceability" in folder.parts:
         below += ["keys", "evidence/oms.py", "evidence/envelope.py", "evidence/signed_set.py"]
     if folder.name == "extraction":
         below += ["protection/evasion/space.py"]
     if "explanation" in folder.parts:
         below += [f"explanation/{name}.py" for name in ("asking", "explainer", "known", "players", "store")]
-    own = sorted((REPO / "src" / folder).rglob("*.py"))
     if "adaptation" in folder.parts:
         below += ["adaptation/encoding.py", "adaptation/figures.py", "subject/rows.py", "protection"]
+    own = [REPO / "src" / module.with_suffix(".py")]
     own += [REPO / "src" / Path(*target.partition(":")[0].split(".")).with_suffix(".py") for target in _used(spec)]
     own += [REPO / "tests" / "truth" / f"{name}.py" for name in ("floors", "subjects", MODULES[check])]
     places = [REPO / "src" / "fivefold" / name for name in (*below, "errors.py")]
