@@ -31,6 +31,13 @@ DATATYPES = {
     "BOOL": "?", "UINT8": "u1", "UINT16": "u2", "UINT32": "u4", "UINT64": "u8", "INT8": "i1", "INT16": "i2",
     "INT32": "i4", "INT64": "i8", "FP16": "f2", "FP32": "f4", "FP64": "f8", "BYTES": "",
 }  # fmt: skip
+_TYPES: dict[str, frozenset[type]] = {
+    name: frozenset(
+        {type(None), str if name == "BYTES" else bool if kind == "?" else int, *([float] if kind[:1] == "f" else [])}
+    )
+    for name, kind in DATATYPES.items()
+}
+"""Types of the values in JSON."""
 _NAMES = {np.dtype(text): name for name, text in DATATYPES.items() if text}
 
 
@@ -139,6 +146,11 @@ def given(asked: Asked, example: Rows) -> dict[str, Any]:
             stands twice.
     """
     found: dict[str, Any] = {}
+    if not asked.blob and not (isinstance(example, np.ndarray) and example.dtype != object):
+        found = {tensor.name: tensor.data for tensor in asked.inputs if _plain(tensor)}
+        if len(found) == len(asked.inputs):
+            return found
+        found = {}
     blob = memoryview(asked.blob)
     for tensor in asked.inputs:
         if len(tensor.shape) > _MOST_SIZES:  # their product would be a very long number
@@ -165,6 +177,14 @@ def given(asked: Asked, example: Rows) -> dict[str, Any]:
     if len(blob):
         raise RefusedError("guard.request", "there is more binary data than the inputs say.", status=400)
     return found
+
+
+def _plain(tensor: Input) -> bool:
+    """Return whether a tensor is plainly right: one list of values of its type."""
+    data, types = tensor.data, _TYPES.get(tensor.datatype)
+    if data is None or types is None or tensor.parameters or tensor.shape != [len(data)]:
+        return False
+    return type(data[0]) in types if len(data) == 1 else types.issuperset(map(type, data))
 
 
 def _unpacked(tensor: Input, data: bytes) -> list[Any]:
@@ -231,7 +251,9 @@ def answered(decision: Decision, asked: Asked, name: str, version: str) -> tuple
     """Return the response to a request, and how many bytes of it are JSON (0: all)."""
     outputs: list[dict[str, Any]] = []
     blob = b""
-    for output, (values, parameters) in tensors(decision).items():
+    if not asked.outputs and not asked.parameters:  # all of it, as JSON
+        outputs = _listed(decision)
+    for output, (values, parameters) in ({} if outputs else tensors(decision)).items():
         wanted, binary = asked.wanted(output)
         if not wanted:
             continue
@@ -251,6 +273,20 @@ def answered(decision: Decision, asked: Asked, name: str, version: str) -> tuple
         }
     )  # fmt: skip
     return body + blob, len(body) if blob else 0
+
+
+def _listed(decision: Decision) -> list[dict[str, Any]]:
+    """Return the outputs of :func:`tensors` as JSON, without making arrays of them."""
+    answers, scores = decision.answers, decision.scores
+    kind = "BYTES" if answers and isinstance(answers[0], str) else "FP64"
+    listed: list[dict[str, Any]] = [{"name": "answer", "shape": [len(answers)], "datatype": kind, "data": answers}]
+    if scores:
+        flat = [value for row in scores for value in row]
+        shape, classes = [len(scores), len(scores[0])], list(decision.classes)
+        listed.append(
+            {"name": "scores", "shape": shape, "datatype": "FP64", "data": flat, "parameters": {"classes": classes}}
+        )
+    return listed
 
 
 def metadata(way: Way, name: str, version: str) -> dict[str, Any]:
