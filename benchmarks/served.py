@@ -253,12 +253,13 @@ def answer(peer: socket.socket) -> None:
         left -= len(peer.recv(1 << 16))
 
 
-def rate(side: Side, count: int) -> float:
-    """Return answers a second over four connections."""
-    threads = [threading.Thread(target=_asked, args=(side, count // 2, 16 * at)) for at in range(4)]
+def rate(side: Side, count: int, connections: int = 4) -> float:
+    """Return answers a second over connections that ask ``count`` / 2 times each."""
+    each = max(1, count // 2)
+    threads = [threading.Thread(target=asked, args=(side, each, 16 * at)) for at in range(connections)]
     began = time.perf_counter()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return 4 * (count // 2) / (time.perf_counter() - began)
+    return connections * each / (time.perf_counter() - began)
