@@ -1,7 +1,7 @@
 """The guard in this process: what its stages cost together and each, and one conformal decision beside MAPIE's.
 
-The model is asked by nobody here: a constant answer stands for it, so that the worker hop, the members and the reason are
-left out. The record is written and not waited for.
+The model is asked by nobody here: a constant answer stands for it, so that the worker hop, the members and the reason
+are left out. The record is written and not waited for.
 """
 
 from __future__ import annotations
@@ -68,13 +68,15 @@ def _opened(home: Path) -> Iterator[Guard]:
     told = {"predict": np.array(["good"], object), "predict_proba": np.array([[0.1, 0.9]])}
     answer = Told(told, np.array([1]), told["predict_proba"])
     known = {name: value for name, value in found.items() if name.startswith("XDG_")}
-    with mock.patch.dict(os.environ, known), mock.patch.object(reasoning, "MOST_ROWS", 0), Guard(home / "inside") as guard:
-        with (
-            mock.patch.object(guard._isolated, "ask", lambda _: answer),
-            mock.patch.object(recorder.Case, "settle", lambda case: case.hasten(here=False)),
-            mock.patch.object(recorder.Case, "__exit__", lambda *_: None),
-        ):
-            yield guard
+    with (
+        mock.patch.dict(os.environ, known),
+        mock.patch.object(reasoning, "MOST_ROWS", 0),
+        Guard(home / "inside") as guard,
+        mock.patch.object(guard._isolated, "ask", return_value=answer),  # noqa: SLF001
+        mock.patch.object(recorder.Case, "settle", lambda case: case.hasten(here=False)),
+        mock.patch.object(recorder.Case, "__exit__", return_value=None),
+    ):
+        yield guard
 
 
 def _asked() -> list[dict[str, Any]]:
@@ -142,7 +144,7 @@ def _stages(guard: Guard, count: int, *, callers: int) -> dict[str, float]:
         for number, at in enumerate(rng.integers(callers, size=_ROUND).tolist()):
             passage = Passage(_who(at), "", asked[(number * 7) % len(asked)])
             passage.keep = lambda _: ""
-            for stage in guard._chain:
+            for stage in guard._chain:  # noqa: SLF001
                 began = time.perf_counter()
                 step = stage(passage)
                 if step is not None:
@@ -155,7 +157,7 @@ def _stages(guard: Guard, count: int, *, callers: int) -> dict[str, float]:
 
 def _feed(guard: Guard, *, callers: int = 0, queries: int = 0) -> None:
     """Give the stages that remember something callers, or rows of one caller in large blocks, to remember."""
-    stages = {stage.name: stage for stage in guard._chain}
+    stages = {stage.name: stage for stage in guard._chain}  # noqa: SLF001
     asked = _asked()
     for at in range(callers):
         passage = Passage(_who(at), "", asked[at % len(asked)])
@@ -177,7 +179,7 @@ def _conformal(guard: Guard, count: int, repeat: int) -> tuple[Row, str]:
         python = ensure("conformal", PINS)
     except PeerAbsentError as error:
         return Row(name, None, None, 0.05, "max", "us"), str(error)
-    ladder = guard.fallback._ladder
+    ladder = guard.fallback._ladder  # noqa: SLF001
     row, told = table(2)[list(COLUMNS)].iloc[:1], (np.array([1]), np.array([[0.1, 0.9]]))
     ours, peer = [], []
     for _ in range(repeat):

@@ -9,7 +9,6 @@ import re
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from dataclasses import dataclass, field
@@ -78,11 +77,13 @@ class Side:
 
 
 def environment(home: Path) -> dict[str, str]:
+    """Return the environment of programs whose keys and state lie below a folder."""
     found = dict(os.environ) | {f"XDG_{name}_HOME": str(home / name.lower()) for name in _FOLDERS}
     return found | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPO / "src")}
 
 
 def fivefold(environment: dict[str, str], *words: str) -> str:
+    """Run the command and return what it printed."""
     command = [sys.executable, "-m", "fivefold", *words]
     return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
 
@@ -185,12 +186,14 @@ def processor(root: int) -> float:
 
 
 def free() -> int:
+    """Return a port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def ready(port: int) -> bool:
+    """Return whether the model behind a port is ready."""
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=2) as peer:
         peer.sendall(b"GET /v2/models/m/ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         return peer.recv(64).startswith(b"HTTP/1.1 200")
@@ -198,6 +201,7 @@ def ready(port: int) -> bool:
 
 
 def table(seed: int) -> pd.DataFrame:
+    """Return 600 rows of 20 numbers and their label."""
     rng = np.random.default_rng(seed)
     values = rng.normal(size=(600, len(COLUMNS))).round(4).clip(-9, 9)
     frame = pd.DataFrame(values, columns=list(COLUMNS))
@@ -238,6 +242,7 @@ def asked(side: Side, count: int, first: int = 0) -> list[float]:
 
 
 def answer(peer: socket.socket) -> None:
+    """Read one answer off a connection."""
     data = b""
     while b"\r\n\r\n" not in data:
         part = peer.recv(1 << 16)

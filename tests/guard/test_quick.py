@@ -13,8 +13,8 @@ from pandas.testing import assert_frame_equal
 
 from fivefold.governance.admission.rules import MAX_ROWS
 from fivefold.guard.admission import Domain
-from fivefold.guard.nouns import Passage, Principal, RefusedError
 from fivefold.guard.block import Block
+from fivefold.guard.nouns import Passage, Principal, RefusedError
 from fivefold.guard.quick import Quick
 from fivefold.manifest.nouns import Feature
 

@@ -183,7 +183,7 @@ class Guard:
     def course(
         self, principal: Principal, given: Any, *, purpose: str = "", case: str = "", subject: str = "", trace: str = ""
     ) -> Course:
-        """Return the course of a request through the chain, to be driven; what it returns and raises: as :meth:`answer`."""
+        """Return the course of a request through the chain, to be driven; it returns and raises as :meth:`answer`."""
         if self.stopped:
             self.count_refusal("guard.stopped")
             raise RefusedError("guard.stopped", self.stopped, status=503)

@@ -36,7 +36,7 @@ _MEMORY = 4 << 30
 _MOST_STARTS, _WITHIN = 10, 60.0
 _DOWN = "guard.model-down"
 _SOON, _WEIGHT = 0.002, 0.2
-"""Seconds within which answers usually come of a model that an event loop waits for, and how much the last one counts."""
+"""Seconds within which the answers of a model usually come for which an event loop waits, and the weight of the last."""
 
 
 def wayfound(bench: Bench, facts: Facts) -> Way:
@@ -124,8 +124,7 @@ class Isolated:
         if self._usual > _SOON or not self._lock.acquire(blocking=False):
             return None
         try:
-            if self._model is None:
-                raise SubjectError(_DOWN, "it does not run.")
+            self._running()
             self._posted(rows)
         except BaseException:  # noqa: BLE001  who asks again and waits is told
             self._lock.release()

@@ -1,8 +1,9 @@
 """Manner: short ways of asking a model, taken only where they were seen to give the very same on its own rows.
 
-*Arrays.* A single row of one type of number is handed over as an array where the answers to the rows tried are the same,
-bit for bit (many rows at once lie otherwise in memory as a table, and differ in the last bits). *One question.* The label is read off the scores where the highest one is as far ahead as it was on a row that the
-model answered so: at smaller margins, and where label and scores contradicted each other, it is asked for its label.
+*Arrays.* A single row of one type of number is handed over as an array where the answers to the rows tried are the
+same, bit for bit (many rows at once lie otherwise in memory as a table, and differ in the last bits). *One question.*
+The label is read off the scores where the highest one is as far ahead as it was on a row that the model answered so:
+at smaller margins, and where label and scores contradicted each other, it is asked for its label.
 """
 
 from __future__ import annotations

@@ -146,11 +146,9 @@ def given(asked: Asked, example: Rows) -> dict[str, Any]:
             stands twice.
     """
     found: dict[str, Any] = {}
-    if not asked.blob and not (isinstance(example, np.ndarray) and example.dtype != object):
-        found = {tensor.name: tensor.data for tensor in asked.inputs if _plain(tensor)}
-        if len(found) == len(asked.inputs):
-            return found
-        found = {}
+    arrays = isinstance(example, np.ndarray) and example.dtype != object
+    if not arrays and (plain := _all_plain(asked)) is not None:
+        return plain
     blob = memoryview(asked.blob)
     for tensor in asked.inputs:
         if len(tensor.shape) > _MOST_SIZES:  # their product would be a very long number
@@ -164,7 +162,7 @@ def given(asked: Asked, example: Rows) -> dict[str, Any]:
             if tensor.data is not None or not isinstance(size, int) or not 0 <= size <= len(blob):
                 raise _odd(tensor)
             values, blob = _unpacked(tensor, bytes(blob[:size])), blob[size:]
-        if isinstance(example, np.ndarray) and example.dtype != object:
+        if arrays:
             try:
                 array = np.asarray(values, dtype=DATATYPES[tensor.datatype] or object).reshape(tensor.shape)
             except (ValueError, TypeError, OverflowError):
@@ -177,6 +175,12 @@ def given(asked: Asked, example: Rows) -> dict[str, Any]:
     if len(blob):
         raise RefusedError("guard.request", "there is more binary data than the inputs say.", status=400)
     return found
+
+
+def _all_plain(asked: Asked) -> dict[str, Any] | None:
+    """Return the inputs if all are plainly right; None: they must be looked at."""
+    found = {tensor.name: tensor.data for tensor in asked.inputs if _plain(tensor)}
+    return found if len(found) == len(asked.inputs) and not asked.blob else None
 
 
 def _plain(tensor: Input) -> bool:

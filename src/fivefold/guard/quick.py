@@ -69,24 +69,19 @@ class _Even:
         if not 0 < n <= most or any(len(column) != n for column in columns):
             return None
         cells = [column[0] for column in columns] if n == 1 else [cell for column in columns for cell in column]
-        if not self._types.issuperset(map(type, cells)):
-            return None
-        wide = np.array(cells)
-        if wide.dtype.kind not in self._kinds:  # an integer larger than any of numpy's
+        wide = np.array(cells) if self._types.issuperset(map(type, cells)) else None
+        if wide is None or wide.dtype.kind not in self._kinds:  # an integer larger than any of numpy's
             return None
         with np.errstate(all="ignore"):
             found = wide.astype(self._dtype)
         if self._dtype.kind != "f" and not np.array_equal(found, wide):
             return None
         found = np.ascontiguousarray(found.reshape(len(columns), n).T)
-        # of limits that are finite or not, one that is NaN or infinite itself keeps to none but the infinite ones
-        if not ((found >= self._low) & (found <= self._high)).all() or not np.isfinite(found).all():
-            return None
-        if self._whole is not None:
+        fits = ((found >= self._low) & (found <= self._high)).all() and np.isfinite(found).all()
+        if self._whole is not None and fits:
             some = found[:, self._whole]
-            if not bool((some == np.round(some)).all()):
-                return None
-        return Block(self._index, self._names, found)
+            fits = (some == np.round(some)).all()
+        return Block(self._index, self._names, found) if fits else None
 
 
 def _span(feature: Feature | None) -> tuple[float, float]:

@@ -143,7 +143,7 @@ class Service:
         """As :meth:`infer`, from an event loop; what takes its time is done in other threads."""
         course = self._course(principal, asked, parent)
         with traces.span("guard.infer", parent), self._told():
-            return await driven_soon(course, threads, alone=lambda: self.gate.inside < 2)  # noqa: PLR2004
+            return await driven_soon(course, threads, alone=lambda: self.gate.inside < 2)
 
     def _course(self, principal: Principal, asked: Asked, parent: str) -> Course:
         try:
