@@ -1,4 +1,4 @@
-"""The guard's server beside MLServer with the same scikit-learn model, what it adds before another server, and the rest.
+"""The guard's server beside MLServer with the same scikit-learn model, what it adds before another, and the rest.
 
 A logistic regression of 20 numbers, one row a request, as JSON, over connections that stay open; both give label and
 scores. Sides take turns in rounds of one run. Everything of the guard is on (token, purpose, domain, a confined

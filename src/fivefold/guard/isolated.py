@@ -36,7 +36,7 @@ _MEMORY = 4 << 30
 _MOST_STARTS, _WITHIN = 10, 60.0
 _DOWN = "guard.model-down"
 _SOON, _WEIGHT = 0.002, 0.2
-"""Seconds within which the answers of a model usually come for which an event loop waits, and the weight of the last."""
+"""Seconds within which the answers of a model usually come that an event loop waits for, and the weight of the last."""
 
 
 def wayfound(bench: Bench, facts: Facts) -> Way:

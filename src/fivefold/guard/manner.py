@@ -107,8 +107,8 @@ def learnt(model: RemoteModel, way: Way) -> Manner:
             return Manner()
         some = spread(usual)
         other = strangers(some)
-        at = np.linspace(0, len(some) - 1, _SINGLE).astype(np.int64)
-        tried = [some, other, *(cut(rows, slice(place, place + 1)) for rows in (some, other) for place in at)]
+        places = np.linspace(0, len(some) - 1, _SINGLE).astype(np.int64).tolist()
+        tried = [some, other, *(cut(rows, slice(place, place + 1)) for rows in (some, other) for place in places)]
         every = [model.every(methods(way.access), way.access.form, rows) for rows in tried]
         return Manner(_plain(model, way, tried, every), _floors(way, tried, every))
     except FivefoldError as error:

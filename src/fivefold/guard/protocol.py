@@ -157,21 +157,12 @@ def given(asked: Asked, example: Rows) -> dict[str, Any]:
             raise RefusedError("guard.fields", f"{tensor.name[:80]} stands twice.", status=400, field=tensor.name[:80])
         size = tensor.parameters.get("binary_data_size")
         if size is None:
-            values = _flat(tensor)
+            values: Any = _flat(tensor)
         else:
             if tensor.data is not None or not isinstance(size, int) or not 0 <= size <= len(blob):
                 raise _odd(tensor)
             values, blob = _unpacked(tensor, bytes(blob[:size])), blob[size:]
-        if arrays:
-            try:
-                array = np.asarray(values, dtype=DATATYPES[tensor.datatype] or object).reshape(tensor.shape)
-            except (ValueError, TypeError, OverflowError):
-                raise _odd(tensor) from None
-            found[tensor.name] = array
-            continue
-        if len(tensor.shape) > 2 or (len(tensor.shape) == 2 and tensor.shape[1] != 1):
-            raise _odd(tensor)
-        found[tensor.name] = values
+        found[tensor.name] = _array(tensor, values) if arrays else _listed_values(tensor, values)
     if len(blob):
         raise RefusedError("guard.request", "there is more binary data than the inputs say.", status=400)
     return found
@@ -191,14 +182,27 @@ def _plain(tensor: Input) -> bool:
     return type(data[0]) in types if len(data) == 1 else types.issuperset(map(type, data))
 
 
-def _unpacked(tensor: Input, data: bytes) -> list[Any]:
+def _array(tensor: Input, values: Any) -> np.ndarray:
+    """Return the values, a list or an array, in a tensor's type and shape."""
+    try:
+        return np.asarray(values, dtype=DATATYPES[tensor.datatype] or object).reshape(tensor.shape)
+    except (ValueError, TypeError, OverflowError):
+        raise _odd(tensor) from None
+
+
+def _listed_values(tensor: Input, values: Any) -> list[Any]:
+    """Return the values of one column."""
+    if len(tensor.shape) > 2 or (len(tensor.shape) == 2 and tensor.shape[1] != 1):
+        raise _odd(tensor)
+    return list(values.ravel().tolist()) if isinstance(values, np.ndarray) else values
+
+
+def _unpacked(tensor: Input, data: bytes) -> np.ndarray:
     """Return the values of binary data; a text is UTF-8."""
     try:
-        read = wire.from_bytes(tensor.name, tensor.datatype, tensor.shape, data)
-        values: list[Any] = read.data.ravel().tolist()
+        return wire.from_bytes(tensor.name, tensor.datatype, tensor.shape, data).data
     except SubjectError:
         raise _odd(tensor) from None
-    return values
 
 
 def _flat(tensor: Input) -> list[Any]:
