@@ -1,80 +1,28 @@
-"""The guard's server beside MLServer with the same scikit-learn model, and what the guard adds before another server.
+"""The guard's server beside MLServer with the same scikit-learn model, what it adds before another, and the rest.
 
 A logistic regression of 20 numbers, one row a request, as JSON, over connections that stay open; both give label and
 scores. Sides take turns in rounds of one run. Everything of the guard is on (token, purpose, domain, a confined
 process, two durable records for each answer) but the reason, which asks the model some hundred times and has a row of
-its own. MLServer gets its favourite form: one tensor, parallel_workers=0.
+its own. MLServer gets its favourite form: one tensor, parallel_workers=0. What happens in this process is in
+:mod:`benchmarks.inside`, durability, images and overload in :mod:`benchmarks.outside`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import re
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
-import threading
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
-import yaml
-
-from benchmarks.measure import family
-from benchmarks.peer_env import REPO, PeerAbsentError, ensure
+from benchmarks import inside, outside
+from benchmarks.peer_env import PeerAbsentError, ensure
 from benchmarks.rows import Row
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from benchmarks.served import ROWS, Side, asked, environment, guard, mlserver, processor, rate, requests, signer
 
 PINS = ("mlserver==1.7.1", "mlserver-sklearn==1.7.1")
-COLUMNS = tuple(f"f{at}" for at in range(20))
-ROWS = 64
-TRAIN = """
-import numpy as np
-import pandas as pd
-from sklearn.linear_model import LogisticRegression
-
-def load(data="data/train.csv"):
-    frame = pd.read_csv(data)
-    return LogisticRegression().fit(frame.drop(columns="y").to_numpy(), frame["y"])
-"""
-SERVE = """
-import sys
-import fivefold.guard.reasoning as reasoning
-from fivefold.cli.main import run
-reasoning.MOST_ROWS = int(sys.argv[1])
-run(sys.argv[2:])
-"""
-_FOLDERS = ("CONFIG", "STATE", "CACHE", "DATA")
 _NGINX = "nginx is not on this machine (apt-get install nginx-light); what the guard adds is given by itself."
-
-
-@dataclass
-class Side:
-    """A server that is asked.
-
-    Attributes:
-        port: On this machine.
-        requests: Bytes of each request.
-        single: Milliseconds of each answer, one at a time.
-        rates: Answers a second over four connections, for each round.
-        cost: Milliseconds of processor time an answer, of the server and all that it started, for each round.
-    """
-
-    pid: int
-    port: int
-    requests: list[bytes]
-    single: list[float] = field(default_factory=list)
-    rates: list[float] = field(default_factory=list)
-    cost: list[float] = field(default_factory=list)
 
 
 def measure(*, gates: bool, repeat: int) -> tuple[list[Row], str]:
@@ -84,222 +32,81 @@ def measure(*, gates: bool, repeat: int) -> tuple[list[Row], str]:
     except PeerAbsentError as error:
         return [], str(error)
     count = 100 if gates else 400
-    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+    with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        environment = _environment(home)
-        _signer(environment)
-        pid, peer = stack.enter_context(_mlserver(home / "peer", python))
-        sides = {"mlserver": Side(pid, peer, _requests("/v2/models/m/infer", peer, "", matrix=True))}
-        signed = {"factory": "scorer:load", "signature": "m.sig"}
+        found = environment(home)
+        signer(found)
+        rows = _beside(home, found, python, count, repeat)
+        rows.append(outside.durability(home, found, count, repeat))
+        rows.append(outside.image(home, found, count // 4))
+        rows += outside.overload(home, found, gates=gates)
+    more, lacking = inside.measure(gates=gates, repeat=repeat)
+    return [*rows, *more], absent or lacking
+
+
+def _beside(home: Path, found: dict[str, str], python: Path, count: int, repeat: int) -> list[Row]:
+    """Return what is measured beside MLServer and nginx, in turns."""
+    with contextlib.ExitStack() as stack:
+        pid, peer = stack.enter_context(mlserver(home / "peer", python))
+        sides = {"mlserver": Side(pid, peer, requests("/v2/models/m/infer", peer, "", matrix=True))}
         behind = {"endpoint": f"http://127.0.0.1:{peer}/v2/models/m", "classes": ["bad", "good"]}
-        for name, model, reasons in (("guard", signed, 0), ("reasons", signed, 8), ("proxy", behind, 0)):
-            pid, port, token = stack.enter_context(_guard(home / name, model, environment, reasons))
-            sides[name] = Side(pid, port, _requests(f"/v2/models/{name}/infer", port, token, matrix=False))
+        for name, model, reasons in (
+            ("guard", outside.SIGNED, 0),
+            ("reasons", outside.SIGNED, 8),
+            ("proxy", behind, 0),
+        ):
+            pid, port, token = stack.enter_context(guard(home / name, model, found, reasons))
+            sides[name] = Side(pid, port, requests(f"/v2/models/{name}/infer", port, token, matrix=False))
+        before = stack.enter_context(outside.nginx(home / "nginx", peer))
+        if before is not None:
+            sides["nginx"] = before
         for name, side in sides.items():
-            side.single += _asked(side, ROWS)
+            side.single += asked(side, ROWS)
             if name != "reasons":  # they come from memory the second time, which would flatter them
-                _asked(side, ROWS)
+                asked(side, ROWS)
                 side.single.clear()
-        measured = {name: side for name, side in sides.items() if name != "reasons"}
+        measured, synced = {name: side for name, side in sides.items() if name != "reasons"}, list[float]()
         for _ in range(repeat):
+            for at in range(4):  # in short turns: others' work on the machine comes and goes
+                for side in measured.values():
+                    side.single += asked(side, count // 4, 16 * at)
+                synced += _synced(home / "sync", count // 4)
             for side in measured.values():
-                side.single += _asked(side, count)
-            for side in measured.values():
-                before = _processor(side.pid)
-                side.rates.append(_rate(side, count))
-                side.cost.append(1000 * (_processor(side.pid) - before) / (4 * (count // 2)))
-    rate = {name: statistics.median(side.rates) for name, side in measured.items()}
+                began = processor(side.pid)
+                side.rates.append(rate(side, count))
+                side.cost.append(1000 * (processor(side.pid) - began) / (4 * (count // 2)))
+    return _rows(sides, statistics.median(synced))
+
+
+def _rows(sides: dict[str, Side], sync: float) -> list[Row]:
+    rates = {name: statistics.median(side.rates) for name, side in sides.items() if side.rates}
     p50 = {name: statistics.median(side.single) for name, side in sides.items()}
-    cost = {name: statistics.median(side.cost) for name, side in measured.items()}
+    cost = {name: statistics.median(side.cost) for name, side in sides.items() if side.cost}
     added = p50["proxy"] - p50["mlserver"]
+    theirs = p50["nginx"] - p50["mlserver"] if "nginx" in p50 else None
+    load = f"load of the machine {os.getloadavg()[0]:.0f}; one sync of the disk {sync:.2f} ms."
     return [
-        Row("requests/s, own server against MLServer", rate["guard"], rate["mlserver"], 2.0, "min", "/s"),
+        Row("requests/s, own server against MLServer", rates["guard"], rates["mlserver"], 2.0, "min", "/s", note=load),
         Row("p50, own server against MLServer", p50["guard"], p50["mlserver"], 0.6, "max", "ms"),
         Row("processor time an answer, own server", cost["guard"], cost["mlserver"], 1.0, "max", "ms", required=False),
         Row("processor time an answer, proxy alone", cost["proxy"], cost["mlserver"], 1.0, "max", "ms", required=False),
-        Row("p50 that the proxy adds, against nginx", None, None, 5.0, "max", "ms", required=False, note=_NGINX),
+        Row(
+            "p50 that the proxy adds, against nginx", None if theirs is None else added, theirs, 5.0, "max", "ms",
+            required=theirs is not None, note=_NGINX if theirs is None else "",
+        ),
         Row("p50 that the proxy adds, by itself", added, None, 5.0, "max", "ms", required=False),
         Row("p50 with a reason, first time", p50["reasons"], None, 500.0, "max", "ms", required=False),
         Row("p50 through the proxy", p50["proxy"], p50["mlserver"], 10.0, "max", "ms", required=False),
-    ], absent
+    ]  # fmt: skip
 
 
-def _environment(home: Path) -> dict[str, str]:
-    found = dict(os.environ) | {f"XDG_{name}_HOME": str(home / name.lower()) for name in _FOLDERS}
-    return found | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPO / "src")}
-
-
-def _fivefold(environment: dict[str, str], *words: str) -> str:
-    command = [sys.executable, "-m", "fivefold", *words]
-    return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
-
-
-def _signer(environment: dict[str, str]) -> None:
-    """Make a signer's key and trust it."""
-    told = _fivefold(environment, "key", "new", "--role", "signer", "--name", "Mo")
-    public = re.search(r"public\s+(\S+)", told)
-    if public is None:
-        raise RuntimeError(told)
-    _fivefold(environment, "trust", "add", public[1], "--role", "signer", "--name", "Mo")
-
-
-@contextlib.contextmanager
-def _guard(
-    root: Path, model: dict[str, Any], environment: dict[str, str], reasons: int
-) -> Iterator[tuple[int, int, str]]:
-    """Serve an application that gives reasons for so many rows a request; yield process, port and token."""
-    root.mkdir()
-    (root / "data").mkdir()
-    for at, name in enumerate(("train", "test")):
-        _table(at).to_csv(root / "data" / f"{name}.csv", index=False)
-    (root / "scorer.py").write_text(TRAIN, encoding="utf-8")
-    manifest = {
-        "fivefold": 1, "application": {"id": root.name, "level": 4, "purpose": "a benchmark"},
-        "use": {"output": "label"}, "purposes": ["measuring"], "benefit": {"measure": "none", "target": 0.5},
-        "data": {"train": {"path": "data/train.csv", "target": "y"}, "test": {"path": "data/test.csv"}},
-        "features": {name: {"type": "number", "range": [-10, 10]} for name in COLUMNS}, "model": model,
-    }  # fmt: skip
-    (root / "fivefold.yaml").write_text(yaml.safe_dump(manifest), encoding="utf-8")
-    if "factory" in model:
-        (root / "m.sig").touch()
-        (root / "m.sig").unlink()
-        _fivefold(environment, "model", "sign", str(root))
-    told = _fivefold(environment, "guard", "token", "issue", "--name", "b", "--purpose", "measuring", "--in", str(root))
-    words = ["guard", "serve", str(root), "--port", "0", "--allow-unattained"]
-    command = [sys.executable, "-c", SERVE, str(reasons), *words]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            line = process.stdout.readline() if process.stdout else ""
-            port = re.search(r":(\d+)/v2", line)
-            if port is None:
-                raise RuntimeError(f"the guard does not listen: {line}")
-            yield process.pid, int(port[1]), told.split()[0]
-        finally:
-            process.terminate()
-
-
-@contextlib.contextmanager
-def _mlserver(folder: Path, python: Path) -> Iterator[tuple[int, int]]:
-    """Serve the same model with MLServer; yield its process and port."""
-    folder.mkdir()
-    (folder / "scorer.py").write_text(TRAIN, encoding="utf-8")
-    _table(0).to_csv(folder / "train.csv", index=False)
-    dump = "import joblib, scorer; joblib.dump(scorer.load('train.csv'), 'model.joblib')"
-    subprocess.run([python, "-c", dump], cwd=folder, check=True)
-    ports = {name: _free() for name in ("http_port", "grpc_port", "metrics_port")}
-    settings = {**ports, "host": "127.0.0.1", "parallel_workers": 0, "debug": False}
-    (folder / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
-    model = {
-        "name": "m", "implementation": "mlserver_sklearn.SKLearnModel",
-        "inputs": [{"name": "input", "datatype": "FP64", "shape": [-1, len(COLUMNS)]}],
-        "outputs": [
-            {"name": "predict", "datatype": "BYTES", "shape": [-1]},
-            {"name": "predict_proba", "datatype": "FP64", "shape": [-1, 2]},
-        ],
-        "parameters": {"uri": "./model.joblib", "version": "v1"},
-    }  # fmt: skip
-    (folder / "model-settings.json").write_text(json.dumps(model), encoding="utf-8")
-    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "TMPDIR": str(folder), "OMP_NUM_THREADS": "1"}
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [python.parent / "mlserver", "start", folder], cwd=folder, env=environment, stdout=log, stderr=log
-        )
-    try:
-        end = time.monotonic() + 90
-        while not _ready(ports["http_port"]):
-            if process.poll() is not None or time.monotonic() > end:
-                raise RuntimeError((folder / "log").read_text(errors="replace")[-2000:])
-            time.sleep(0.2)
-        yield process.pid, ports["http_port"]
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-def _processor(root: int) -> float:
-    """Return seconds that a process and all its descendants have run."""
-    total = 0
-    for pid in family(root):
-        with contextlib.suppress(OSError):
-            total += sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]))
-    return total / os.sysconf("SC_CLK_TCK")
-
-
-def _free() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _ready(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=2) as peer:
-        peer.sendall(b"GET /v2/models/m/ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-        return peer.recv(64).startswith(b"HTTP/1.1 200")
-    return False
-
-
-def _table(seed: int) -> pd.DataFrame:
-    rng = np.random.default_rng(seed)
-    values = rng.normal(size=(600, len(COLUMNS))).round(4).clip(-9, 9)
-    frame = pd.DataFrame(values, columns=list(COLUMNS))
-    return frame.assign(y=np.where(values[:, :5].sum(axis=1) + rng.normal(size=600) > 0, "good", "bad"))
-
-
-def _requests(path: str, port: int, token: str, *, matrix: bool) -> list[bytes]:
-    """Return requests for 64 rows: as one tensor, or as one for each column."""
-    made = []
-    for row in _table(2)[list(COLUMNS)].iloc[:ROWS].to_numpy().tolist():
-        if matrix:
-            inputs = [{"name": "input", "shape": [1, len(row)], "datatype": "FP64", "data": row}]
-            body = {"inputs": inputs, "outputs": [{"name": "predict"}, {"name": "predict_proba"}]}
-        else:
-            named = zip(COLUMNS, row, strict=True)
-            body = {"inputs": [{"name": n, "shape": [1], "datatype": "FP64", "data": [v]} for n, v in named]}
-        data = json.dumps(body).encode()
-        bearer = f"Authorization: Bearer {token}\r\n" if token else ""
-        head = (
-            f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n{bearer}"
-            f"Content-Length: {len(data)}\r\n\r\n"
-        )
-        made.append(head.encode() + data)
-    return made
-
-
-def _asked(side: Side, count: int, first: int = 0) -> list[float]:
-    """Ask one after the other over one connection; return milliseconds of each."""
+def _synced(file: Path, times: int) -> list[float]:
+    """Return milliseconds of each write of 900 bytes with a sync, as one answer's records take."""
     found = []
-    with socket.create_connection(("127.0.0.1", side.port), timeout=60) as peer:
-        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for at in range(count):
+    with file.open("wb", buffering=0) as opened:
+        for _ in range(times):
             began = time.perf_counter()
-            peer.sendall(side.requests[(first + at) % ROWS])
-            _answer(peer)
+            opened.write(bytes(900))
+            os.fdatasync(opened.fileno())
             found.append(1000 * (time.perf_counter() - began))
     return found
-
-
-def _answer(peer: socket.socket) -> None:
-    data = b""
-    while b"\r\n\r\n" not in data:
-        part = peer.recv(1 << 16)
-        if not part:
-            raise RuntimeError(f"the server hung up: {data[:200]!r}")
-        data += part
-    head, _, body = data.partition(b"\r\n\r\n")
-    length = re.search(rb"content-length: (\d+)", head.lower())
-    if not head.startswith(b"HTTP/1.1 200") or length is None:
-        raise RuntimeError(f"no answer: {data[:500]!r}")
-    left = int(length[1]) - len(body)
-    while left > 0:
-        left -= len(peer.recv(1 << 16))
-
-
-def _rate(side: Side, count: int) -> float:
-    """Return answers a second over four connections."""
-    threads = [threading.Thread(target=_asked, args=(side, count // 2, 16 * at)) for at in range(4)]
-    began = time.perf_counter()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return 4 * (count // 2) / (time.perf_counter() - began)

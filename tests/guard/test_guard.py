@@ -503,7 +503,7 @@ def test_a_budget_begins_anew_with_the_hour(monkeypatch: pytest.MonkeyPatch) -> 
     now = [7200.0]
     monkeypatch.setattr(budget.time, "time", lambda: now[0])
     held = budget.Budget("2/hour", lambda since: [("a", 1)] if since == 7200 * 10**9 else [])
-    passage = Passage(Principal("a"), "", None, rows=pd.DataFrame({"x": [1]}))
+    passage = Passage(Principal("a"), "", None, admitted=pd.DataFrame({"x": [1]}))
     held(passage)
     with pytest.raises(RefusedError):
         held(passage)

@@ -99,7 +99,7 @@ def test_a_fault_of_our_own_says_nothing_of_what_went_on_inside(app: Path, monke
         def fails(*_: Any) -> Any:
             raise RuntimeError("secret detail")
 
-        monkeypatch.setattr(service, "infer", fails)
+        monkeypatch.setattr(service, "infer_soon", fails)
         status, _, document = asyncio.run(asked(App(service), *posted(app, token, infer(ROW))))
     assert (status, document["code"]) == (500, "guard.internal")
     assert "secret" not in json.dumps(document)

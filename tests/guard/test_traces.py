@@ -49,6 +49,7 @@ def test_a_span_belongs_to_the_callers_trace_and_holds_nothing(app: Path, monkey
 
     seen, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(seen))
+    monkeypatch.setattr(traces.trace, "get_tracer_provider", lambda: provider)
     monkeypatch.setattr(traces.trace, "get_tracer", provider.get_tracer)
     inputs = [Input(name, [1], "BYTES" if isinstance(value, str) else "FP64", [value]) for name, value in ROW.items()]
     with Guard(app) as guard:

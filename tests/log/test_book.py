@@ -414,3 +414,42 @@ def test_a_signal_reaches_all_who_wait_and_those_who_come_later() -> None:
         thread.join(10)
     once.wait()
     assert (len(woken), once.is_set()) == (20, True)
+
+
+def test_entries_that_nobody_waits_for_go_with_the_next_commit_in_order(tmp_path: Path) -> None:
+    """Whoever hastens commits them all with one sync; left alone they are kept when the checkpoint is due."""
+    syncs: list[str] = []
+
+    class Counting(Folder):
+        def sync(self, name: str) -> None:
+            syncs.append(name)
+            super().sync(name)
+
+    with Writer(Book(Counting(tmp_path), ORIGIN, SIGNER), checkpoint_seconds=60) as writer:
+        first, second = (writer.submit([entry], soon=False) for entry in (b"one", b"two"))
+        assert not first.done.is_set()
+        before = len(syncs)
+        writer.hasten()
+        assert (first.wait(), second.wait(), len(syncs) - before) == (0, 1, 1)
+    with Writer(Book(Folder(tmp_path), ORIGIN, SIGNER), checkpoint_seconds=0.05) as writer:
+        assert writer.submit([b"three"], soon=False).wait() == 2
+
+
+def test_many_who_hasten_at_once_lose_nothing(tmp_path: Path) -> None:
+    """Each entry has a place of its own, and its caller is told."""
+    found: list[int] = []
+    with Writer(Book(Folder(tmp_path), ORIGIN, SIGNER), checkpoint_seconds=0.01) as writer:
+
+        def run() -> None:
+            for _ in range(50):
+                ticket = writer.submit([b"entry"], soon=False)
+                ticket.done.then(lambda ticket=ticket: found.append(ticket.first))
+                writer.hasten()
+                ticket.wait()
+
+        threads = [threading.Thread(target=run) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert sorted(found) == list(range(400))

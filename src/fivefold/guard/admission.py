@@ -58,11 +58,12 @@ class Domain:
         Raises:
             RefusedError: ``guard.rows``, ``guard.fields``, ``guard.type``, ``guard.missing``, ``guard.range``.
         """
-        passage.rows = self._quick(passage.given, self._rules.most) if self._quick is not None else None
-        if passage.rows is not None:
+        admitted = self._quick(passage.given, self._rules.most) if self._quick is not None else None
+        if admitted is not None:
+            passage.admitted = admitted
             return
         try:
-            passage.rows = self._rules.admit(passage.given)
+            passage.admitted = self._rules.admit(passage.given)
         except self._unfit as error:
             raise _refused(error) from None
 

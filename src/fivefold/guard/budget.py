@@ -55,7 +55,7 @@ class Budget:
         Raises:
             RefusedError: ``guard.budget`` where they exceed it; nothing is taken then.
         """
-        name, rows = passage.principal.name, len(passage.rows) if passage.rows is not None else 0
+        name, rows = passage.principal.name, passage.size
         with self._lock:
             window = self._now()
             if window != self._window:

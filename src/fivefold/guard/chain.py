@@ -23,10 +23,16 @@ from fivefold.keys import ciphers
 from fivefold.keys import store as keys
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fivefold.contract.plan import Facts
+    from fivefold.guard.block import Block
     from fivefold.guard.memory import Memory
     from fivefold.guard.nouns import Answering
+    from fivefold.guard.steps import Begun
     from fivefold.manifest.nouns import Manifest
+    from fivefold.subject.rows import Rows
+    from fivefold.subject.way import Told
 
 
 class Model:
@@ -38,23 +44,50 @@ class Model:
         """Take it; ``below``: somebody answers where it is gone."""
         self._isolated, self._below = isolated, below
 
-    def __call__(self, passage: Passage) -> None:
-        """Ask it.
+    def __call__(self, passage: Passage) -> Question:
+        """Return the question, of rows that are on record.
 
         Raises:
             RefusedError: ``guard.rows`` if nothing was admitted.
-            SubjectError: It gives no answer that can be used, and nobody stands below it.
         """
-        rows = passage.rows
+        rows = passage.admitted
         if rows is None:
             raise RefusedError("guard.rows", "nothing was admitted.", status=400)
         passage.asked = passage.keep({"input": rows} if isinstance(rows, np.ndarray) else rows)
+        return Question(self._isolated, passage, rows, self._below)
+
+
+class Question(NamedTuple):
+    """A question to the model; see :class:`fivefold.guard.steps.Question`."""
+
+    isolated: Answering
+    passage: Passage
+    rows: Rows | Block
+    below: bool
+
+    def now(self) -> None:
+        """Ask and wait.
+
+        Raises:
+            SubjectError: It gives no answer that can be used, and nobody stands below it.
+        """
+        self._told(lambda: self.isolated.ask(self.rows))
+
+    def begin(self) -> Begun | None:
+        """Ask without waiting."""
+        return self.isolated.begin(self.rows)
+
+    def take(self, begun: Begun) -> None:
+        """Wait for the answer; as :meth:`now`."""
+        self._told(begun.take)
+
+    def _told(self, ask: Callable[[], Told]) -> None:
         try:
-            passage.told = self._isolated.ask(rows)
+            self.passage.told = ask()
         except SubjectError as error:
-            if not self._below:
+            if not self.below:
                 raise
-            passage.notes["model"] = error.code
+            self.passage.notes["model"] = error.code
 
 
 class Chain(NamedTuple):

@@ -115,8 +115,9 @@ class Fallback:
         found = self._ladder.descend(rows, model, passage.suspect)
         if self._ladder.shift.alarmed and self._untold.acquire(blocking=False):
             self._alarm({"shift": self._calibration, "rows": self._ladder.shift.seen})
-        passage.by = tuple(np.array(self._ladder.terms.levels)[found.by].tolist())
-        passage.waiting = self._queued(passage, np.flatnonzero(np.array(passage.by) == "human").tolist())
+        levels = self._ladder.terms.levels
+        passage.by = tuple(levels[place] for place in found.by.tolist())
+        passage.waiting = self._queued(passage, [at for at, rung in enumerate(passage.by) if rung == "human"])
         others = np.flatnonzero(found.by != 0)[:_MOST_LISTED].tolist()
         passage.said = {at: self._said(passage, at, int(found.rule[at])) for at in others}
         scores = None if told is None or told.scores is None else told.scores.astype(np.float64)

@@ -7,6 +7,7 @@ and the record can be written. After that: no answer leaves whose record is not 
 from __future__ import annotations
 
 import contextlib
+import functools
 import secrets
 import threading
 import time
@@ -14,11 +15,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 from fivefold.contract.registry import provided
 from fivefold.errors import FivefoldError, StorageError, SubjectError
+from fivefold.guard import reasoning
 from fivefold.guard.chain import build
 from fivefold.guard.isolated import SECONDS, Isolated
 from fivefold.guard.memory import Memory
 from fivefold.guard.nouns import Decision, Passage, Principal, Receipt, RefusedError
 from fivefold.guard.opening import require_declared, signed
+from fivefold.guard.steps import Kept, Slow, driven
 from fivefold.guard.upstream import Upstream
 from fivefold.guard.watching import Watched
 from fivefold.manifest.digests import data_digests
@@ -26,16 +29,19 @@ from fivefold.manifest.reader import read
 from fivefold.subject.bench import Bench
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterator, Mapping
     from pathlib import Path
 
     from fivefold.contract.plan import Facts
     from fivefold.guard.nouns import Answering, Scores
+    from fivefold.guard.steps import Course, Step
 
 _EVERY = 0.5
 _INTERVAL = 60.0
 _MOST_LISTED = 100
 _OBSERVED = "observed, not signed"
+_SLOW = frozenset({"screen", "judge", "fallback", "reason"})
+"""Stages that may hold an event loop up; so may what waits for a model."""
 
 
 class Guard:
@@ -172,6 +178,12 @@ class Guard:
         Raises:
             RefusedError: A stage refused (that is recorded), the model failed, or the record cannot be written.
         """
+        return driven(self.course(principal, given, purpose=purpose, case=case, subject=subject, trace=trace))
+
+    def course(
+        self, principal: Principal, given: Any, *, purpose: str = "", case: str = "", subject: str = "", trace: str = ""
+    ) -> Course:
+        """Return the course of a request through the chain, to be driven; it returns and raises as :meth:`answer`."""
         if self.stopped:
             self.count_refusal("guard.stopped")
             raise RefusedError("guard.stopped", self.stopped, status=503)
@@ -180,7 +192,7 @@ class Guard:
         try:
             recorder = self._recorder
             with recorder.open(name, subject=subject, model=self.model, trace=trace) as records:
-                found = self._answered(passage, records)
+                found = yield from self._answered(passage, records)
         except StorageError as error:
             if self.fallback is not None:
                 self.fallback.withdraw(passage)
@@ -247,7 +259,7 @@ class Guard:
         self._isolated = self._watched = Upstream(bench, facts, seconds=seconds)
         return facts
 
-    def _answered(self, passage: Passage, records: Any) -> Decision | RefusedError:
+    def _answered(self, passage: Passage, records: Any) -> Generator[Step, None, Decision | RefusedError]:
         """Return what came of it, its record durable.
 
         Raises:
@@ -255,8 +267,8 @@ class Guard:
         """
         more: dict[str, str] = {}
         try:
-            passage.keep = records.input
-            answers, scores = self._passed(passage)
+            passage.keep = lambda rows: records.add("input", batch=rows, soon=False)
+            answers, scores = yield from self._passed(passage)
         except RefusedError as error:
             refusal = error
         except StorageError:
@@ -268,11 +280,12 @@ class Guard:
             refusal = RefusedError("guard.stage", "a stage of the guard failed, so nothing is answered.", status=503)
             more = {"error": type(error).__name__}
         else:
-            return self._decided(passage, records, answers, scores)
+            return (yield from self._decided(passage, records, answers, scores))
         if self.fallback is not None:
             self.fallback.withdraw(passage)
         fields = {**_who(passage), "refused": refusal.code, "field": refusal.field, **passage.notes}
-        refusal.record = records.add("decision", fields | more, wait=True)
+        refusal.record = records.add("decision", fields | more, soon=False)
+        yield Kept(records)
         told = {"code": refusal.code, "field": refusal.field, "record": refusal.record, "stages": passage.costs}
         self._observed("refusal", told)
         return refusal
@@ -281,22 +294,34 @@ class Guard:
         for observer in self.observers:
             observer(kind, fields)
 
-    def _passed(self, passage: Passage) -> tuple[tuple[str | float, ...], Scores]:
-        for stage in (stage for stage in self._chain if stage.name != self._off):
-            with passage.through(stage.name):
-                stage(passage)
+    def _passed(self, passage: Passage) -> Generator[Step, None, tuple[tuple[str | float, ...], Scores]]:
+        costs, now = passage.costs, time.perf_counter
+        for stage in self._chain:
+            if stage.name == self._off:
+                continue
+            began = now()
+            try:
+                if stage.name in _SLOW and (stage.name != "reason" or passage.size <= reasoning.MOST_ROWS):
+                    yield Slow(functools.partial(stage, passage))
+                elif (step := stage(passage)) is not None:
+                    yield step
+            finally:  # also where it refuses
+                costs[stage.name] = round(1000 * (now() - began), 3)
         if passage.shaped is None:
             raise RefusedError("guard.stage", "nothing was made of the answer.", status=503)
         return passage.shaped
 
-    def _decided(self, passage: Passage, records: Any, answers: tuple[str | float, ...], scores: Scores) -> Decision:
+    def _decided(
+        self, passage: Passage, records: Any, answers: tuple[str | float, ...], scores: Scores
+    ) -> Generator[Step, None, Decision]:
         classes = self._isolated.way.access.classes if scores is not None else ()
         fields = {**_who(passage), "answer": list(answers[:_MOST_LISTED]), "rows": len(answers), **passage.notes}
         if passage.reasons:
             fields["reasons"] = [said.text for said in passage.reasons]
             fields["credits"] = passage.credits
         raw = passage.told.raw if passage.told else {}
-        record = records.add("decision", fields, batch=raw, wait=True)
+        record = records.add("decision", fields, batch=raw, soon=False)
+        yield Kept(records)
         self._observed("answer", {"record": record, "stages": passage.costs})
         prove = f"fivefold record prove {record} > {record}.tlog-proof"
         receipt = Receipt(self.manifest.application.id, record, records.leaf(), prove)

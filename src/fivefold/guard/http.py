@@ -19,7 +19,8 @@ from fivefold.guard.protocol import LENGTH, MAX_BODY
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from fivefold.guard.nouns import Principal
+    from fivefold.guard.nouns import Decision, Principal
+    from fivefold.guard.protocol import Asked
     from fivefold.guard.service import Service
 
     Told = tuple[int, bytes, dict[str, str]]
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 _JSON = {"Content-Type": "application/json"}
 _BITS = {"gzip": 31, "deflate": 15}
 _WORTH = 1024
+_SMALL = 1 << 16
+"""Bytes of a request that is read on the event loop; larger ones are in a thread."""
 _THREADS = 16
 _SECONDS = 15
 _CONNECTIONS = 512
@@ -97,17 +100,27 @@ class App:
                 body = await _body(receive)
             except RefusedError as refusal:
                 raise service.counted(refusal) from None
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._threads, self._inferred, principal, body, given)
+            if len(body) > _SMALL or "content-encoding" in given:  # it may take its time
+                loop = asyncio.get_running_loop()
+                return await loop.run_in_executor(self._threads, self._inferred, principal, body, given)
+            asked = self._asked(body, given)
+            parent = given.get("traceparent", "")
+            return self._packed(await service.infer_soon(principal, asked, parent, self._threads), asked, given)
 
     def _inferred(self, principal: Principal, body: bytes, headers: Mapping[str, str]) -> Told:
-        service = self._service
+        asked = self._asked(body, headers)
+        decision = self._service.infer(principal, asked, headers.get("traceparent", ""))
+        return self._packed(decision, asked, headers)
+
+    def _asked(self, body: bytes, headers: Mapping[str, str]) -> Asked:
         try:
             plain = _unpressed(body, headers.get("content-encoding", ""))
-            asked = protocol.parse(plain, headers.get(LENGTH.lower(), ""))
+            return protocol.parse(plain, headers.get(LENGTH.lower(), ""))
         except RefusedError as refusal:
-            raise service.counted(refusal) from None
-        decision = service.infer(principal, asked, headers.get("traceparent", ""))
+            raise self._service.counted(refusal) from None
+
+    def _packed(self, decision: Decision, asked: Asked, headers: Mapping[str, str]) -> Told:
+        service = self._service
         told, length = protocol.answered(decision, asked, service.name, service.version)
         kind = {"Content-Type": "application/octet-stream", LENGTH: str(length)} if length else _JSON
         return _pressed(200, told, kind, headers.get("accept-encoding", ""))

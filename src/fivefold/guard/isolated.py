@@ -5,21 +5,27 @@ The process has no network, no files beyond its own, starts no others and is hel
 
 from __future__ import annotations
 
+import select
 import threading
 import time
 from collections import deque
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from fivefold.errors import InternalError, SubjectError
+from fivefold.guard.manner import Manner, learnt
 from fivefold.subject.remote import ENDED, RemoteModel
-from fivefold.subject.way import Told, Way, ask
+from fivefold.subject.way import Told, Way, told
 from fivefold.subject.worker.messages import Failed
 from fivefold.subject.worker.watch import Limits
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fivefold.contract.plan import Facts
+    from fivefold.guard.block import Block
     from fivefold.subject.bench import Bench
     from fivefold.subject.rows import Rows
     from fivefold.subject.worker.driver import Lent
@@ -29,6 +35,8 @@ SECONDS = 30.0
 _MEMORY = 4 << 30
 _MOST_STARTS, _WITHIN = 10, 60.0
 _DOWN = "guard.model-down"
+_SOON, _WEIGHT = 0.002, 0.2
+"""Seconds within which the answers of a model usually come that an event loop waits for, and the weight of the last."""
 
 
 def wayfound(bench: Bench, facts: Facts) -> Way:
@@ -47,11 +55,28 @@ def wayfound(bench: Bench, facts: Facts) -> Way:
         raise InternalError("worker.probe", "the probe said something that cannot be read.") from error
 
 
+@dataclass(frozen=True)
+class Begun:
+    """A question that was asked; nobody else asks before :meth:`take`."""
+
+    isolated: Isolated
+    rows: Rows | Block
+
+    def ready(self, seconds: float) -> bool:
+        """Return whether the answer is there, waiting so long at most."""
+        return self.isolated._ready(seconds)  # noqa: SLF001
+
+    def take(self) -> Told:
+        """Return the answer; as :meth:`Isolated.ask`."""
+        return self.isolated._finished(self.rows)  # noqa: SLF001
+
+
 class Isolated:
     """A model that is asked over and over, one question at a time.
 
     Attributes:
         way: How it is asked.
+        manner: Which short ways of asking give the same.
         restarts: How often its process was replaced.
 
     Threat: the model's own code reads files, calls home, or dies and takes the service with it.
@@ -73,29 +98,77 @@ class Isolated:
         self._bench, self._limits = bench, Limits(seconds, _MEMORY)
         self._lock, self._worker = threading.Lock(), threading.Lock()
         self._starts: deque[float] = deque(maxlen=_MOST_STARTS)
-        self.way, self.restarts = wayfound(bench, facts), -1
+        self.way, self.restarts, self.manner = wayfound(bench, facts), -1, Manner()
+        self._scored, self._usual, self._began = replace(self.way.access, answer=None), 0.0, 0.0
         self._lent: Lent | None = None
         self._model: RemoteModel | None = None
         with self._lock:
             self._start()
+            try:
+                self.manner = learnt(self._running(), self.way)
+            except SubjectError:
+                self._end()
+                self._start()
 
-    def ask(self, rows: Rows) -> Told:
+    def ask(self, rows: Rows | Block) -> Told:
         """Return what it answers.
 
         Raises:
             SubjectError: It fails, answers nonsense, takes too long or has died; the next question gets a new process.
         """
         with self._lock:
-            if self._model is None:
-                self._start()
-            try:
-                return ask(self._running(), self.way.access, rows)
-            except SubjectError as error:
-                if error.code in (ENDED, "model.protocol"):
-                    why = self._lent.child.why if self._lent else ""
-                    self._end()
-                    raise SubjectError(ENDED, f"the model {why or 'process ended'}.") from None
-                raise
+            return self._guarded(lambda: self._taken(self._posted(rows), rows))
+
+    def begin(self, rows: Rows | Block) -> Begun | None:
+        """Ask without waiting, a model that usually answers within milliseconds; None: it is slow, or busy, or gone."""
+        if self._usual > _SOON or not self._lock.acquire(blocking=False):
+            return None
+        try:
+            self._running()
+            self._posted(rows)
+        except BaseException:  # noqa: BLE001  who asks again and waits is told
+            self._lock.release()
+            return None
+        return Begun(self, rows)
+
+    def _finished(self, rows: Rows | Block) -> Told:
+        try:
+            return self._guarded(lambda: self._taken(self._running(), rows))
+        finally:
+            self._lock.release()
+
+    def _ready(self, seconds: float) -> bool:
+        lent = self._lent
+        return lent is None or bool(select.select([lent.peer], [], [], seconds)[0])
+
+    def _posted(self, rows: Rows | Block) -> RemoteModel:
+        if self._model is None:
+            self._start()
+        model, self._began = self._running(), time.monotonic()
+        model.post(*self.manner.given(self.way, rows))
+        return model
+
+    def _taken(self, model: RemoteModel, rows: Rows | Block) -> Told:
+        asked, form, given = self.manner.given(self.way, rows)
+        every = model.taken(asked, len(given))
+        self._usual += _WEIGHT * (min(time.monotonic() - self._began, 1.0) - self._usual)
+        found = self.manner.read(every, self.way.access, self._scored, len(given))
+        if found is None and self.way.access.answer is not None:
+            every |= model.every((self.way.access.answer,), form, given)
+            found = told(every, self.way.access, len(given))
+        if found is None:
+            raise SubjectError("model.protocol", "the model gives neither answers nor scores.")
+        return found
+
+    def _guarded(self, asked: Callable[[], Told]) -> Told:
+        try:
+            return asked()
+        except SubjectError as error:
+            if error.code in (ENDED, "model.protocol"):
+                why = self._lent.child.why if self._lent else ""
+                self._end()
+                raise SubjectError(ENDED, f"the model {why or 'process ended'}.") from None
+            raise
 
     def tend(self) -> None:
         """Hold the process to its limits, also while it answers; call it now and then."""

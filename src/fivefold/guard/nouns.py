@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import time
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
 
 from fivefold.errors import InputError
+from fivefold.guard.block import Block
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from typing import TypeAlias
 
     import numpy as np
 
+    from fivefold.guard.steps import Begun, Step
     from fivefold.subject.rows import Rows
     from fivefold.subject.way import Told, Way
 
@@ -66,7 +66,7 @@ class Passage:
         principal: Who asks.
         purpose: What for; empty until it is settled.
         given: What was handed over: columns by name, or one array.
-        rows: What the model is given, once admitted.
+        admitted: What the model is given, once admitted: rows, or a block of numbers that can be made a table.
         told: What it answered.
         suspect: (n,) bool, rows that must not be answered by the model alone; None: nobody judged.
         reasons: Why, for each row.
@@ -84,7 +84,7 @@ class Passage:
     principal: Principal
     purpose: str
     given: Any
-    rows: Rows | None = None
+    admitted: Rows | Block | None = None
     told: Told | None = None
     suspect: np.ndarray | None = None
     reasons: tuple[Said, ...] = ()
@@ -98,14 +98,15 @@ class Passage:
     notes: dict[str, Any] = field(default_factory=dict)
     costs: dict[str, float] = field(default_factory=dict)
 
-    @contextmanager
-    def through(self, stage: str) -> Iterator[None]:
-        """Note what a stage costs, also where it refuses."""
-        began = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.costs[stage] = round(1000 * (time.perf_counter() - began), 3)
+    @property
+    def rows(self) -> Rows | None:
+        """What the model is given as a table or an array; None: nothing was admitted."""
+        return self.admitted.frame() if isinstance(self.admitted, Block) else self.admitted
+
+    @property
+    def size(self) -> int:
+        """How many rows were admitted."""
+        return 0 if self.admitted is None else len(self.admitted)
 
 
 class Answering(Protocol):
@@ -124,12 +125,16 @@ class Answering(Protocol):
         """Its process; 0: it has none here, or none yet."""
         ...
 
-    def ask(self, rows: Rows) -> Told:
+    def ask(self, rows: Rows | Block) -> Told:
         """Return what it answers; several may ask at once.
 
         Raises:
             SubjectError: It gives no answer that can be used.
         """
+        ...
+
+    def begin(self, rows: Rows | Block) -> Begun | None:
+        """Ask without waiting; None: it is slow or busy, and nothing was asked."""
         ...
 
     def tend(self) -> None:
@@ -150,8 +155,8 @@ class Stage(Protocol):
 
     name: str
 
-    def __call__(self, passage: Passage) -> None:
-        """Do it.
+    def __call__(self, passage: Passage) -> Step | None:
+        """Do it; where it has to wait for something, return what.
 
         Raises:
             RefusedError: It goes no further. Any other error is taken for one.

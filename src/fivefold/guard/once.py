@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from fivefold.guard.protocol import Asked
 
 
+_FEW = (b'"outputs"', b'"id"', b'"parameters"')
+
+
 def repeats(text: bytes, asked: Asked) -> bool:
     """Return whether a key stands twice in an object of a request.
 
@@ -23,12 +26,16 @@ def _plain(text: bytes, asked: Asked) -> bool:
     """Return whether the number of words alone shows that no key that is read stands twice."""
     tensors, wanted = len(asked.inputs), len(asked.outputs)
     lists = sum(tensor.data is not None for tensor in asked.inputs)
-    expected = {"name": tensors + wanted, "shape": tensors, "datatype": tensors, "data": lists, "inputs": 1}
-    few = ("outputs", "id", "parameters", *asked.parameters)
+    count = text.count
     return (
         b"\\" not in text  # else a key may be written in another way
-        and all(text.count(f'"{word}"'.encode()) == count for word, count in expected.items())
-        and all(text.count(f'"{word}"'.encode()) < 2 for word in few)
+        and count(b'"name"') == tensors + wanted
+        and count(b'"shape"') == tensors
+        and count(b'"datatype"') == tensors
+        and count(b'"data"') == lists
+        and count(b'"inputs"') == 1
+        and all(count(word) < 2 for word in _FEW)
+        and all(count(f'"{word}"'.encode()) < 2 for word in asked.parameters)
     )
 
 

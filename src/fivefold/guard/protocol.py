@@ -31,6 +31,13 @@ DATATYPES = {
     "BOOL": "?", "UINT8": "u1", "UINT16": "u2", "UINT32": "u4", "UINT64": "u8", "INT8": "i1", "INT16": "i2",
     "INT32": "i4", "INT64": "i8", "FP16": "f2", "FP32": "f4", "FP64": "f8", "BYTES": "",
 }  # fmt: skip
+_TYPES: dict[str, frozenset[type]] = {
+    name: frozenset(
+        {type(None), str if name == "BYTES" else bool if kind == "?" else int, *([float] if kind[:1] == "f" else [])}
+    )
+    for name, kind in DATATYPES.items()
+}
+"""Types of the values in JSON."""
 _NAMES = {np.dtype(text): name for name, text in DATATYPES.items() if text}
 
 
@@ -139,6 +146,9 @@ def given(asked: Asked, example: Rows) -> dict[str, Any]:
             stands twice.
     """
     found: dict[str, Any] = {}
+    arrays = isinstance(example, np.ndarray) and example.dtype != object
+    if not arrays and (plain := _all_plain(asked)) is not None:
+        return plain
     blob = memoryview(asked.blob)
     for tensor in asked.inputs:
         if len(tensor.shape) > _MOST_SIZES:  # their product would be a very long number
@@ -147,34 +157,52 @@ def given(asked: Asked, example: Rows) -> dict[str, Any]:
             raise RefusedError("guard.fields", f"{tensor.name[:80]} stands twice.", status=400, field=tensor.name[:80])
         size = tensor.parameters.get("binary_data_size")
         if size is None:
-            values = _flat(tensor)
+            values: Any = _flat(tensor)
         else:
             if tensor.data is not None or not isinstance(size, int) or not 0 <= size <= len(blob):
                 raise _odd(tensor)
             values, blob = _unpacked(tensor, bytes(blob[:size])), blob[size:]
-        if isinstance(example, np.ndarray) and example.dtype != object:
-            try:
-                array = np.asarray(values, dtype=DATATYPES[tensor.datatype] or object).reshape(tensor.shape)
-            except (ValueError, TypeError, OverflowError):
-                raise _odd(tensor) from None
-            found[tensor.name] = array
-            continue
-        if len(tensor.shape) > 2 or (len(tensor.shape) == 2 and tensor.shape[1] != 1):
-            raise _odd(tensor)
-        found[tensor.name] = values
+        found[tensor.name] = _array(tensor, values) if arrays else _listed_values(tensor, values)
     if len(blob):
         raise RefusedError("guard.request", "there is more binary data than the inputs say.", status=400)
     return found
 
 
-def _unpacked(tensor: Input, data: bytes) -> list[Any]:
+def _all_plain(asked: Asked) -> dict[str, Any] | None:
+    """Return the inputs if all are plainly right; None: they must be looked at."""
+    found = {tensor.name: tensor.data for tensor in asked.inputs if _plain(tensor)}
+    return found if len(found) == len(asked.inputs) and not asked.blob else None
+
+
+def _plain(tensor: Input) -> bool:
+    """Return whether a tensor is plainly right: one list of values of its type."""
+    data, types = tensor.data, _TYPES.get(tensor.datatype)
+    if data is None or types is None or tensor.parameters or tensor.shape != [len(data)]:
+        return False
+    return type(data[0]) in types if len(data) == 1 else types.issuperset(map(type, data))
+
+
+def _array(tensor: Input, values: Any) -> np.ndarray:
+    """Return the values, a list or an array, in a tensor's type and shape."""
+    try:
+        return np.asarray(values, dtype=DATATYPES[tensor.datatype] or object).reshape(tensor.shape)
+    except (ValueError, TypeError, OverflowError):
+        raise _odd(tensor) from None
+
+
+def _listed_values(tensor: Input, values: Any) -> list[Any]:
+    """Return the values of one column."""
+    if len(tensor.shape) > 2 or (len(tensor.shape) == 2 and tensor.shape[1] != 1):
+        raise _odd(tensor)
+    return list(values.ravel().tolist()) if isinstance(values, np.ndarray) else values
+
+
+def _unpacked(tensor: Input, data: bytes) -> np.ndarray:
     """Return the values of binary data; a text is UTF-8."""
     try:
-        read = wire.from_bytes(tensor.name, tensor.datatype, tensor.shape, data)
-        values: list[Any] = read.data.ravel().tolist()
+        return wire.from_bytes(tensor.name, tensor.datatype, tensor.shape, data).data
     except SubjectError:
         raise _odd(tensor) from None
-    return values
 
 
 def _flat(tensor: Input) -> list[Any]:
@@ -231,7 +259,9 @@ def answered(decision: Decision, asked: Asked, name: str, version: str) -> tuple
     """Return the response to a request, and how many bytes of it are JSON (0: all)."""
     outputs: list[dict[str, Any]] = []
     blob = b""
-    for output, (values, parameters) in tensors(decision).items():
+    if not asked.outputs and not asked.parameters:  # all of it, as JSON
+        outputs = _listed(decision)
+    for output, (values, parameters) in ({} if outputs else tensors(decision)).items():
         wanted, binary = asked.wanted(output)
         if not wanted:
             continue
@@ -251,6 +281,20 @@ def answered(decision: Decision, asked: Asked, name: str, version: str) -> tuple
         }
     )  # fmt: skip
     return body + blob, len(body) if blob else 0
+
+
+def _listed(decision: Decision) -> list[dict[str, Any]]:
+    """Return the outputs of :func:`tensors` as JSON, without making arrays of them."""
+    answers, scores = decision.answers, decision.scores
+    kind = "BYTES" if answers and isinstance(answers[0], str) else "FP64"
+    listed: list[dict[str, Any]] = [{"name": "answer", "shape": [len(answers)], "datatype": kind, "data": answers}]
+    if scores:
+        flat = [value for row in scores for value in row]
+        shape, classes = [len(scores), len(scores[0])], list(decision.classes)
+        listed.append(
+            {"name": "scores", "shape": shape, "datatype": "FP64", "data": flat, "parameters": {"classes": classes}}
+        )
+    return listed
 
 
 def metadata(way: Way, name: str, version: str) -> dict[str, Any]:

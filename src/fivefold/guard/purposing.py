@@ -12,6 +12,7 @@ import numpy as np
 
 from fivefold.contract.registry import provided
 from fivefold.errors import InputError
+from fivefold.guard.block import Block
 from fivefold.guard.nouns import Passage, RefusedError
 
 if TYPE_CHECKING:
@@ -87,8 +88,8 @@ class _Purpose:
 
     def again(self, given: Any) -> bool:
         """Return whether this very request was among the newest ones, and keep it; of a long one, its beginning."""
-        if isinstance(given, np.ndarray):
-            key = hash(given[:_COMPARED].tobytes())
+        if isinstance(given, np.ndarray | Block):
+            key = hash((given if isinstance(given, np.ndarray) else given.values)[:_COMPARED].tobytes())
         else:
             key = hash(tuple(tuple(given[name][:_COMPARED]) for name in given))
         seen = key in self.newest
@@ -159,19 +160,26 @@ class Drift:
         held = self._held.get(purpose)
         if held is None:
             held = self._held[purpose] = _Purpose(self._declared.watch(self._past.openings))
-        rows = passage.rows
-        n = len(rows) if rows is not None else 0
+        n, rows = passage.size, passage.admitted
         found = held.watch.arrive(n, time.time())
-        given = rows if isinstance(rows, np.ndarray) else passage.given
+        given = rows if isinstance(rows, np.ndarray | Block) else passage.given
         counts = self._declared.gauge is not None and found is None
         if counts and not (held.again(given) and self._declared.distinct):
             held.waiting.append(given)
             held.rows += n
             if held.rows >= self._declared.block:
-                found = self._declared.look(held.watch, held.waiting)
+                found = self._declared.look(held.watch, _together(held.waiting))
                 held.waiting, held.rows = [], 0
         if found is not None:
             self.findings[purpose] = f"{found.what}: {found.text}"
+
+
+def _together(waiting: list[Any]) -> list[Any]:
+    """Return requests that wait as mappings of columns; blocks alone become one."""
+    if all(isinstance(one, Block) for one in waiting):
+        cells = np.concatenate([one.values for one in waiting])
+        return [dict(zip(waiting[0].names, cells.T, strict=True))]
+    return [one.columns() if isinstance(one, Block) else one for one in waiting]
 
 
 def _way(options: Mapping[str, Any]) -> str:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from fivefold.guard.block import Block
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -26,14 +28,16 @@ class Quick:
         made = {name: _maker(example[name].dtype, features.get(name)) for name in names if name in example.columns}
         known = {name: make for name, make in made.items() if make is not None}
         self._makers: dict[str, Make] | None = known if len(known) == len(example.columns) else None
-        self._names = pd.Index(names)
         kinds = set(example.dtypes)
-        self._even = len(kinds) == 1 and all(isinstance(kind, np.dtype) and kind.kind in "iuf" for kind in kinds)
+        even = len(kinds) == 1 and all(isinstance(kind, np.dtype) and kind.kind in "iuf" for kind in kinds)
+        self._even = _Even(names, kinds.pop(), features) if even and self._makers is not None else None
 
-    def __call__(self, given: Any, most: int) -> pd.DataFrame | None:
+    def __call__(self, given: Any, most: int) -> Block | pd.DataFrame | None:
         """Return 1 to ``most`` rows; None: it is not plainly right."""
         if self._makers is None or not isinstance(given, dict) or given.keys() != self._makers.keys():
             return None
+        if self._even is not None:  # one array of all columns is made and looked at much faster than many
+            return self._even(given, most)
         try:
             with np.errstate(all="ignore"):
                 made = {name: make(given[name]) for name, make in self._makers.items()}
@@ -42,9 +46,46 @@ class Quick:
         counts = {len(column) for column in made.values()}
         if len(counts) != 1 or not 0 < counts.pop() <= most:
             return None
-        if self._even:  # one array of all columns is made a table much faster than many
-            return pd.DataFrame(np.array(list(made.values())).T, columns=self._names, copy=False)
         return pd.DataFrame(made, copy=False)
+
+
+class _Even:
+    """Makes rows whose columns are all of one type of number; all cells are looked at together."""
+
+    def __init__(self, names: list[str], dtype: Any, features: Mapping[str, Feature]) -> None:
+        self._names, self._index, self._dtype = tuple(names), pd.Index(names), dtype
+        spans = [_span(features.get(name)) for name in names]
+        kind = dtype if dtype.kind == "f" else np.float64
+        with np.errstate(over="ignore"):
+            self._low, self._high = (np.array([span[at] for span in spans], dtype=kind) for at in (0, 1))
+        self._types = frozenset(_NUMBERS if dtype.kind == "f" else (int,))
+        self._kinds = "iuf" if dtype.kind == "f" else "iu"
+        whole = [at for at, name in enumerate(names) if name in features and features[name].type == "integer"]
+        self._whole = np.array(whole, dtype=np.int64) if whole and dtype.kind == "f" else None
+
+    def __call__(self, given: dict[str, Any], most: int) -> Block | None:
+        columns = [given[name] for name in self._names]
+        n = len(columns[0])
+        if not 0 < n <= most or any(len(column) != n for column in columns):
+            return None
+        cells = [column[0] for column in columns] if n == 1 else [cell for column in columns for cell in column]
+        wide = np.array(cells) if self._types.issuperset(map(type, cells)) else None
+        if wide is None or wide.dtype.kind not in self._kinds:  # an integer larger than any of numpy's
+            return None
+        with np.errstate(all="ignore"):
+            found = wide.astype(self._dtype)
+        if self._dtype.kind != "f" and not np.array_equal(found, wide):
+            return None
+        found = np.ascontiguousarray(found.reshape(len(columns), n).T)
+        fits = ((found >= self._low) & (found <= self._high)).all() and np.isfinite(found).all()
+        if self._whole is not None and fits:
+            some = found[:, self._whole]
+            fits = (some == np.round(some)).all()
+        return Block(self._index, self._names, found) if fits else None
+
+
+def _span(feature: Feature | None) -> tuple[float, float]:
+    return (-np.inf, np.inf) if feature is None or feature.range is None else feature.range
 
 
 def _maker(dtype: Any, feature: Feature | None) -> Make | None:
@@ -59,7 +100,7 @@ def _maker(dtype: Any, feature: Feature | None) -> Make | None:
 
 
 def _numbers(dtype: np.dtype[Any], feature: Feature | None) -> Make:
-    low, high = (-np.inf, np.inf) if feature is None or feature.range is None else feature.range
+    low, high = _span(feature)
     whole = feature is not None and feature.type == "integer"
     kinds = _NUMBERS if dtype.kind == "f" else (int,)
 

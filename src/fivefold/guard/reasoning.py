@@ -56,15 +56,15 @@ class Reasoning:
 
     def __call__(self, passage: Passage) -> None:
         """Add reasons to what was told; an answer is not held back because there is none."""
-        rows, reasoner, said = passage.rows, self._reasoner, passage.said
-        if rows is None or len(rows) > MOST_ROWS:
+        if not 0 < passage.size <= MOST_ROWS:
             return
+        rows, reasoner, said = passage.rows, self._reasoner, passage.said
         if reasoner is None or not isinstance(rows, pd.DataFrame):
-            passage.reasons = tuple(said.get(at, Said("")) for at in range(len(rows))) if said else ()
+            passage.reasons = tuple(said.get(at, Said("")) for at in range(passage.size)) if said else ()
             return
         made = [
             (said[at], None) if at in said else self._reason(reasoner, rows.iloc[at : at + 1], len(rows))
-            for at in range(len(rows))
+            for at in range(passage.size)
         ]
         passage.reasons, passage.credits = tuple(said for said, _ in made), [credit for _, credit in made]
 

@@ -11,13 +11,16 @@ from fivefold.guard import protocol, traces
 from fivefold.guard.gate import Gate
 from fivefold.guard.metrics import Metrics
 from fivefold.guard.nouns import RefusedError
+from fivefold.guard.steps import driven, driven_soon
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from concurrent.futures import Executor
 
     from fivefold.guard.guard import Guard
     from fivefold.guard.nouns import Decision, Principal
     from fivefold.guard.protocol import Asked
+    from fivefold.guard.steps import Course
     from fivefold.guard.tokens import Tokens
 
 _SHOWN = ("evidence", "attained")
@@ -132,15 +135,29 @@ class Service:
         Raises:
             RefusedError: It is refused; that is recorded, or counted.
         """
+        course = self._course(principal, asked, parent)
+        with traces.span("guard.infer", parent), self._told():
+            return driven(course)
+
+    async def infer_soon(self, principal: Principal, asked: Asked, parent: str, threads: Executor) -> Decision:
+        """As :meth:`infer`, from an event loop; what takes its time is done in other threads."""
+        course = self._course(principal, asked, parent)
+        with traces.span("guard.infer", parent), self._told():
+            return await driven_soon(course, threads, alone=lambda: self.gate.inside < 2)
+
+    def _course(self, principal: Principal, asked: Asked, parent: str) -> Course:
         try:
             given = protocol.given(asked, self._example)
-            words = {name: asked.word(name) for name in _WORDS}
+            words = {name: asked.word(name) for name in _WORDS if name in asked.parameters}
         except RefusedError as refusal:
             raise self.counted(refusal) from None
-        with traces.span("guard.infer", parent):
-            try:
-                return self._guard.answer(principal, given, trace=traces.trace_id(parent), **words)
-            except RefusedError:
-                raise
-            except FivefoldError as error:
-                raise self.counted(RefusedError(error.code, error.message, status=400)) from None
+        return self._guard.course(principal, given, trace=traces.trace_id(parent) if parent else "", **words)
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except RefusedError:
+            raise
+        except FivefoldError as error:
+            raise self.counted(RefusedError(error.code, error.message, status=400)) from None

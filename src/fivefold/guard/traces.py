@@ -36,7 +36,7 @@ def span(name: str, parent: str) -> Iterator[Any]:
         name: Of the span.
         parent: A ``traceparent`` header; empty: there is none.
     """
-    if trace is None:
+    if trace is None or isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):  # nobody set it up
         yield None
         return
     context = propagate.extract({"traceparent": parent}) if parent else None

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
+import pandas as pd
 
 from fivefold.errors import InputError, SubjectError
 from fivefold.guard.isolated import wayfound
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from fivefold.contract.plan import Facts
+    from fivefold.guard.block import Block
     from fivefold.manifest.nouns import Manifest
     from fivefold.subject.bench import Bench
     from fivefold.subject.model import Form, Method
@@ -147,7 +149,10 @@ class Upstream:
             rows = cut(unpack(background), slice(_CANARIES))
             self._canary = rows, self.ask(rows)
 
-    def ask(self, rows: Rows) -> Told:
+    def begin(self, _rows: Rows | Block) -> None:
+        """Return None: whoever asks waits."""
+
+    def ask(self, rows: Rows | Block) -> Told:
         """Return what it answers.
 
         Raises:
@@ -158,7 +163,8 @@ class Upstream:
         try:
             model = self._idle.pop() if self._idle else EndpointModel(self._connect(), _Once(), self._learned)
             try:
-                told = ask(_Asked(model), self.way.access, rows)
+                table = rows if isinstance(rows, pd.DataFrame | np.ndarray) else rows.frame()
+                told = ask(_Asked(model), self.way.access, table)
             except BaseException as error:
                 model.client.close()
                 self._other = self._other or getattr(error, "code", "") == "model.changed"

@@ -56,6 +56,9 @@ class Disk(Protocol):
         ...
 
 
+_SYNC = getattr(os, "fdatasync", os.fsync)
+
+
 class Folder:
     """A folder of the file system as :class:`Disk`.
 
@@ -97,17 +100,16 @@ class Folder:
 
     def write(self, name: str, offset: int, data: bytes) -> None:
         """Write ``data`` at ``offset``; a short write is continued."""
-        with told(self.root / name):
+        with told(self._below + name):
             descriptor = self._descriptor(name)
-            view = memoryview(data)
-            while view:
-                done = os.pwrite(descriptor, view, offset)
-                view, offset = view[done:], offset + done
+            while data:
+                done = os.pwrite(descriptor, data, offset)
+                data, offset = data[done:], offset + done
 
     def sync(self, name: str) -> None:
         """Flush a file's bytes (fdatasync)."""
-        with told(self.root / name):
-            getattr(os, "fdatasync", os.fsync)(self._descriptor(name))
+        with told(self._below + name):
+            _SYNC(self._descriptor(name))
 
     def allocate(self, name: str, size: int) -> None:
         """Make a new file of ``size`` zero bytes, its blocks reserved so that later writes find room."""

@@ -1,4 +1,8 @@
-"""Writer: many threads append, one thread commits; what waits together is synced together (group commit)."""
+"""Writer: many threads append; what waits together is synced together (group commit), by the committer's thread.
+
+Who waits for its entries and finds nobody committing may commit all that waits itself (:meth:`Writer.hasten`), which
+spares two turns of threads; entries that nobody waits for yet (``soon=False``) go with the next commit.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,8 @@ from fivefold.errors import FivefoldError, InputError, StorageError
 from fivefold.log import frames
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fivefold.log.book import Book
 
 CHECKPOINT_SECONDS = 0.1
@@ -29,11 +35,27 @@ class Once:
         """Not given yet."""
         self._given, self._lock = False, threading.Lock()
         self._lock.acquire()
+        self._calls: list[Callable[[], None]] = []
 
     def set(self) -> None:
         """Give it, to all who wait; call it once."""
         self._given = True
         self._lock.release()
+        self._tell()
+
+    def then(self, call: Callable[[], None]) -> None:
+        """Have something called once it was given, by whoever gives it; at once if it was."""
+        self._calls.append(call)
+        if self._given:
+            self._tell()
+
+    def _tell(self) -> None:
+        while self._calls:
+            try:
+                call = self._calls.pop()
+            except IndexError:  # another thread took it
+                return
+            call()
 
     def is_set(self) -> bool:
         """Return whether it was given."""
@@ -74,7 +96,9 @@ class Writer:
         self._book, self._every = book, checkpoint_seconds
         self._lock = threading.Lock()
         self._work, self._room = threading.Condition(self._lock), threading.Condition(self._lock)
-        self._idle = False
+        self._idle = self._hurry = False
+        self._turn = threading.Lock()  # one commits at a time, in the order of the queue
+        self._due: float | None = None
         self._queue: deque[Ticket] = deque()
         self._waiting = 0
         self._closing = False
@@ -88,8 +112,13 @@ class Writer:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def submit(self, entries: list[bytes]) -> Ticket:
+    def submit(self, entries: list[bytes], *, soon: bool = True) -> Ticket:
         """Queue entries; they are kept together and in order. Blocks while the queue is full.
+
+        Args:
+            entries: At least one.
+            soon: They are committed at once; else with those that come after them, when somebody calls
+                :meth:`hasten`, or when the next checkpoint is due.
 
         Raises:
             InputError: ``log.entry-size``; nothing is queued then.
@@ -108,9 +137,36 @@ class Writer:
                 raise StorageError("log.closed", "the log was closed.")
             self._queue.append(ticket)
             self._waiting += len(entries)
-            if self._idle:
+            self._hurry = self._hurry or soon
+            untold = self._due is None
+            if untold and not soon:
+                self._due = time.monotonic() + self._every
+            if self._idle and (soon or untold):
                 self._work.notify()
         return ticket
+
+    def hasten(self, *, here: bool = True) -> None:
+        """Commit in this very thread all that waits; where another is committing, it is taken after that.
+
+        It does not fail: what cannot be kept is told by the tickets.
+
+        Args:
+            here: No: in the committer's thread.
+        """
+        batch: list[Ticket] = []
+        untold, mine = self._due is None, here and self._turn.acquire(blocking=False)
+        if mine:
+            try:
+                batch = self._take()
+                self._commit(batch)
+            except Exception as error:  # noqa: BLE001  whoever waits must hear of it, whatever it is
+                self._fail(batch, error)
+            finally:
+                self._turn.release()
+        with self._lock:
+            self._hurry = self._hurry or (not mine and bool(self._queue))
+            if self._idle and (self._hurry or untold or self._stopped is not None):
+                self._work.notify()
 
     def append(self, entries: list[bytes]) -> int:
         """Queue entries and wait until they are durable; return the position of the first.
@@ -130,31 +186,37 @@ class Writer:
         self._thread.join()
 
     def _run(self) -> None:
-        due: float | None = None
         while True:
-            batch, closing = self._take(due)
-            try:
-                if batch:
+            closing, batch = self._rest(), list[Ticket]()
+            with self._turn:
+                if self._stopped is not None:
+                    return
+                try:
+                    batch = self._take()
                     self._commit(batch)
-                    due = due or time.monotonic() + self._every
-                if due is not None and (closing or time.monotonic() >= due):
-                    self._book.publish()
-                    due = None
-            except Exception as error:  # noqa: BLE001  whoever waits must hear of it, whatever it is
-                self._fail(batch, error)
-                return
+                    if self._due is not None and (closing or time.monotonic() >= self._due):
+                        self._book.publish()
+                        self._due = None
+                except Exception as error:  # noqa: BLE001  whoever waits must hear of it, whatever it is
+                    self._fail(batch, error)
+                    return
             if closing and not batch:
                 return
 
-    def _take(self, due: float | None) -> tuple[list[Ticket], bool]:
+    def _rest(self) -> bool:
+        """Wait until there is something to commit or to publish; return whether it is closing."""
         with self._lock:
-            while not self._queue and not self._closing:
-                left = None if due is None else due - time.monotonic()
+            while not self._hurry and not self._closing and self._stopped is None:
+                left = None if self._due is None else self._due - time.monotonic()
                 if left is not None and left <= 0:
                     break
                 self._idle = True
                 self._work.wait(left)
                 self._idle = False
+            return self._closing
+
+    def _take(self) -> list[Ticket]:
+        with self._lock:
             batch: list[Ticket] = []
             count = 0
             while self._queue and (not batch or count + len(self._queue[0].entries) <= MAX_BATCH):
@@ -162,12 +224,16 @@ class Writer:
                 batch.append(ticket)
                 count += len(ticket.entries)
             full, self._waiting = self._waiting >= MAX_WAITING, self._waiting - count
+            self._hurry = bool(self._queue)
             if full:
                 self._room.notify_all()
-            return batch, self._closing
+            return batch
 
     def _commit(self, batch: list[Ticket]) -> None:
+        if not batch:
+            return
         first = self._book.append([entry for ticket in batch for entry in ticket.entries])
+        self._due = self._due or time.monotonic() + self._every
         for ticket in batch:
             ticket.first = first
             first += len(ticket.entries)

@@ -122,9 +122,12 @@ def scores(raw: np.ndarray, rows: int, width: int, *, order: Sequence[int], posi
             "the model gives scores that are no probabilities.",
             remedy="Probabilities of a row are 0 to 1 and sum to 1; of logits, declare `model.output: logits`.",
         )
+    clipped = np.maximum(given, 0.0)
+    shares: np.ndarray = clipped / clipped.sum(axis=1, keepdims=True)
+    if len(order) == width and all(place == at for at, place in enumerate(order)):
+        return shares
     found = np.zeros((rows, width))
-    clipped = np.clip(given, 0.0, None)
-    found[:, list(order)] = clipped / clipped.sum(axis=1, keepdims=True)
+    found[:, list(order)] = shares
     return found
 
 

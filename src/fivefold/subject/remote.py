@@ -89,8 +89,24 @@ class RemoteModel:
 
     def every(self, methods: tuple[Method, ...], form: Form, frame: Rows) -> dict[Method, np.ndarray]:
         """Return the raw answers of several methods to the same rows, asked for in one message."""
+        self.post(methods, form, frame)
+        return self.taken(methods, len(frame))
+
+    def post(self, methods: tuple[Method, ...], form: Form, frame: Rows) -> None:
+        """Ask as :meth:`every`, and do not wait; :meth:`taken` must follow.
+
+        Raises:
+            SubjectError: :data:`ENDED`.
+        """
         question = Ask(method=methods[0], form=form, batch=msgspec.msgpack.encode(pack(frame)), also=methods[1:])
-        reply = self._asked(question, min(_MOST, frames.SMALL + len(methods) * _PER_ROW * len(frame)))
+        try:
+            frames.send(self.peer, question)
+        except frames.ClosedError:
+            raise _gone() from None
+
+    def taken(self, methods: tuple[Method, ...], n: int) -> dict[Method, np.ndarray]:
+        """Return the answers to what was asked by :meth:`post` about n rows."""
+        reply = self._heard(min(_MOST, frames.SMALL + len(methods) * _PER_ROW * n))
         if not isinstance(reply, Answered) or len(reply.more) != len(methods) - 1:
             raise _odd()
         bodies = (reply.body, *reply.more)
@@ -153,9 +169,15 @@ class RemoteModel:
     ) -> Described | Answered | Fitted | Learnt | Sloped:
         try:
             frames.send(self.peer, message)
+        except frames.ClosedError:
+            raise _gone() from None
+        return self._heard(cap)
+
+    def _heard(self, cap: int) -> Described | Answered | Fitted | Learnt | Sloped:
+        try:
             reply: FromModel = frames.receive(self.peer, FromModel, cap)
         except frames.ClosedError:
-            raise SubjectError(ENDED, "the model's process ended.") from None
+            raise _gone() from None
         except SubjectError as error:
             raise SubjectError("model.protocol", f"the model's process broke the protocol: {error.message}") from None
         if isinstance(reply, Answered | Learnt | Broken):
@@ -165,6 +187,10 @@ class RemoteModel:
                 self.notes.append(reply.note[:2000])
             raise SubjectError(_clean(reply.code), _clean(reply.message), remedy=_clean(reply.remedy))
         return reply
+
+
+def _gone() -> SubjectError:
+    return SubjectError(ENDED, "the model's process ended.")
 
 
 def _clean(text: str) -> str:

@@ -19,7 +19,7 @@ from fivefold.subject.rows import cut, of, spread, wide
 from fivefold.subject.tables import Coding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from fivefold.subject.model import Form, Method
     from fivefold.subject.remote import RemoteModel
@@ -152,9 +152,21 @@ def ask(raw: Every, access: Access, rows: Rows) -> Told:
     Raises:
         SubjectError: It fails, or answers with something that cannot be used.
     """
-    n, width = len(rows), len(access.classes)
-    methods = tuple(dict.fromkeys(method for method in (access.answer, access.score) if method))
-    given = {str(name): values for name, values in raw.every(methods, access.form, rows).items()}
+    return told(raw.every(methods(access), access.form, rows), access, len(rows))
+
+
+def methods(access: Access) -> tuple[Method, ...]:
+    """Return the methods that are asked."""
+    return tuple(dict.fromkeys(method for method in (access.answer, access.score) if method))
+
+
+def told(every: Mapping[Method, np.ndarray], access: Access, n: int) -> Told:
+    """Read what a model gave for n rows; every answer is checked.
+
+    Raises:
+        SubjectError: It cannot be used.
+    """
+    width, given = len(access.classes), {str(name): values for name, values in every.items()}
     chances = None
     if access.score is not None:
         linked = read.linked(given[access.score], access.link)

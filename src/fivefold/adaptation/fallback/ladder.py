@@ -154,19 +154,22 @@ class Ladder:
             watch: Whether they count for the shift; not where a check asks them.
         """
         n = len(rows)
-        nobody = np.nan if self._regression else -1
+        nobody, kind = (np.nan, np.float64) if self._regression else (-1, np.int64)
+        told = None if model is None else self._told(rows, model)
+        if told is not None and watch:
+            self.shift.watch(told.certainty)
+        if told is not None and suspect is None and self._sure(told):
+            answers, sure = told.answers.astype(kind), told.certainty.astype(np.float64)
+            return Descent(answers, np.zeros(n, dtype=np.int64), np.full(n, ASK, dtype=np.int64), sure)
         found = Descent(
-            np.full(n, nobody, dtype=np.float64 if self._regression else np.int64),
+            np.full(n, nobody, dtype=kind),
             np.full(n, len(self.terms.levels) - 1, dtype=np.int64),
             np.full(n, ASK, dtype=np.int64),
             np.full(n, np.nan),
         )
         left = np.ones(n, dtype=bool)
-        told = None if model is None else self._told(rows, model)
         if told is not None:
             found.certainty[:] = told.certainty
-            if watch:
-                self.shift.watch(told.certainty)
         trusted = np.full(n, not self.shift.alarmed) if suspect is None else ~suspect & (not self.shift.alarmed)
         groups, gone = self._groups(rows), int(told is None)
         for place, level in enumerate(self.terms.levels):
@@ -191,6 +194,13 @@ class Ladder:
             found.by[mine] = place
             left &= ~mine
         return found
+
+    def _sure(self, told: Told) -> bool:
+        """Return whether the served model answers every row, as it mostly does: nothing else is looked at then."""
+        first = self.terms.levels[0]
+        if first != "model" or self.terms.group or self.shift.alarmed:
+            return False
+        return bool((told.certainty >= self.guarantees[first][0][EVERYBODY].threshold).all())
 
     def _left(self, said: Mapping[str, Told], groups: np.ndarray, mine: np.ndarray, place: int) -> list[np.ndarray]:
         """Return the rows that come down to a rung: past all rungs above, past all but the first, and so on."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 _BINS = 512
-_SLOPES = np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
+_SLOPES = (-2.0, -1.0, 0.0, 1.0, 2.0)
 _JUMP = 0.01
 MOST_OF_ONE = 50
 """Most rows of one request that are counted: a batch is chosen by who asks, and is no draw of many."""
@@ -48,13 +48,13 @@ class Shift:
         self._edges = np.unique(np.quantile(sure, np.linspace(0, 1, _BINS + 1)[1:-1]))
         self._counts = np.bincount(self._bin(sure), minlength=len(self._edges) + 1).astype(np.float64)
         self._total, self._rng, self._rate = float(len(sure)), rng, rate
-        self._stakes, self._lock = np.zeros(len(_SLOPES)), threading.Lock()
+        self._stakes, self._lock = [0.0] * len(_SLOPES), threading.Lock()
         self.seen, self.alarmed = 0, False
 
     @property
     def capital(self) -> float:
         """What the bets are worth; it started at 1."""
-        return float(self._stakes.sum()) + 1 / (self.seen + 1)
+        return sum(self._stakes) + 1 / (self.seen + 1)
 
     def watch(self, certainty: np.ndarray) -> bool:
         """Count rows of one request and return whether the alarm is on; threads may call it."""
@@ -70,9 +70,13 @@ class Shift:
             rank = float(self._counts[:place].sum() + tie * self._counts[place]) / self._total
             self.seen += 1
             # 1 / n - 1 / (n + 1) is staked at row n, in equal parts: what is never staked is what is left
-            self._stakes += 1 / (self.seen * (self.seen + 1) * len(_SLOPES))
-            self._stakes = (1 - _JUMP) * self._stakes + _JUMP * self._stakes.mean()
-            self._stakes *= 1 + _SLOPES * (rank - 0.5)
+            more = 1 / (self.seen * (self.seen + 1) * len(_SLOPES))
+            stakes = [stake + more for stake in self._stakes]
+            shared = _JUMP * (sum(stakes) / len(stakes))
+            self._stakes = [
+                ((1 - _JUMP) * stake + shared) * (1 + slope * (rank - 0.5))
+                for stake, slope in zip(stakes, _SLOPES, strict=True)
+            ]
             if self.capital >= 1 / self._rate:
                 self.alarmed = True
                 break

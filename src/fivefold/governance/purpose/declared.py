@@ -96,4 +96,6 @@ def tolerance(options: Mapping[str, Any]) -> float:
 def _joined(parts: list[Any]) -> Any:
     if len(parts) == 1 and isinstance(parts[0], pd.Series):
         return parts[0].to_numpy()
+    if len(parts) == 1 and isinstance(parts[0], np.ndarray):
+        return parts[0]
     return list(chain.from_iterable(parts))

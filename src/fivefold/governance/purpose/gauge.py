@@ -7,6 +7,7 @@ same of scores that see all columns at once. The other rows bound their chances.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -91,13 +92,31 @@ class Gauge:
     limits: np.ndarray
     rows: int
 
+    @cached_property
+    def _cuts(self) -> np.ndarray | None:
+        """Return (columns, most) cuts, filled up with infinity; None: not all columns are numbers."""
+        if not self.columns or any(column.kind != "number" for column in self.columns):
+            return None
+        most = max(len(column.edges) for column in self.columns)
+        return np.array([np.pad(one.edges, (0, most - len(one.edges)), constant_values=np.inf) for one in self.columns])
+
+    def _codes(self, given: Columns) -> np.ndarray:
+        """Return (n, columns and scores) codes; of arrays of numbers all columns at once."""
+        cuts, values = self._cuts, [given[column.name] for column in self.columns]
+        if cuts is None or not all(isinstance(one, np.ndarray) and one.dtype.kind in "iuf" for one in values):
+            return _codes(self.columns, self.joint, given)
+        cells = np.array(values, dtype=np.float64)
+        codes = (cells[:, :, None] > cuts[:, None, :]).sum(axis=2)
+        codes = np.where(np.isnan(cells), _MISSING, codes).T
+        return np.column_stack([codes, self.joint.codes(codes)])
+
     def hits(self, given: Columns) -> np.ndarray:
         """Return (E,) how many of the given rows are in each event."""
-        return self._hits(_codes(self.columns, self.joint, given))
+        return self._hits(self._codes(given))
 
     def blocks(self, given: Columns, size: int) -> list[np.ndarray]:
         """Return :meth:`hits` of each whole block of ``size`` rows."""
-        codes = _codes(self.columns, self.joint, given)
+        codes = self._codes(given)
         return [self._hits(codes[at : at + size]) for at in range(0, len(codes) - size + 1, size)]
 
     def _hits(self, codes: np.ndarray) -> np.ndarray:

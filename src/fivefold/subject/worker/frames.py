@@ -33,8 +33,12 @@ def send(peer: socket.socket, message: msgspec.Struct) -> None:
         ClosedError: Nobody reads any more.
     """
     data = msgspec.msgpack.encode(message)
+    head = _HEADER.pack(len(data))
     try:
-        peer.sendall(_HEADER.pack(len(data)))
+        if len(data) <= _PART:  # in one piece: the reader is woken once
+            peer.sendall(head + data)
+            return
+        peer.sendall(head)
         peer.sendall(data)
     except OSError as error:
         raise ClosedError from error

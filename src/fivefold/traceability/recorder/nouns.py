@@ -158,6 +158,10 @@ def tensors(batch: Any) -> tuple[Tensor, ...]:
     names = list(batch.keys()) if hasattr(batch, "keys") else None
     if names is None:
         raise InputError("recorder.batch", "a batch is a mapping from names to arrays.")
+    block: Any = getattr(batch, "values", None)
+    if hasattr(block, "dtype") and block.dtype.kind in "biuf" and not hasattr(batch, "dtypes"):  # columns in one array
+        word, shape = block.dtype.str, (len(block),)
+        return tuple(Tensor(name, word, shape, cells.tobytes()) for name, cells in zip(names, block.T, strict=True))
     kinds = set(getattr(batch, "dtypes", ()))
     kind = kinds.pop() if len(kinds) == 1 else None
     if getattr(kind, "kind", "") in tuple("biuf") and hasattr(kind, "newbyteorder"):  # one type of numpy: one array

@@ -59,8 +59,12 @@ class Sink(Protocol):
 
     queued: bool
 
-    def submit(self, kind: Kind, body: Body) -> tuple[str, Ticket]:
-        """Take a record; return its id and the ticket to wait on."""
+    def submit(self, kind: Kind, body: Body, *, soon: bool = True) -> tuple[str, Ticket]:
+        """Take a record; return its id and the ticket to wait on; see :meth:`fivefold.log.writer.Writer.submit`."""
+        ...
+
+    def hasten(self, *, here: bool = True) -> None:
+        """Have what waits committed now; ``here``: in this thread, if that can be."""
         ...
 
 
@@ -112,8 +116,24 @@ class Case:
         """Record what a person or a system did; durable when this returns."""
         return self.add("action", {"who": who, "what": what, "reason": reason}, wait=True)
 
-    def add(self, kind: Kind, fields: dict[str, Any] | None = None, *, batch: Any = None, wait: bool = False) -> str:
+    def add(
+        self,
+        kind: Kind,
+        fields: dict[str, Any] | None = None,
+        *,
+        batch: Any = None,
+        wait: bool = False,
+        soon: bool = True,
+    ) -> str:
         """Record anything; each record links to the one before it in the case.
+
+        Args:
+            kind: What it is.
+            fields: Words and numbers.
+            batch: A mapping from names to arrays.
+            wait: Return once it is durable.
+            soon: As of :meth:`fivefold.log.writer.Writer.submit`: no is for whoever calls :meth:`settle` or
+                :meth:`after` in the end.
 
         Raises:
             InputError: ``recorder.batch`` or ``recorder.fields`` for what cannot be kept.
@@ -128,11 +148,35 @@ class Case:
             links=(self._last,) if self._last else (),
             trace=self._trace,
         )
-        self._last, ticket = self._sink.submit(kind, body)
+        self._last, ticket = self._sink.submit(kind, body, soon=soon)
         self._tickets.append(ticket)
         if wait and not self._sink.queued:
             ticket.wait()
         return self._last
+
+    def settle(self) -> None:
+        """Return once all is durable.
+
+        Raises:
+            StorageError: Something could not be kept.
+        """
+        if not self.durable:
+            self._sink.hasten()
+        for ticket in self._tickets:
+            ticket.wait()
+
+    def hasten(self, *, here: bool) -> None:
+        """Have all of it committed now; ``here``: in this thread, if that can be."""
+        self._sink.hasten(here=here)
+
+    @property
+    def durable(self) -> bool:
+        """Whether all is durable, or known to be lost."""
+        return not self._tickets or self._tickets[-1].done.is_set()
+
+    def after(self, call: Callable[[], None]) -> None:
+        """Have something called once all is durable or known to be lost, which :meth:`settle` tells then at once."""
+        self._tickets[-1].done.then(call)
 
     def leaf(self) -> str:
         """Return the leaf hash (RFC 6962) of the case's last record in hexadecimal; empty if another process writes."""
@@ -220,12 +264,13 @@ class Recorder:
         """
         return case_of(self, case, subject=subject, model=model, trace=trace)
 
-    def submit(self, kind: Kind, body: Body, *, id_: bytes = b"") -> tuple[str, Ticket]:
+    def submit(self, kind: Kind, body: Body, *, id_: bytes = b"", soon: bool = True) -> tuple[str, Ticket]:
         """Seal a body and queue it; return the record's id and the ticket to wait on.
 
         Args:
             kind: What it is.
             body: What it says.
+            soon: As of :meth:`fivefold.log.writer.Writer.submit`.
             id_: UUIDv7 of 16 bytes; empty: a new one.
 
         Raises:
@@ -235,7 +280,11 @@ class Recorder:
         if len(id_) not in (0, ID_BYTES):
             raise InputError("recorder.id", f"an id has {ID_BYTES} bytes, not {len(id_)}.")
         names, entries = self._entries([(kind, body)], id_)
-        return names[0], self._writer.submit(entries)
+        return names[0], self._writer.submit(entries, soon=soon)
+
+    def hasten(self, *, here: bool = True) -> None:
+        """Commit what waits; see :meth:`fivefold.log.writer.Writer.hasten`."""
+        self._writer.hasten(here=here)
 
     def submit_all(self, made: Sequence[tuple[Kind, Body]]) -> tuple[list[str], Ticket]:
         """Seal many bodies and queue them together, in order; return their ids and the ticket of all.

@@ -260,18 +260,22 @@ class Remote:
         """Begin, or go on with, a case; as :meth:`Recorder.open`."""
         return case_of(self, case, subject=subject, model=model, trace=trace)
 
-    def submit(self, kind: Kind, body: Body) -> tuple[str, Ticket]:
-        """Hand a record over; return its id and the ticket to wait on.
+    def submit(self, kind: Kind, body: Body, *, soon: bool = True) -> tuple[str, Ticket]:
+        """Hand a record over; return its id and the ticket to wait on. When it is written is up to the other process.
 
         Raises:
             InputError: ``recorder.fields`` for what cannot be kept; ``recorder.size`` for more than 64 MiB.
             StorageError: ``record.lost`` if the other process has ended.
         """
+        del soon
         size = len(encoded(body))
         if size > MAX_FRAME - frames.SMALL:
             raise InputError("recorder.size", f"a record has at most {MAX_FRAME >> 20} MiB, not {size >> 20}.")
         made = new_id()
         return made.hex(), self._ask(Append(made, kind, body))
+
+    def hasten(self, *, here: bool = True) -> None:
+        """Do nothing: the other process writes at once."""
 
     def erase(self, person: str) -> int:
         """Destroy a person's keys; as :meth:`Recorder.erase`."""
