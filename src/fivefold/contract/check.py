@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from fivefold.contract.finding import Result
-    from fivefold.contract.subject import SettingsView, Subject, Table
+    from fivefold.contract.subject import Guarded, SettingsView, Subject, Table
 
 
 def _silent(_share: float, _text: str) -> None:
@@ -42,6 +42,7 @@ class Context:
         row_id: Turns (n,) row positions into keyed ids, so that no raw position or value is written.
         progress: Call with a share in [0, 1] and a few words.
         uses: Check or technique id to the object that the driver resolved for ``uses``.
+        guarded: The subject, where it is the model behind its guard; None: it is bare.
     """
 
     subject: Subject | None
@@ -62,6 +63,7 @@ class Context:
     row_id: Callable[[np.ndarray], list[str]] | None = None
     progress: Callable[[float, str], None] = _silent
     uses: Mapping[str, object] = field(default_factory=dict)
+    guarded: Guarded | None = None
 
 
 class Check(Protocol):

@@ -13,7 +13,7 @@ import msgspec
 from fivefold.contract import registry
 from fivefold.contract.plan import CheckPlan, Facts, Plan
 from fivefold.errors import InputError
-from fivefold.plan import calls, thresholds
+from fivefold.plan import calls, guarding, thresholds
 from fivefold.plan.claims import claims, row_applies
 from fivefold.plan.facts import complete, decide, read
 from fivefold.plan.needs import unmet
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from fivefold.catalogue.nouns import Catalogue, CheckEntry
-    from fivefold.contract.plan import ClaimPlan, Effort
+    from fivefold.contract.plan import ClaimPlan, Effort, Guarding
     from fivefold.contract.registry import CheckSpec
     from fivefold.manifest.nouns import Manifest
     from fivefold.plan.facts import Values
@@ -155,6 +155,7 @@ def _check(inputs: _Inputs, entry: CheckEntry, claim_ids: list[str], aim_ids: li
     options: dict[str, Any] = {}
     if spec is not None:
         floors, options = thresholds.settle(entry, spec, inputs.manifest)
+    behind = guarding.behind(spec, inputs.manifest, inputs.facts) if status == "run" else msgspec.UNSET
     binding_aims = {aim.id for aim in inputs.catalogue.aims if inputs.catalogue.binds(aim)}
     return CheckPlan(
         check=entry.id,
@@ -168,8 +169,15 @@ def _check(inputs: _Inputs, entry: CheckEntry, claim_ids: list[str], aim_ids: li
         thresholds=floors,
         options=options,
         rows=spec.rows[_EFFORTS.index(inputs.effort)] if spec else 0,
-        cost=spec.cost if spec else "",
+        cost=_cost(spec, behind),
+        guarded=behind,
     )
+
+
+def _cost(spec: CheckSpec | None, behind: Guarding | msgspec.UnsetType) -> str:
+    if spec is None:
+        return ""
+    return spec.cost if behind is msgspec.UNSET else f"{spec.cost} Twice: bare, and behind the guard."
 
 
 def _status(inputs: _Inputs, entry: CheckEntry, spec: CheckSpec | None) -> tuple[_Status, str]:

@@ -15,6 +15,7 @@ import sys
 import time
 from collections import deque
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Literal, Self
 
 import msgspec
@@ -39,7 +40,7 @@ from fivefold.subject.worker.messages import (
     Spawned,
     WantModel,
 )
-from fivefold.subject.worker.running import Child, Ended, Running, Task
+from fivefold.subject.worker.running import Child, Ended, Running, Supply, Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -57,7 +58,6 @@ _FILES_EVERY = 0.5
 _MOST_MODELS = 64
 _MOST_ALIVE = 16
 _SERVER_CAP = 1 << 20
-_READ = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -268,10 +268,12 @@ class Worker:
         files = now - self._files_at > _FILES_EVERY
         self._files_at = now if files else self._files_at
         for item in running:
+            if item.supply is not None:
+                item.supply.serve(partial(self._started, item, item.task.model))
             self._watch(item, now, files=files)
 
     def _from_server(self) -> None:
-        for frame in self._reader.feed(_some(self._server)):
+        for frame in self._reader.feed(frames.some(self._server)):
             message: FromServer = frames.parse(frame, FromServer)
             child = None if isinstance(message, Hello) else self._children.get(message.token)
             if child is None:
@@ -283,7 +285,7 @@ class Worker:
 
     def _from_check(self, item: Running, tell: Tell | None) -> None:
         try:
-            for frame in item.reader.feed(_some(item.peer)):
+            for frame in item.reader.feed(frames.some(item.peer)):
                 self._said(item, frames.parse(frame, FromCheck), tell)
         except frames.ClosedError:
             item.closed = True
@@ -298,20 +300,41 @@ class Worker:
             if tell is not None:
                 tell(item.task.job.check, min(max(message.share, 0.0), 1.0), message.text)
         elif isinstance(message, WantModel):
-            self._model(item, training=message.training)
+            if message.guarded:
+                self._guard(item)
+            else:
+                self._model(item, training=message.training)
         else:
             item.message = item.message or message
 
     def _model(self, item: Running, *, training: bool) -> None:
-        job = item.task.training if training else item.task.model
-        started = sum(child.kind == "model" for child in item.children)
-        if job is None or started >= _MOST_MODELS or len(item.living) > _MOST_ALIVE:
+        peer = self._started(item, item.task.training if training else item.task.model)
+        if peer is None:
             frames.send(item.peer, Refused(reason="limit"))
             return
-        token = self._tokens
-        with self._spawn("model", job) as peer:
-            item.children.append(self._children[token])
+        with peer:
             frames.send_with(item.peer, ModelHere(), peer.fileno())
+
+    def _started(self, item: Running, job: ModelJob | EndpointJob | CommandJob | None) -> socket.socket | None:
+        """Return our end of the connection to a new model process of a task; None: no more are started."""
+        started = sum(child.kind == "model" for child in item.children)
+        if job is None or started >= _MOST_MODELS or len(item.living) > _MOST_ALIVE:
+            return None
+        token = self._tokens
+        peer = self._spawn("model", job)
+        item.children.append(self._children[token])
+        return peer
+
+    def _guard(self, item: Running) -> None:
+        """Hand one end of a new connection to the guard of a task, and the other to its check."""
+        if item.task.front is None or item.supply is not None:
+            frames.send(item.peer, Refused(reason="limit"))
+            return
+        mine, theirs = socket.socketpair()
+        item.supply = Supply()
+        item.task.front(mine, item.supply)
+        with theirs:
+            frames.send_with(item.peer, ModelHere(), theirs.fileno())
 
     def _watch(self, item: Running, now: float, *, files: bool) -> None:
         limits = item.task.limits
@@ -356,23 +379,8 @@ class Worker:
         with contextlib.suppress(KeyError, ValueError):
             self._select.unregister(item.peer)
         item.peer.close()
+        if item.supply is not None:
+            item.supply.close()
         for child in item.children:
             self._children.pop(child.token, None)
             shutil.rmtree(child.scratch, ignore_errors=True)
-
-
-def _some(peer: socket.socket) -> bytes:
-    """Return what a socket has to give now.
-
-    Raises:
-        ClosedError: It has ended.
-    """
-    try:
-        data = peer.recv(_READ, socket.MSG_DONTWAIT)
-    except BlockingIOError:
-        return b""
-    except OSError as error:
-        raise frames.ClosedError from error
-    if not data:
-        raise frames.ClosedError
-    return data

@@ -150,6 +150,7 @@ class CheckJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         calls, share: Budget of calls of the run (0: none), and this check's part.
         asked: Message pack of batches that the model is asked, instead of a check; empty: there are none.
         wayfinding: Find out how the model is asked, instead of a check.
+        guarded: Who asks behind the guard (see :class:`fivefold.contract.plan.CheckPlan`); empty: the model is bare.
     """
 
     check: str
@@ -186,6 +187,7 @@ class CheckJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     share: int = 0
     asked: bytes = b""
     wayfinding: bool = False
+    guarded: str = ""
 
 
 # parent -> fork server
@@ -254,9 +256,10 @@ class Progress(_Message, frozen=True):
 
 
 class WantModel(_Message, frozen=True):
-    """Start a model process, for answering or for training."""
+    """Start a model process, for answering or for training; ``guarded``: one with the application's guard before it."""
 
     training: bool = False
+    guarded: bool = False
 
 
 class Done(_Message, frozen=True):
