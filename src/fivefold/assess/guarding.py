@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from fivefold.contract.plan import CheckPlan, Guarding, Plan
     from fivefold.guard.opening import Opened
-    from fivefold.guard.rehearsal import Borrowed, Rehearsal, Told
+    from fivefold.guard.rehearsal import Borrowed, Rehearsal, Tally
     from fivefold.subject.bench import Bench, Circumstances
     from fivefold.subject.way import Way
     from fivefold.subject.worker.running import Ended, Task
@@ -109,7 +109,7 @@ class Guards:
         return replace(bench.task(check, plan, self._circumstances, guarded=guarded.by), front=made)
 
 
-def judged(result: Result, told: Told, least: float) -> Result:
+def judged(result: Result, told: Tally, least: float) -> Result:
     """Hold a guarded measurement against the share of clean rows that the model must answer.
 
     Args:
@@ -143,7 +143,7 @@ def judged(result: Result, told: Told, least: float) -> Result:
     )
 
 
-def _coverage(told: Told, least: float) -> Measure:
+def _coverage(told: Tally, least: float) -> Measure:
     from fivefold.stats.judge import judge
     from fivefold.stats.proportion import clopper_pearson
 

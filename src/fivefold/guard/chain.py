@@ -65,9 +65,7 @@ class Chain(NamedTuple):
     fallback: Fallback | None
 
 
-def build(
-    manifest: Manifest, isolated: Answering, facts: Facts, memory: Memory, *, tried: bytes = b""
-) -> Chain:
+def build(manifest: Manifest, isolated: Answering, facts: Facts, memory: Memory, *, tried: bytes = b"") -> Chain:
     """Return the stages, outermost first.
 
     Args:

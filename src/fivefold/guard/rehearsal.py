@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from fivefold.subject.way import Told, Way
 
 _TOGETHER, _WATCHED = 1000, 16
-"""Rows of one request; few where who asks is watched: a thief is stopped within a request, and asks little at a time."""
+"""Rows of a request; few where who asks is watched: all of a request is refused, so a thief asks little at a time."""
 _HONEST = 100
 _SPENT = ("guard.budget", "guard.theft")
 _WHICH = ("guard.consent", "guard.missing", "guard.range", "guard.type")
@@ -94,7 +94,7 @@ class Borrowed:
 
 
 @dataclass
-class Told:
+class Tally:
     """What came of the questions of one check.
 
     Attributes:
@@ -135,7 +135,7 @@ class Rehearsal:
             by: Who asks, see :class:`fivefold.contract.plan.Guarding`.
             accounts: For ``callers``: most callers that come one after the other.
         """
-        self.told = Told()
+        self.told = Tally()
         self._opened, self._way, self._by = opened, way, by
         self._left = {"callers": max(1, accounts), "caller": 1}.get(by, 1)
         self._thread: threading.Thread | None = None
@@ -145,7 +145,7 @@ class Rehearsal:
         self._thread = threading.Thread(target=self._serve, args=(peer, start), name="fivefold-rehearsal", daemon=True)
         self._thread.start()
 
-    def finish(self) -> Told:
+    def finish(self) -> Tally:
         """Wait until the thread has ended, and return what came of it."""
         if self._thread is not None:
             self._thread.join()
@@ -193,7 +193,7 @@ class Rehearsal:
 class _Asking:
     """Asks a guard as whoever a check stands for."""
 
-    def __init__(self, guard: Guard, by: Role, accounts: int, told: Told) -> None:
+    def __init__(self, guard: Guard, by: Role, accounts: int, told: Tally) -> None:
         self._guard, self._by, self._accounts, self.told = guard, by, accounts, told
         self._number, self._honest = 0, 0
         access, controls = guard.way.access, guard.manifest.controls.get("P2", {})
@@ -269,13 +269,15 @@ class _Asking:
                 continue
             self._take(decision, places, found)
             break
-        return places[:0]
+        none: np.ndarray = places[:0]
+        return none
 
     def _kept(self, error: RefusedError, n: int) -> np.ndarray:
         """Return (n,) bool, the rows that a refusal is not for; at least one less than all."""
         if error.rows is None or len(error.rows) != n or not error.rows.any():
             return np.zeros(n, dtype=bool)
-        return ~error.rows
+        kept: np.ndarray = ~error.rows
+        return kept
 
     def _take(self, decision: Any, places: np.ndarray, found: Decided) -> None:
         if self._classes:
@@ -289,15 +291,13 @@ class _Asking:
 
     def _given(self, rows: pd.DataFrame) -> dict[str, list[Any]]:
         """Return rows as they are asked: plain values, nothing where they are missing; and consent, where it is due."""
-        made = {
-            str(name): rows[name].astype(object).where(rows[name].notna(), None).tolist() for name in rows.columns
-        }
+        made = {str(name): rows[name].astype(object).where(rows[name].notna(), None).tolist() for name in rows.columns}
         if self._consent and self._consent not in made:
             made[self._consent] = [True] * len(rows)
         return made
 
 
-def shown(told: Told) -> str:
+def shown(told: Tally) -> str:
     """Return in words who else answered and why rows were refused; empty: every row was the model's."""
     parts = [f"{count:,} by {name}" for name, count in sorted(told.by.items())]
     parts += [f"{count:,} refused ({code})" for code, count in sorted(told.refused.items())]

@@ -167,8 +167,7 @@ def packed(found: Decided) -> Consulted:
 def _usual(table: Table | None, width: int) -> np.ndarray:
     target = np.empty(0) if table is None else table.target
     if width:
-        known = target[target >= 0].astype(np.int64) if len(target) else np.empty(0, np.int64)
-        counts = np.bincount(known, minlength=width)[:width]
+        counts = np.bincount(target[target >= 0].astype(np.int64), minlength=width)[:width]
         return counts / counts.sum() if counts.sum() else np.full(width, 1 / width)
     known = target[np.isfinite(target)]
     return np.array([float(np.median(known)) if len(known) else 0.0])

@@ -26,7 +26,10 @@ class Oracle:
         asked: Rows asked so far.
         calls_left: Calls that may still be made; None: no limit.
         max_rows: Most rows in one call.
+        refuses: It may answer no more later on: what it answered once counts, and is not asked again.
     """
+
+    refuses = False
 
     def __init__(
         self,
@@ -92,4 +95,6 @@ def of_subject(
         found = guarded.decide(rows)
         return np.asarray(np.where(found.answered, found.answers, like.target[origin]))
 
-    return Oracle(answer, calls_left, subject.capabilities.max_rows)
+    made = Oracle(answer, calls_left, subject.capabilities.max_rows)
+    made.refuses = guarded is not None
+    return made

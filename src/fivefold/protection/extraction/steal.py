@@ -145,9 +145,7 @@ def rob(prey: Prey, rng: np.random.Generator) -> Loot:
     return Loot(prey.inputs(solve), solve_told, inputs, np.concatenate(told))
 
 
-def _keep(
-    prey: Prey, values: np.ndarray, origin: np.ndarray, learn: list[np.ndarray], told: list[np.ndarray]
-) -> None:
+def _keep(prey: Prey, values: np.ndarray, origin: np.ndarray, learn: list[np.ndarray], told: list[np.ndarray]) -> None:
     """Ask, and keep what is answered."""
     answers = prey.ask(values, origin)
     known = np.isfinite(answers).all(axis=1)

@@ -102,6 +102,7 @@ def parse(data: bytes, kind: Any) -> Any:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise SubjectError("frame.malformed", "a message cannot be read.") from None
 
+
 def some(peer: socket.socket) -> bytes:
     """Return what a socket has to give now.
 
