@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fivefold.assess import outcomes
+from fivefold.contract import registry
 from fivefold.contract.finding import Measure, Result
 from fivefold.contract.outcome import Outcome, worst
 from fivefold.errors import FivefoldError
+from fivefold.plan import guarding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,7 +84,9 @@ class Guards:
         check = self._checks[job.check]
         result = outcomes.result(ended)
         if check.guarded is msgspec.UNSET:
-            return result, msgspec.UNSET
+            why = guarding.apart(registry.checks()[job.check], self._bench.manifest, self._plan.facts)
+            limits = (*result.limits, why) if why else result.limits
+            return msgspec.structs.replace(result, limits=limits), msgspec.UNSET
         if job.guarded:
             told = self._running.pop(job.check).finish()
             result = judged(result, told, check.guarded.min_coverage)

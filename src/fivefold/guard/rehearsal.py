@@ -163,10 +163,11 @@ class Rehearsal:
                 self.told.shut = error.message
                 self._shut(peer, error)
                 return
-            with guard:
-                asking = _Asking(guard, self._by, self._left, self.told)
-                self._answer(peer, asking)
-            self.told.restarts = max(0, model.restarts)
+            try:
+                with guard:
+                    self._answer(peer, _Asking(guard, self._by, self._left, self.told))
+            finally:
+                self.told.restarts = max(0, model.restarts)
 
     def _answer(self, peer: socket.socket, asking: _Asking) -> None:
         while True:
@@ -257,14 +258,17 @@ class _Asking:
                     if not kept.any():
                         return places
                     self._ask(who, rows, places[kept], found, count=count)
-                    return places[~kept]
-                if count:
-                    self.told.refused[error.code] = self.told.refused.get(error.code, 0) + int((~kept).sum())
+                    left: np.ndarray = places[~kept]
+                    return left
                 if error.rows is None and error.code in _WHICH and len(places) > 1:
                     half = len(places) // 2
-                    self._ask(who, rows, places[:half], found, count=count)
+                    rest = self._ask(who, rows, places[:half], found, count=count)
+                    if len(rest):
+                        return np.concatenate([rest, places[half:]])
                     places = places[half:]
                     continue
+                if count:
+                    self.told.refused[error.code] = self.told.refused.get(error.code, 0) + int((~kept).sum())
                 places = places[kept]
                 continue
             self._take(decision, places, found)

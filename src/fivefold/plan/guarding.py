@@ -34,6 +34,14 @@ def behind(spec: CheckSpec | None, manifest: Manifest, facts: Facts | None) -> G
     return Guarding(by=spec.guarded, min_coverage=LEAST)
 
 
+def apart(spec: CheckSpec | None, manifest: Manifest, facts: Facts | None) -> str:
+    """Return why a check is measured bare alone though a guard's control is declared, in words; empty: it is not so."""
+    if spec is None or not spec.guarded or not enforced(manifest):
+        return ""
+    why = lacking(manifest, facts)
+    return f"It is measured bare alone, though a guard's control is declared: {why}." if why else ""
+
+
 def lacking(manifest: Manifest, facts: Facts | None) -> str:
     """Return why nothing is measured behind a guard, in words; empty: it is."""
     if not enforced(manifest):
