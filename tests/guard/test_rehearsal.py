@@ -21,7 +21,6 @@ from fivefold.guard.rehearsal import Borrowed, Rehearsal, shown
 from fivefold.manifest.digests import data_digests
 from fivefold.manifest.reader import read
 from fivefold.subject.asked import AskedSubject
-from fivefold.subject.batch import unpack
 from fivefold.subject.bench import Bench
 from fivefold.subject.guarded import GuardedSubject, meet
 from fivefold.subject.remote import RemoteModel

@@ -33,14 +33,14 @@ class Budget:
         text: str,
         spent: Callable[[int], Iterable[tuple[str, int]]],
         *,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         """Take the declared budget, and what was spent of it so far.
 
         Args:
             text: ``NUMBER/hour`` or ``NUMBER/day``.
             spent: Gives principal and rows of each question since a time (nanoseconds since 1970), from the record.
-            clock: Seconds since 1970.
+            clock: Seconds since 1970; None: the machine's.
 
         Raises:
             InputError: ``guard.budget`` for another text.
@@ -84,4 +84,4 @@ class Budget:
             self._spent[name] = self._spent.get(name, 0) + rows
 
     def _now(self) -> int:
-        return int(self._clock()) // self._seconds
+        return int(self._clock() if self._clock is not None else time.time()) // self._seconds

@@ -5,7 +5,6 @@ Outermost is the purpose, innermost the record, which :mod:`fivefold.guard.guard
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -91,7 +90,7 @@ def build(manifest: Manifest, isolated: Answering, facts: Facts, memory: Memory,
         stages.append(Consent(column, seen=column in getattr(isolated.way.rows(), "columns", ())))
     stages += [Domain(isolated.way.rows(), manifest.features, missing), Drift(aims, isolated.way, memory.past())]
     if "budget" in controls:
-        clock = (lambda: 0.0) if tried else time.time
+        clock = (lambda: 0.0) if tried else None
         stages.append(Budget(str(controls["budget"]), memory.spent, clock=clock))
     if controls.get("detect"):
         stages.append(screening(controls, isolated, memory.alarm, memory.flagged))
