@@ -162,7 +162,7 @@ def _check(inputs: _Inputs, entry: CheckEntry, claim_ids: list[str], aim_ids: li
         technique=entry.technique,
         title=spec.question if spec else entry.asks,
         status=status,
-        reason=reason,
+        reason=f"{reason} {_twice(inputs, spec, behind)}".strip() if status == "run" else reason,
         claims=tuple(claim_ids),
         aims=tuple(aim_ids),
         binding=bool(claim_ids) or not binding_aims.isdisjoint(aim_ids),
@@ -172,6 +172,12 @@ def _check(inputs: _Inputs, entry: CheckEntry, claim_ids: list[str], aim_ids: li
         cost=_cost(spec, behind),
         guarded=behind,
     )
+
+
+def _twice(inputs: _Inputs, spec: CheckSpec | None, behind: Guarding | msgspec.UnsetType) -> str:
+    if behind is msgspec.UNSET:
+        return guarding.apart(spec, inputs.manifest, inputs.facts)
+    return "It is measured bare and behind the guard, and the latter counts."
 
 
 def _cost(spec: CheckSpec | None, behind: Guarding | msgspec.UnsetType) -> str:
