@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 _TOGETHER, _WATCHED = 1000, 16
 """Rows of a request; few where who asks is watched: all of a request is refused, so a thief asks little at a time."""
 _HONEST = 100
-_SPENT = ("guard.budget", "guard.theft")
+_FOR_GOOD = 403
 _WHICH = ("guard.consent", "guard.missing", "guard.range", "guard.type")
 _MOST_STARTS = 10
 _MODEL = "model"
@@ -196,7 +196,7 @@ class _Asking:
 
     def __init__(self, guard: Guard, by: Role, accounts: int, told: Tally) -> None:
         self._guard, self._by, self._accounts, self.told = guard, by, accounts, told
-        self._number, self._honest = 0, 0
+        self._number, self._honest, self._over = 0, 0, ""
         access, controls = guard.way.access, guard.manifest.controls.get("P2", {})
         self._classes = {name: at for at, name in enumerate(access.classes)}
         self._together = _WATCHED if controls.get("detect") else _TOGETHER
@@ -222,6 +222,9 @@ class _Asking:
         found = self._nothing(len(rows))
         for at in range(0, len(rows), self._together):
             places = np.arange(at, min(at + self._together, len(rows)))
+            if self._over:
+                self._refuse(self._over, len(places))
+                continue
             while len(places := self._ask(self._who(), rows, places, found, count=True)):
                 self._number += 1  # a fresh account asks what the spent one was not told any more
         self.told.asked += len(rows)
@@ -254,7 +257,8 @@ class _Asking:
                 decision = self._guard.answer(who, self._given(rows.iloc[places]), purpose=self._purposes[0])
             except RefusedError as error:
                 kept = self._kept(error, len(places))
-                if error.code in _SPENT and self._number + 1 < self._accounts and count:
+                spent = count and _spent(error)
+                if spent and self._number + 1 < self._accounts:
                     if not kept.any():
                         return places
                     self._ask(who, rows, places[kept], found, count=count)
@@ -268,13 +272,18 @@ class _Asking:
                     places = places[half:]
                     continue
                 if count:
-                    self.told.refused[error.code] = self.told.refused.get(error.code, 0) + int((~kept).sum())
+                    self._refuse(error.code, int((~kept).sum()))
+                if spent and not kept.any():
+                    self._over = error.code
                 places = places[kept]
                 continue
             self._take(decision, places, found)
             break
         none: np.ndarray = places[:0]
         return none
+
+    def _refuse(self, code: str, rows: int) -> None:
+        self.told.refused[code] = self.told.refused.get(code, 0) + rows
 
     def _kept(self, error: RefusedError, n: int) -> np.ndarray:
         """Return (n,) bool, the rows that a refusal is not for; at least one less than all."""
@@ -299,6 +308,11 @@ class _Asking:
         if self._consent and self._consent not in made:
             made[self._consent] = [True] * len(rows)
         return made
+
+
+def _spent(error: RefusedError) -> bool:
+    """Return whether who asked is refused from now on: time stands still, so no budget comes back."""
+    return error.code == "guard.budget" or (error.code == "guard.theft" and error.status == _FOR_GOOD)
 
 
 def shown(told: Tally) -> str:
