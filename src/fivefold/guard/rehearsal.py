@@ -304,10 +304,18 @@ class _Asking:
 
     def _given(self, rows: pd.DataFrame) -> dict[str, list[Any]]:
         """Return rows as they are asked: plain values, nothing where they are missing; and consent, where it is due."""
-        made = {str(name): rows[name].astype(object).where(rows[name].notna(), None).tolist() for name in rows.columns}
+        made = {str(name): _plain(rows[name]) for name in rows.columns}
         if self._consent and self._consent not in made:
             made[self._consent] = [True] * len(rows)
         return made
+
+
+def _plain(column: pd.Series) -> list[Any]:
+    """Return values as a caller would write them, None where one is missing."""
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "biuf":
+        return [None if value != value else value for value in column.tolist()]  # noqa: PLR0124  NaN alone differs
+    made: list[Any] = column.astype(object).where(column.notna(), None).tolist()
+    return made
 
 
 def _spent(error: RefusedError) -> bool:
