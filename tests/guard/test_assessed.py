@@ -175,3 +175,13 @@ def test_on_wish_nothing_is_measured_behind_the_guard(tmp_path: Path) -> None:
     found = explored(root, "P3.accuracy", bare=True)["P3.accuracy"]
     assert found.bare is UNSET
     assert all(one.name != COVERAGE for one in found.result.measures)
+
+
+def test_a_budget_does_not_look_like_a_leak(tmp_path: Path) -> None:
+    """Members are asked first: if the accounts ran out, refusals alone would tell them from the others."""
+    root = signed.application(tmp_path / "app", controls={"P2": {"budget": "40/day"}})
+    found = explored(root, "P3.membership")["P3.membership"]
+    behind, bare = figure(found, "membership AUC"), figure(found, "membership AUC", bare=True)
+    assert found.bare is not UNSET
+    assert behind.value == bare.value
+    assert not any("refused" in text for text in found.result.limits)

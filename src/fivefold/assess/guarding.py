@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from fivefold.subject.way import Way
     from fivefold.subject.worker.running import Ended, Task
 
+_ACCOUNTS = 20
+"""Accounts for each row that is used: more than the questions of an attack on membership, so none is left out by its
+place in the order."""
 COVERAGE = "clean rows that the model answers behind the guard"
 """Name of the figure by which a guard that refuses too much fails."""
 _SILENT = (
@@ -109,7 +112,7 @@ class Guards:
         def opened(model: Borrowed) -> Opened:
             return Opened(bench.manifest, model, plan.facts, bench.snapshot.digest, identity, secret)
 
-        self._running[check.check] = made = Rehearsal(opened, way, guarded.by, check.rows)
+        self._running[check.check] = made = Rehearsal(opened, way, guarded.by, _ACCOUNTS * check.rows)
         return replace(bench.task(check, plan, self._circumstances, guarded=guarded.by), front=made)
 
 
