@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from fivefold.subject.way import Way
     from fivefold.subject.worker.running import Ended, Task
 
-_ACCOUNTS = 20
-"""Accounts for each row that is used: more than the questions of an attack on membership, so none is left out by its
-place in the order."""
+_ACCOUNTS, _MANY = {"P1": 1}, 20
+"""Accounts for each row that is used: P1 has one for each attacked row; elsewhere more than there are questions, so that
+no row is left out by its place in the order."""
 COVERAGE = "clean rows that the model answers behind the guard"
 """Name of the figure by which a guard that refuses too much fails."""
 _SILENT = (
@@ -112,7 +112,9 @@ class Guards:
         def opened(model: Borrowed) -> Opened:
             return Opened(bench.manifest, model, plan.facts, bench.snapshot.digest, identity, secret)
 
-        self._running[check.check] = made = Rehearsal(opened, way, guarded.by, _ACCOUNTS * check.rows)
+        self._running[check.check] = made = Rehearsal(
+            opened, way, guarded.by, check.rows * _ACCOUNTS.get(check.technique, _MANY)
+        )
         return replace(bench.task(check, plan, self._circumstances, guarded=guarded.by), front=made)
 
 

@@ -100,7 +100,7 @@ class Guarding(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """How a check is measured behind the application's guard.
 
     Attributes:
-        by: Who asks: ``caller``: one fresh caller; ``callers``: one after the other, twenty for each row that is used;
+        by: Who asks: ``caller``: one fresh caller; ``callers``: one after the other;
             ``operator``: an operator, on record, whom no budget and no detection of thieves holds up.
         min_coverage: Share of clean rows that the model must answer there, or the check does not pass.
     """
