@@ -112,7 +112,8 @@ class Guards:
         def opened(model: Borrowed) -> Opened:
             return Opened(bench.manifest, model, plan.facts, bench.snapshot.digest, identity, secret)
 
-        self._running[check.check] = made = Rehearsal(
+        accounts = check.rows * _ACCOUNTS.get(check.technique, _MANY)
+        self._running[check.check] = made = Rehearsal(opened, way, guarded.by, accounts)
             opened, way, guarded.by, check.rows * _ACCOUNTS.get(check.technique, _MANY)
         )
         return replace(bench.task(check, plan, self._circumstances, guarded=guarded.by), front=made)
