@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from fivefold.subject.worker.running import Ended, Task
 
 _ACCOUNTS, _MANY = {"P1": 1}, 20
-"""Accounts for each row that is used: P1 has one for each attacked row; elsewhere more than there are questions, so that
-no row is left out by its place in the order."""
+"""Accounts for each row that is used: P1 has one for each attacked row; elsewhere more than there are questions, so
+that no row is left out by its place in the order."""
 COVERAGE = "clean rows that the model answers behind the guard"
 """Name of the figure by which a guard that refuses too much fails."""
 _SILENT = (
@@ -114,8 +114,6 @@ class Guards:
 
         accounts = check.rows * _ACCOUNTS.get(check.technique, _MANY)
         self._running[check.check] = made = Rehearsal(opened, way, guarded.by, accounts)
-            opened, way, guarded.by, check.rows * _ACCOUNTS.get(check.technique, _MANY)
-        )
         return replace(bench.task(check, plan, self._circumstances, guarded=guarded.by), front=made)
 
 
