@@ -97,7 +97,9 @@ def code_digest(check: str) -> str:
     nouns = {REPO / "src" / "fivefold" / "contract" / f"{name}.py" for name in ("check", "finding", "guarded", "plan")}
     found = sorted(_imported(own) - nouns)
     paths = own + [path for path in found if any(path.is_relative_to(place) for place in places)]
-    state = hashlib.sha256(canonical([msgspec.to_builtins(spec), floors(check)]))
+    told = msgspec.to_builtins(spec)
+    told.pop("guarded", None)  # who asks behind a guard; these subjects have none
+    state = hashlib.sha256(canonical([told, floors(check)]))
     for path in paths:
         state.update(path.relative_to(REPO).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return state.hexdigest()

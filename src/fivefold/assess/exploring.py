@@ -15,20 +15,25 @@ if TYPE_CHECKING:
     from fivefold.contract.plan import CheckPlan, Plan
 
 
-def narrow(plan: Plan, only: tuple[str, ...], seed: str) -> Plan:
+def narrow(plan: Plan, only: tuple[str, ...], seed: str, *, bare: bool = False) -> Plan:
     """Return the plan with the wanted checks alone, seeded; it has no attempt.
 
     Args:
         plan: As made.
         only: Check ids, or technique ids for all of their checks; empty: all.
         seed: Any text or number; empty: the seeds of an attempt 0, which no sealed run has.
+        bare: Nothing is measured behind a guard.
 
     Raises:
         InputError: ``assess.only`` if a name is no check of the plan, or one that does not run.
     """
     wanted = _wanted(plan, only)
     checks = tuple(
-        msgspec.structs.replace(check, seed=_seed(plan, check, seed) if check.status == "run" else "")
+        msgspec.structs.replace(
+            check,
+            seed=_seed(plan, check, seed) if check.status == "run" else "",
+            guarded=msgspec.UNSET if bare else check.guarded,
+        )
         for check in plan.checks
         if not only or check.check in wanted
     )

@@ -25,8 +25,16 @@ _MODEL_GONE = ("model.ended", "model.protocol")
 _MEND = "Mend the model or its factory, then run again."
 
 
-def finding(check: CheckPlan, plan: Plan, result: Result, *, mode: Mode, protections: tuple[str, ...]) -> Finding:
-    """Bind a result to its plan, attempt, seed and digests."""
+def finding(
+    check: CheckPlan,
+    plan: Plan,
+    result: Result,
+    *,
+    mode: Mode,
+    protections: tuple[str, ...],
+    bare: Result | msgspec.UnsetType = msgspec.UNSET,
+) -> Finding:
+    """Bind a result to its plan, attempt, seed and digests; ``bare``: as measured without the guard."""
     limits = (*result.limits, *missing(protections)) if mode != "in-process" else result.limits
     return Finding(
         check=check.check,
@@ -38,6 +46,7 @@ def finding(check: CheckPlan, plan: Plan, result: Result, *, mode: Mode, protect
         result=msgspec.structs.replace(result, limits=tuple(dict.fromkeys(limits))),
         digests=Digests(manifest=plan.manifest, model=plan.model, data=plan.data, code=plan.code, plan=plan.digest),
         sandbox=protections,
+        bare=bare,
     )
 
 

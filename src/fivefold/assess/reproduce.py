@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec import UNSET
 
 from fivefold.assess import identity, operating, outcomes
+from fivefold.assess.guarding import Guards
 from fivefold.contract.codec import canonical
 from fivefold.contract.registry import provided
 from fivefold.errors import InputError, TrustError
@@ -83,15 +85,17 @@ def reproduce(
             bench.prepare(finding.check for finding in findings)
             told = provided("operation.facts")(manifest, started)
             circumstances = Circumstances(trust=trust, now=started, row_key=b"", told=told)
-            tasks = [bench.task(planned[finding.check], plan, circumstances) for finding in findings]
-            again: dict[str, Result] = {}
+            guards = Guards(bench, plan, circumstances)
+            tasks = guards.tasks([planned[finding.check] for finding in findings])
+            again: dict[str, Finding] = {}
             for ended in bench.worker.run(tasks, width=1, tell=tell or _silent):
                 name = ended.task.job.check
-                protections = bench.worker.hello.protections
-                made = outcomes.finding(
-                    planned[name], plan, outcomes.result(ended), mode="sealed", protections=protections
-                )
-                again[name] = made.result
+                made = guards.taken(ended)
+                if made is not None:
+                    protections = bench.worker.hello.protections
+                    again[name] = outcomes.finding(
+                        planned[name], plan, made[0], mode="sealed", protections=protections, bare=made[1]
+                    )
     return tuple(_compared(finding, again[finding.check]) for finding in findings)
 
 
@@ -128,15 +132,19 @@ def _require_observed(plan: Plan, facts: Facts) -> None:
         )
 
 
-def _compared(finding: Finding, again: Result) -> Reproduction:
-    sealed = finding.result
-    same = canonical(sealed) == canonical(again)
+def _compared(finding: Finding, again: Finding) -> Reproduction:
+    """Compare what counts and, where it was measured besides, what the bare model gave."""
+    found = _differences(finding.result, again.result)
+    same = canonical(finding.result) == canonical(again.result)
+    if finding.bare is not UNSET and again.bare is not UNSET:
+        same = same and canonical(finding.bare) == canonical(again.bare)
+        found += [f"bare: {text}" for text in _differences(finding.bare, again.bare)]
     return Reproduction(
         check=finding.check,
         same=same,
-        sealed=str(sealed.outcome),
-        again=str(again.outcome),
-        differences=() if same else tuple(_differences(sealed, again))[:8],
+        sealed=str(finding.result.outcome),
+        again=str(again.result.outcome),
+        differences=() if same else tuple(found)[:8],
     )
 
 

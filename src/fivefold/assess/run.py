@@ -10,8 +10,11 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from msgspec import UNSET
+
 from fivefold import catalogue
 from fivefold.assess import exploring, facts_cache, identity, operating, outcomes
+from fivefold.assess.guarding import Guards
 from fivefold.assess.lock import alone
 from fivefold.contract.registry import provided
 from fivefold.errors import InputError
@@ -27,6 +30,8 @@ from fivefold.subject.bench import Bench, Circumstances, table_bytes
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
+
+    from msgspec import UnsetType
 
     from fivefold.contract.finding import Finding, Result
     from fivefold.contract.plan import CheckPlan, Effort, Facts, Plan
@@ -82,6 +87,7 @@ class Options:
         only: Run these checks only; exploratory.
         seed: Replaces the seed of every check; exploratory.
         seconds: Time limit of each check; None: as its pack says.
+        bare: Measure nothing behind the guard; exploratory.
     """
 
     effort: Effort = "standard"
@@ -92,11 +98,12 @@ class Options:
     only: tuple[str, ...] = ()
     seed: str = ""
     seconds: float | None = None
+    bare: bool = False
 
     @property
     def exploratory(self) -> bool:
         """Whether nothing is sealed and no attempt is used."""
-        return bool(self.only or self.seed)
+        return bool(self.only or self.seed or self.bare)
 
 
 @dataclass(frozen=True)
@@ -264,9 +271,9 @@ class _Runner:
         waiting = [check for name, check in planned.items() if name not in done]
         found: list[Finding] = []
 
-        def take(check: CheckPlan, result: Result) -> None:
+        def take(check: CheckPlan, result: Result, bare: Result | UnsetType = UNSET) -> None:
             protections = self._bench.worker.hello.protections
-            made = outcomes.finding(check, self._plan, result, mode=mode, protections=protections)
+            made = outcomes.finding(check, self._plan, result, mode=mode, protections=protections, bare=bare)
             if attempt is not None:
                 attempt.add(made)
             found.append(made)
@@ -280,12 +287,13 @@ class _Runner:
         self._measure([check for check in waiting if not (dead and outcomes.asks_model(check.check))], workers, take)
         return found
 
-    def _measure(self, checks: Sequence[CheckPlan], workers: int, take: Callable[[CheckPlan, Result], None]) -> None:
+    def _measure(self, checks: Sequence[CheckPlan], workers: int, take: Callable[..., None]) -> None:
         if not checks:
             return
         self._bench.prepare(check.check for check in checks)
         by_id = {check.check: check for check in checks}
-        tasks = [self._bench.task(check, self._plan, self._circumstances) for check in checks]
+        guards = Guards(self._bench, self._plan, self._circumstances)
+        tasks = guards.tasks(checks)
         tasks.sort(key=lambda task: -task.limits.seconds)
 
         def tell(check: str, share: float, text: str) -> None:
@@ -296,7 +304,9 @@ class _Runner:
             note = "\n".join(getattr(ended.outcome, "notes", ())) or getattr(ended.outcome, "note", "")
             if note:
                 self.notes[name] = note
-            take(by_id[name], outcomes.result(ended))
+            made = guards.taken(ended)
+            if made is not None:
+                take(by_id[name], *made)
 
 
 def _width(plan: Plan) -> int:
@@ -360,7 +370,7 @@ def _attempt(evidence: Evidence, plan: Plan, bench: Bench) -> tuple[Attempt, boo
 
 def _explore(bench: Bench, options: Options, trust: bytes, watch: Callable[[Step], None]) -> Assessment:
     plan, notes = _plan(bench, options, watch)
-    explored = exploring.narrow(plan, options.only, options.seed)
+    explored = exploring.narrow(plan, options.only, options.seed, bare=options.bare)
     now = store.utc_now()
     runner = _Runner(bench, explored, _circumstances(bench.manifest, trust, now), watch, notes)
     found = runner.run(options.workers, None, "exploratory")

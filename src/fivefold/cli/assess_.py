@@ -31,6 +31,9 @@ def assess(
         list[str] | None, typer.Option(help="Run this check only (repeatable). Exploratory: nothing is sealed.")
     ] = None,
     seed: Annotated[str, typer.Option(help="Another seed. Exploratory: nothing is sealed.")] = "",
+    bare: Annotated[
+        bool, typer.Option("--bare", help="Measure nothing behind the guard. Exploratory: nothing is sealed.")
+    ] = False,
     evidence: Annotated[
         Path | None, typer.Option(help="The evidence folder (default: evidence in the application's folder).")
     ] = None,
@@ -74,6 +77,7 @@ def assess(
         only=tuple(only or ()),
         seed=seed,
         seconds=timeout,
+        bare=bare,
     )
     try:
         done = _watched(manifest, options, quiet=json)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from fivefold.contract.finding import Result
+    from fivefold.contract.guarded import Guarded
     from fivefold.contract.subject import SettingsView, Subject, Table
 
 
@@ -73,6 +74,7 @@ class Context:
         uses: Check or technique id to the object that the driver resolved for ``uses``.
         escapes: Has our own code try to break out of the model's confinement, without a protection that is named
             (``landlock``, ``seccomp``, ``everything``; empty: with all); None: nothing confines the model.
+        guarded: The subject, where it is the model behind its guard; None: it is bare.
     """
 
     subject: Subject | None
@@ -94,6 +96,7 @@ class Context:
     progress: Callable[[float, str], None] = _silent
     uses: Mapping[str, object] = field(default_factory=dict)
     escapes: Callable[[Without], Escapes] | None = None
+    guarded: Guarded | None = None
 
 
 class Check(Protocol):

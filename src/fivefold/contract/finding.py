@@ -159,6 +159,8 @@ class Finding(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         result: What the check returned.
         digests: What it depends on.
         sandbox: Protections in force, for example ``landlock``, ``seccomp``; missing ones are in the result's limits.
+        bare: Where ``result`` was measured behind the application's guard: the same without it. Absent (not null)
+            otherwise. ``result`` is what counts.
     """
 
     check: str
@@ -170,4 +172,5 @@ class Finding(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     result: Result
     digests: Digests
     sandbox: tuple[str, ...] = ()
+    bare: Result | msgspec.UnsetType = msgspec.UNSET
     version: int = FINDING_VERSION

@@ -9,6 +9,7 @@ import msgspec
 PLAN_VERSION = 1
 FACTS_VERSION = 1
 
+Role = Literal["caller", "callers", "operator"]
 Effort = Literal["quick", "standard", "thorough"]
 ModelKind = Literal["factory", "torch", "onnx", "rest", "grpc", "command", "predictions", "memory"]
 
@@ -95,6 +96,19 @@ class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     version: int = FACTS_VERSION
 
 
+class Guarding(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How a check is measured behind the application's guard.
+
+    Attributes:
+        by: Who asks: ``caller``: one fresh caller; ``callers``: one after the other;
+            ``operator``: an operator, on record, whom no budget and no detection of thieves holds up.
+        min_coverage: Share of clean rows that the model must answer there, or the check does not pass.
+    """
+
+    by: Role
+    min_coverage: float
+
+
 class CheckPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One check in the plan.
 
@@ -112,6 +126,8 @@ class CheckPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
         rows: Most rows that it will use at this effort.
         seed: Hexadecimal; empty until the plan has a digest.
         cost: Words: model calls and trainings expected.
+        guarded: It is measured bare and behind the application's guard, and the latter counts. Absent (not null):
+            bare alone.
     """
 
     check: str
@@ -127,6 +143,7 @@ class CheckPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     rows: int = 0
     seed: str = ""
     cost: str = ""
+    guarded: Guarding | msgspec.UnsetType = msgspec.UNSET
 
 
 class ClaimPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

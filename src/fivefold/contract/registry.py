@@ -62,6 +62,8 @@ class CheckSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
         memory_mb: Resident memory limit beyond the table.
         options: Keys that the manifest may set.
         implementation: ``module:function``.
+        guarded: Who asks where it is measured behind the application's guard, too, as in
+            :class:`fivefold.contract.plan.CheckPlan`; empty: it is measured bare alone.
     """
 
     id: str
@@ -81,6 +83,7 @@ class CheckSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     seconds: int = 600
     memory_mb: int = 2048
     options: dict[str, Option] = {}
+    guarded: Literal["", "caller", "callers", "operator"] = ""
 
 
 class Pack(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
+from msgspec import UNSET
+
 from fivefold.contract.codec import digest
 from fivefold.contract.finding import FINDING_VERSION
 from fivefold.errors import FivefoldError, TrustError, UnknownSignerError
@@ -308,6 +310,7 @@ def _finding_faults(finding: Finding, check: str, plan: Plan) -> list[str]:
         "data": (plan.data | finding.digests.data, plan.data),
         "plan": (finding.digests.plan, plan.digest),
         "code": (finding.digests.code, plan.code),
+        "guarded": (finding.bare is UNSET, planned.guarded is UNSET),
     }
     if plan.code == source.code():
         expected["version"] = (finding.version, FINDING_VERSION)

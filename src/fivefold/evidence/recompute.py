@@ -186,7 +186,8 @@ def _fields(logged: msgspec.Struct, expected: msgspec.Struct, *, words: bool) ->
     left, right = msgspec.to_builtins(logged), msgspec.to_builtins(expected)
     if not words:
         left, right = _meaning(left), _meaning(right)
-    return [name for name in left if name != "seed" and canonical(left[name]) != canonical(right.get(name))]
+    names = dict.fromkeys((*left, *right)) if words else left  # a field that came later is in no older plan
+    return [name for name in names if name != "seed" and canonical(left.get(name)) != canonical(right.get(name))]
 
 
 def _meaning(value: Any) -> Any:

@@ -70,6 +70,7 @@ def _settle(plan: Plan, check: CheckPlan, findings: list[Finding]) -> Settled:
 def _belongs(plan: Plan, check: CheckPlan, finding: Finding) -> bool:
     digests = finding.digests
     same = digests.plan == plan.digest and digests.manifest == plan.manifest and digests.model == plan.model
+    same = same and (finding.bare is msgspec.UNSET) == (check.guarded is msgspec.UNSET)
     same = same and all(plan.data.get(name) == value for name, value in digests.data.items())
     return same and (finding.mode != "sealed" or (finding.attempt == plan.attempt and finding.seed == check.seed))
 

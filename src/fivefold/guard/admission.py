@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from fivefold.contract.registry import provided
-from fivefold.guard.nouns import Passage, RefusedError
+from fivefold.guard.nouns import OPERATOR, Passage, RefusedError
 from fivefold.guard.quick import Quick
 
 if TYPE_CHECKING:
@@ -22,8 +22,9 @@ class Purpose:
 
     name = "purpose"
 
-    def __init__(self, purposes: tuple[str, ...]) -> None:
-        self._purposes = purposes
+    def __init__(self, purposes: tuple[str, ...], *, operators: bool = False) -> None:
+        """Take the declared purposes; ``operators``: they may ask, too, which they may in an assessment alone."""
+        self._purposes, self._operators = purposes, operators
         self._settled, self._unfit = provided("admission.settled"), provided("admission.unfit")
 
     def __call__(self, passage: Passage) -> None:
@@ -33,8 +34,9 @@ class Purpose:
             RefusedError: ``guard.role``, ``guard.purpose``.
         """
         principal = passage.principal
+        role = "caller" if self._operators and principal.role == OPERATOR else principal.role
         try:
-            passage.purpose = self._settled(principal.role, passage.purpose, principal.purposes, self._purposes)
+            passage.purpose = self._settled(role, passage.purpose, principal.purposes, self._purposes)
         except self._unfit as error:
             raise _refused(error) from None
 
@@ -69,4 +71,5 @@ class Domain:
 
 
 def _refused(error: RefusedError) -> RefusedError:
-    return RefusedError(error.code, error.message, status=error.status, remedy=error.remedy, field=error.field)
+    told = RefusedError(error.code, error.message, status=error.status, remedy=error.remedy, field=error.field)
+    return told.of(getattr(error, "rows", None))

@@ -97,7 +97,7 @@ class Chain(NamedTuple):
     fallback: Fallback | None
 
 
-def build(manifest: Manifest, isolated: Answering, facts: Facts, memory: Memory) -> Chain:
+def build(manifest: Manifest, isolated: Answering, facts: Facts, memory: Memory, *, tried: bytes = b"") -> Chain:
     """Return the stages, outermost first.
 
     Args:
@@ -105,6 +105,9 @@ def build(manifest: Manifest, isolated: Answering, facts: Facts, memory: Memory)
         isolated: The model.
         facts: Of the probe.
         memory: What is on record.
+        tried: Secret of a chain that an assessment asks and nobody else: operators may ask it, noise is drawn from this
+            instead of the application's secret, its clock stands still, the declared rate (which an assessment does not
+            keep) is not watched, and no reasons are given, which change no answer. Empty: it is served.
 
     Raises:
         InputError: A control is declared in a way that cannot be enforced.
@@ -112,13 +115,16 @@ def build(manifest: Manifest, isolated: Answering, facts: Facts, memory: Memory)
     train = (facts.data or {}).get("train")
     missing = frozenset(column.name for column in train.columns if column.missing) if train else frozenset[str]()
     controls, aims = manifest.controls.get("P2", {}), manifest.controls.get("D1", {})
-    stages: list[Stage] = [Purpose(manifest.purposes)]
+    if tried:
+        aims = {name: value for name, value in aims.items() if name != "rate"}
+    stages: list[Stage] = [Purpose(manifest.purposes, operators=bool(tried))]
     if "consent" in aims:
         column = str(aims["consent"])
         stages.append(Consent(column, seen=column in getattr(isolated.way.rows(), "columns", ())))
     stages += [Domain(isolated.way.rows(), manifest.features, missing), Drift(aims, isolated.way, memory.past())]
     if "budget" in controls:
-        stages.append(Budget(str(controls["budget"]), memory.spent))
+        clock = (lambda: 0.0) if tried else None
+        stages.append(Budget(str(controls["budget"]), memory.spent, clock=clock))
     if controls.get("detect"):
         stages.append(screening(controls, isolated, memory.alarm, memory.flagged))
     judge = judging(manifest, isolated) if "C2" in manifest.controls else None
@@ -126,7 +132,8 @@ def build(manifest: Manifest, isolated: Answering, facts: Facts, memory: Memory)
     fallback = Fallback(manifest, isolated, memory, ensemble=members) if "C3" in manifest.controls else None
     stages.append(Model(isolated, below=fallback is not None))
     stages += [stage for stage in (judge, fallback) if stage is not None]
-    secret = keys.application_secret(manifest.application.id) if controls.get("noise") else b""
+    secret = tried or (keys.application_secret(manifest.application.id) if controls.get("noise") else b"")
     noise = ciphers.keyed_hash(secret, b"noise of answers")
-    stages += [Shape(controls, isolated.way.access, noise), Reasoning(isolated, manifest.features)]
+    stages.append(Shape(controls, isolated.way.access, noise))
+    stages += [] if tried else [Reasoning(isolated, manifest.features)]
     return Chain(tuple(stages), fallback)

@@ -89,6 +89,11 @@ class Fallback:
             "rules": hashlib.sha256(rules).hexdigest() if rules else "", "guarantees": self.guarantees(),
         }  # fmt: skip
 
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """Rungs of the ladder, the model first."""
+        return tuple(self._ladder.terms.levels)
+
     def guarantees(self) -> dict[str, Any]:
         """Return rung to group to what its threshold holds while all run; one that lets nothing through is None."""
         return {

@@ -20,7 +20,7 @@ from fivefold.guard.chain import build
 from fivefold.guard.isolated import SECONDS, Isolated
 from fivefold.guard.memory import Memory
 from fivefold.guard.nouns import Decision, Passage, Principal, Receipt, RefusedError
-from fivefold.guard.opening import require_declared, signed
+from fivefold.guard.opening import Opened, Unwatched, require_declared, signed
 from fivefold.guard.steps import Kept, Slow, driven
 from fivefold.guard.upstream import Upstream
 from fivefold.guard.watching import Watched
@@ -62,7 +62,7 @@ class Guard:
 
     def __init__(
         self,
-        where: Path | str,
+        where: Path | str | Opened,
         *,
         seconds: float = SECONDS,
         note: Mapping[str, Any] | None = None,
@@ -71,7 +71,7 @@ class Guard:
         """Open it.
 
         Args:
-            where: The application's folder, or its manifest.
+            where: The application's folder, or its manifest; or what runs already (for assessments).
             seconds: Longest that one answer may take.
             note: Fields that are recorded with the opening, for example under which evidence.
             home: Where its record lies; None: as declared.
@@ -86,26 +86,23 @@ class Guard:
         """
         from pathlib import Path as Place
 
-        self.manifest = read(Place(where))
+        given = where if isinstance(where, Opened) else None
+        self.manifest = read(Place(where)) if not isinstance(where, Opened) else where.manifest
         require_declared(self.manifest)
         self.observers: list[Callable[[str, Mapping[str, Any]], None]] = []
         self._isolated: Answering
-        self._watched: Watched | Upstream
+        self._watched: Watched | Upstream | Unwatched
         self.stopped, self._refused, self._refused_since = "", 0, time.time()
         self._lock, self._end, self._broken = threading.Lock(), threading.Event(), False
         self._home, self._off = home or provided("record.home")(self.manifest), ""
         self._memory = Memory(self._home, self.manifest, self._record)
         with contextlib.ExitStack() as stack:
-            with provided("data.operations")(self.manifest, "guard") as operation:
-                operation.digests |= data_digests(self.manifest)
-                bench = stack.enter_context(Bench(self.manifest, dict(operation.digests)))
-                operation.digests["model"] = self.model = bench.snapshot.digest
-                facts = self._opened(bench, seconds)
-                operation.digests["model"] = self.model
-                stack.callback(self._isolated.close)
+            facts = self._begun(stack, seconds) if given is None else self._taken(given)
+            stack.callback(self._isolated.close)
             self._recorder = self._home.writing()
             stack.callback(self._part)
-            self._chain, self.fallback = build(self.manifest, self._isolated, facts, self._memory)
+            tried = b"" if given is None else given.secret
+            self._chain, self.fallback = build(self.manifest, self._isolated, facts, self._memory, tried=tried)
             self._record("model-change", {**self._about(), **(note or {}), "opened": True})
             self._stack = stack.pop_all()
         self._thread = threading.Thread(target=self._tend, name="fivefold-guard", daemon=True)
@@ -238,6 +235,21 @@ class Guard:
             self._tell_refused()
             self._record("status", {"guard": "closed"})
         self._stack.close()
+
+    def _begun(self, stack: contextlib.ExitStack, seconds: float) -> Facts:
+        """Open the application as it lies on disk; what reads its data is on record."""
+        with provided("data.operations")(self.manifest, "guard") as operation:
+            operation.digests |= data_digests(self.manifest)
+            bench = stack.enter_context(Bench(self.manifest, dict(operation.digests)))
+            operation.digests["model"] = self.model = bench.snapshot.digest
+            facts = self._opened(bench, seconds)
+            operation.digests["model"] = self.model
+        return facts
+
+    def _taken(self, given: Opened) -> Facts:
+        self.model, self.identity = given.model, given.identity
+        self._isolated, self._watched = given.isolated, Unwatched()
+        return given.facts
 
     def _opened(self, bench: Bench, seconds: float) -> Facts:
         """Start the model that is as signed, or find the one behind the endpoint; return what the probe saw.

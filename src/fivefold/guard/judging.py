@@ -62,7 +62,7 @@ class Judge:
                 f"other models disagree with the answer to {int(found.alarm.sum())} of {len(found.alarm)} rows.",
                 status=403,
                 remedy="Have somebody look at the input; declare a fallback (C3) that decides such cases.",
-            )
+            ).of(found.alarm)
 
 
 def judge(manifest: Manifest, isolated: Answering) -> Judge:

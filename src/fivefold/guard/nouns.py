@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     Scores: TypeAlias = tuple[tuple[float, ...], ...] | None
 
 Role = Literal["caller", "operator", "reviewer"]
+OPERATOR: Role = "operator"
+"""Asks the model in an assessment alone: no stage that watches callers looks at it, and the record has its name."""
 
 
 class RefusedError(InputError):
@@ -32,12 +34,20 @@ class RefusedError(InputError):
         status: Of HTTP.
         field: The field of the input that it is about; empty: none.
         record: Id of its record; empty: it is counted only.
+        rows: (n,) bool, for which rows alone it is; None: for the request. It is not told to strangers.
     """
+
+    rows: np.ndarray | None = None
 
     def __init__(self, code: str, message: str, *, status: int, remedy: str = "", field: str = "") -> None:
         """Keep the parts."""
         super().__init__(code, message, remedy=remedy)
         self.status, self.field, self.record = status, field, ""
+
+    def of(self, rows: np.ndarray | None) -> RefusedError:
+        """Return this, for these rows alone."""
+        self.rows = rows
+        return self
 
 
 class Principal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fivefold.contract.registry import provided
@@ -9,8 +10,45 @@ from fivefold.errors import InputError, TrustError
 from fivefold.keys import store as keys
 
 if TYPE_CHECKING:
+    from fivefold.contract.plan import Facts
+    from fivefold.guard.nouns import Answering
     from fivefold.manifest.nouns import Manifest
     from fivefold.subject.bench import Bench
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An application whose model runs already, for a guard that an assessment asks and nobody else.
+
+    Attributes:
+        manifest: What is enforced.
+        isolated: Its model.
+        facts: Of the probe.
+        model: Digest of the model.
+        identity: By whom it was signed, in words.
+        secret: See :func:`fivefold.guard.chain.build`.
+    """
+
+    manifest: Manifest
+    isolated: Answering
+    facts: Facts
+    model: str
+    identity: str
+    secret: bytes
+
+
+class Unwatched:
+    """Files that nobody watches: they are a copy.
+
+    Attributes:
+        why: Never told.
+    """
+
+    why = ""
+
+    def changed(self) -> bool:
+        """Return False."""
+        return False
 
 
 def require_declared(manifest: Manifest) -> None:

@@ -13,7 +13,7 @@ import msgspec
 from fivefold.contract import registry
 from fivefold.contract.plan import CheckPlan, Facts, Plan
 from fivefold.errors import InputError
-from fivefold.plan import calls, thresholds
+from fivefold.plan import calls, guarding, thresholds
 from fivefold.plan.claims import claims, row_applies
 from fivefold.plan.facts import complete, decide, read
 from fivefold.plan.needs import unmet
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from fivefold.catalogue.nouns import Catalogue, CheckEntry
-    from fivefold.contract.plan import ClaimPlan, Effort
+    from fivefold.contract.plan import ClaimPlan, Effort, Guarding
     from fivefold.contract.registry import CheckSpec
     from fivefold.manifest.nouns import Manifest
     from fivefold.plan.facts import Values
@@ -177,21 +177,35 @@ def _check(inputs: _Inputs, entry: CheckEntry, claim_ids: list[str], aim_ids: li
     options: dict[str, Any] = {}
     if spec is not None:
         floors, options = thresholds.settle(entry, spec, inputs.manifest)
+    behind = guarding.behind(spec, inputs.manifest, inputs.facts) if status == "run" else msgspec.UNSET
     binding_aims = {aim.id for aim in inputs.catalogue.aims if inputs.catalogue.binds(aim)}
     return CheckPlan(
         check=entry.id,
         technique=entry.technique,
         title=spec.question if spec else entry.asks,
         status=status,
-        reason=reason,
+        reason=f"{reason} {_twice(inputs, spec, behind)}".strip() if status == "run" else reason,
         claims=tuple(claim_ids),
         aims=tuple(aim_ids),
         binding=bool(claim_ids) or not binding_aims.isdisjoint(aim_ids),
         thresholds=floors,
         options=options,
         rows=spec.rows[_EFFORTS.index(inputs.effort)] if spec else 0,
-        cost=spec.cost if spec else "",
+        cost=_cost(spec, behind),
+        guarded=behind,
     )
+
+
+def _twice(inputs: _Inputs, spec: CheckSpec | None, behind: Guarding | msgspec.UnsetType) -> str:
+    if behind is msgspec.UNSET:
+        return guarding.apart(spec, inputs.manifest, inputs.facts)
+    return "It is measured bare and behind the guard, and the latter counts."
+
+
+def _cost(spec: CheckSpec | None, behind: Guarding | msgspec.UnsetType) -> str:
+    if spec is None:
+        return ""
+    return spec.cost if behind is msgspec.UNSET else f"{spec.cost} Twice: bare, and behind the guard."
 
 
 def _status(inputs: _Inputs, entry: CheckEntry, spec: CheckSpec | None) -> tuple[_Status, str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import UNSET
+
 from fivefold.contract.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -46,7 +48,8 @@ def _lines(document: Document) -> Iterator[str]:
 def _row(finding: Finding) -> str:
     said = finding.result
     canary = "" if said.canary is None or said.canary.noticed else " (planted cases went unnoticed)"
-    return f"| **{said.outcome}** | {finding.check} | {_text(said.reason)}{canary} |"
+    bare = "" if finding.bare is UNSET else f" (behind the guard; bare: {finding.bare.outcome})"
+    return f"| **{said.outcome}** | {finding.check} | {_text(said.reason)}{canary}{bare} |"
 
 
 def _text(text: str) -> str:

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from fivefold.contract.outcome import Outcome
 from fivefold.report import words
+from fivefold.report.pairs import compared
 from fivefold.report.view import MOST_TROUBLES, headline, mode, steps, troubles
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from fivefold.contract.verdict import ClaimVerdict, Verdict
     from fivefold.manifest.nouns import Manifest
     from fivefold.report.nouns import Document
+    from fivefold.report.pairs import Compared
 
 MARKS = {
     Outcome.PASS: ("+", "green"),
@@ -132,6 +134,9 @@ def _finding(finding: Finding) -> RenderableType:
     parts: list[RenderableType] = [
         Text.assemble((f"{mark} {word:<13} ", style), (finding.check, "bold"), f"  {_clean(result.reason)}")
     ]
+    both = compared(finding)
+    if both is not None:
+        parts += [Padding(line, (0, 0, 0, 4), expand=False) for line in _both(both)]
     if result.outcome is not Outcome.PASS:
         judged = [measure for measure in result.measures if measure.outcome not in (None, Outcome.PASS)]
         parts += [Padding(_measure(measure), (0, 0, 0, 4), expand=False) for measure in judged[:_FEW]]
@@ -140,6 +145,17 @@ def _finding(finding: Finding) -> RenderableType:
         if result.remedy:
             parts.append(Padding(Text(f"do: {_clean(result.remedy)}"), (0, 0, 0, 4), expand=False))
     return Group(*parts)
+
+
+def _both(both: Compared) -> list[Text]:
+    """Return lines that set the bare model beside the guarded one."""
+    lines = [Text(f"bare: {both.bare_word}; behind the guard: {both.word}, which counts")]
+    lines += [
+        Text(_clean(f"{pair.name}: bare {pair.bare}, guarded {pair.guarded}"), style="dim")
+        for pair in both.pairs
+        if pair.limit
+    ]
+    return lines[: _FEW + 1]
 
 
 def _measure(measure: Measure) -> Text:

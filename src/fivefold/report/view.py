@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fivefold.contract.outcome import Outcome
-from fivefold.report import figures, words
+from fivefold.report import figures, pairs, words
 from fivefold.report.levels import levels
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ class CheckView:
     shown: tuple[MeasureRow, ...] = ()
     left_out: int = 0
     drawings: tuple[figures.Drawing, ...] = ()
+    compared: pairs.Compared | None = None
 
 
 @dataclass(frozen=True)
@@ -262,6 +263,7 @@ def _check(position: int, plan: CheckPlan, finding: Finding | None, detail: Deta
         shown=_rows(rest, bars=detail.bars),
         left_out=len(result.measures) - len(kept) - len(rest),
         drawings=tuple(figures.draw(plot) for plot in result.plots[: detail.plots]),
+        compared=pairs.compared(finding),
     )
 
 

@@ -50,6 +50,7 @@ _PROBE_SECONDS = 300.0
 _PROBE_MB = 4096
 _THOROUGH = 4.0
 _REMOTE = 2.0
+_GUARDED = 3.0
 _CHECK_FILE = 1 << 30
 _MODEL_FILE = 64 * _MB
 _SOURCE = 4 * _MB
@@ -165,8 +166,8 @@ class Bench:
         """Import the code of checks once, before they run."""
         self.worker.preload(tuple(checks), self._modules())
 
-    def task(self, check: CheckPlan, plan: Plan, circumstances: Circumstances) -> Task:
-        """Return the task of one check of a plan."""
+    def task(self, check: CheckPlan, plan: Plan, circumstances: Circumstances, *, guarded: str = "") -> Task:
+        """Return the task of one check of a plan; ``guarded``: who asks behind a guard, empty: the model is bare."""
         spec = registry.checks()[check.check]
         has_files = bool(self.snapshot.files)
         job = self._job(
@@ -190,10 +191,12 @@ class Bench:
             found=self.elsewhere.found if self.elsewhere else b"",
             calls=plan.facts.model.calls if plan.facts.model else 0,
             share=share_of(plan) if self.elsewhere else 0,
+            guarded=guarded,
         )
         seconds = self._seconds or spec.seconds * (_THOROUGH if plan.effort == "thorough" else 1.0)
         if self.elsewhere is not None and not self._seconds:
             seconds = _REMOTE * seconds + self.elsewhere.site.waiting
+        seconds = seconds if self._seconds or not guarded else _GUARDED * seconds
         size = table_bytes(plan.facts) + _array_bytes(self.manifest)
         return self._task(job, Limits(seconds, spec.memory_mb * _MB + 4 * size))
 

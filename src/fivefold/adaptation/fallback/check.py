@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from fivefold.adaptation.fallback.setting import Part, Setting, gather
 from fivefold.adaptation.figures import share
 from fivefold.contract.finding import Bar, Canary, Measure, Plot, Result
+from fivefold.contract.guarded import Decided
 from fivefold.contract.outcome import Outcome, worst
 from fivefold.stats.judge import judge
 from fivefold.stats.proportion import clopper_pearson
@@ -40,10 +42,15 @@ def run(context: Context) -> Result:
         UnsupportedError: As :func:`fivefold.adaptation.fallback.setting.gather`.
         SubjectError: The model misbehaved.
     """
-    setting = gather(context)
+    guarded = context.guarded
+    setting = gather(context if guarded is None else replace(context, subject=guarded.bare))
     context.progress(0.4, "finding thresholds")
     ladder = setting.ladder() if setting.options is not None else None
-    found = ladder.descend(setting.test.rows, setting.test.model, watch=False) if ladder is not None else None
+    found: Descent | Decided | None = None
+    if guarded is not None:
+        found = guarded.decide(setting.table)
+    elif ladder is not None:
+        found = ladder.descend(setting.test.rows, setting.test.model, watch=False)
     answered = np.ones(len(setting.test), dtype=bool) if found is None else _answered(found)
     wrong = _wrong(setting, setting.test, found)
     risk = setting.terms().risk
@@ -66,16 +73,16 @@ def run(context: Context) -> Result:
         measures=tuple(measures),
         canary=canary,
         plots=(_plot(setting, ladder, found, wrong, risk),) if ladder is not None and found is not None else (),
-        limits=_limits(setting, ladder),
+        limits=_limits(setting, ladder, asked=guarded is not None),
         remedy="" if outcome is Outcome.PASS else _remedy(setting, measures),
     )
 
 
-def _answered(found: Descent) -> np.ndarray:
+def _answered(found: Descent | Decided) -> np.ndarray:
     return np.isfinite(found.answers) if found.answers.dtype.kind == "f" else found.answers >= 0
 
 
-def _wrong(setting: Setting, part: Part, found: Descent | None) -> np.ndarray:
+def _wrong(setting: Setting, part: Part, found: Descent | Decided | None) -> np.ndarray:
     """Return (n,) which answers are wrong; False where there is none."""
     answers = part.model[0] if found is None else found.answers
     given = np.ones(len(part), dtype=bool) if found is None else _answered(found)
@@ -188,21 +195,24 @@ def _remedy(setting: Setting, measures: list[Measure]) -> str:
     return "Declare a smaller risk, or give more test rows."
 
 
-def _limits(setting: Setting, ladder: Ladder | None) -> tuple[str, ...]:
+def _limits(setting: Setting, ladder: Ladder | None, *, asked: bool) -> tuple[str, ...]:
     if ladder is None:
         return ()
     said = [f"The guarantee is over the draw of {len(setting.calibration)} calibration rows."]
+    if asked:
+        return (*said, "Every rung but people was asked, as in operation; the guarantee is not that of the rules.")
     left = [level for level in (setting.options or {}).get("levels", ()) if level in ("ensemble", "rules", "human")]
     if left:
         said.append(f"Not asked here: {', '.join(left)}; rows that they would decide count as not answered.")
     return tuple(said)
 
 
-def _plot(setting: Setting, ladder: Ladder, found: Descent, wrong: np.ndarray, risk: float) -> Plot:
+def _plot(setting: Setting, ladder: Ladder, found: Descent | Decided, wrong: np.ndarray, risk: float) -> Plot:
     """Return the risk of each rung, and of each group."""
     bars = []
-    for place, level in enumerate(ladder.terms.models):
-        mine = found.by == place
+    levels = found.levels if isinstance(found, Decided) else ladder.terms.models
+    for place, level in enumerate(levels):
+        mine = (found.by == place) & _answered(found)
         if mine.any():
             bars.append(_bar(f"answered by: {level}", wrong[mine]))
     if ladder.terms.group and not isinstance(setting.test.rows, np.ndarray):

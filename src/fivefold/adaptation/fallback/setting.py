@@ -50,6 +50,7 @@ class Setting:
         calibration: Rows for the thresholds.
         test: Rows for the figures.
         training: Rows and truth for the simpler model; None: there are none.
+        table: The rows of ``test``, to be asked again.
     """
 
     options: Mapping[str, Any] | None
@@ -57,6 +58,7 @@ class Setting:
     calibration: Part
     test: Part
     training: tuple[Rows, np.ndarray] | None
+    table: Table
 
     @property
     def measured(self) -> dict[str, Any]:
@@ -100,9 +102,10 @@ def gather(context: Context) -> Setting:
             "fallback.tolerance", "it is not said by how much an answer may be off.",
             remedy="Declare controls.C3.tolerance.",
         )  # fmt: skip
-    test = _part(context, subject, "test")
+    table = _rows(context, subject, "test")
+    test = _part(table, subject)
     try:
-        calibration = _part(context, subject, "calibration")
+        calibration = _part(_rows(context, subject, "calibration"), subject)
     except KeyError:
         if options is not None:
             raise UnsupportedError(
@@ -110,16 +113,19 @@ def gather(context: Context) -> Setting:
                 remedy="Declare data.calibration: labelled rows that the model was not trained on.",
             ) from None  # fmt: skip
         calibration = test
-    return Setting(options, subject.classes, calibration, test, _training(context))
+    return Setting(options, subject.classes, calibration, test, _training(context), table)
 
 
-def _part(context: Context, subject: Subject, name: str) -> Part:
-    table = context.tables(name)
-    table = _known(table, subject, context.rows, context.rng)
+def _rows(context: Context, subject: Subject, name: str) -> Table:
+    table = _known(context.tables(name), subject, context.rows, context.rng)
     if len(table) < _FEWEST:
         raise UnsupportedError(
             "fallback.rows", f"{name} has {len(table)} rows of known target.", remedy=f"Give at least {_FEWEST}."
         )
+    return table
+
+
+def _part(table: Table, subject: Subject) -> Part:
     scores = subject.predict_proba(table) if subject.capabilities.scores and subject.classes else None
     return Part(of(table), table.target, (subject.predict(table), scores))
 

@@ -28,12 +28,20 @@ class UnfitError(InputError):
     Attributes:
         status: Of HTTP.
         field: The field of the input that it is about; empty: none.
+        rows: (n,) bool, for which rows alone it is; None: for the request.
     """
+
+    rows: np.ndarray | None = None
 
     def __init__(self, code: str, message: str, *, status: int, remedy: str = "", field: str = "") -> None:
         """Keep the parts."""
         super().__init__(code, message, remedy=remedy)
         self.status, self.field = status, field
+
+    def of(self, rows: np.ndarray) -> UnfitError:
+        """Return this, for these rows alone."""
+        self.rows = rows
+        return self
 
 
 def settled(role: str, wanted: str, own: Sequence[str], declared: Sequence[str]) -> str:
@@ -112,17 +120,18 @@ class Domain:
         feature = self._features.get(name)
         absent = np.array([_absent(value) for value in values], dtype=bool)
         if absent.any() and name not in self._missing:
-            raise UnfitError("guard.missing", f"{name} is missing.", status=400, field=name)
+            raise UnfitError("guard.missing", f"{name} is missing.", status=400, field=name).of(absent)
         made = self._typed(name, values, absent, example)
         if feature is not None and feature.range is not None and made.dtype.kind in _NUMBERS:
             low, high = feature.range
             numbers = made.to_numpy(dtype=float, na_value=np.nan)
-            if bool(((numbers < low) | (numbers > high)).any()):
+            outside = (numbers < low) | (numbers > high)
+            if bool(outside.any()):
                 unit = f" {feature.unit}" if feature.unit else ""
                 raise UnfitError(
                     "guard.range", f"{name} is outside {low:g} to {high:g}{unit}.", status=400, field=name,
                     remedy="Check the value; another range is declared in the manifest.",
-                )  # fmt: skip
+                ).of(outside)  # fmt: skip
         return made
 
     def _typed(self, name: str, values: list[Any], absent: np.ndarray, example: pd.Series) -> pd.Series:

@@ -9,6 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fivefold.contract.guarded import Guarded
     from fivefold.contract.subject import Subject, Table
     from fivefold.protection.evasion.space import Space
 
@@ -26,7 +27,10 @@ class Oracle:
         asked: Rows asked so far.
         calls_left: Calls that may still be made; None: no limit.
         max_rows: Most rows in one call.
+        refuses: It may answer no more later on: what it answered once counts, and is not asked again.
     """
+
+    refuses = False
 
     def __init__(
         self,
@@ -70,17 +74,28 @@ class Oracle:
         return np.concatenate(parts) if parts else np.empty(0)
 
 
-def of_subject(subject: Subject, space: Space, like: Table, calls_left: int | None) -> Oracle:
+def of_subject(
+    subject: Subject, space: Space, like: Table, calls_left: int | None, guarded: Guarded | None = None
+) -> Oracle:
     """Return the model under test as an oracle over a space.
+
+    Behind a guard a row that nobody answers has fallen for nobody: it counts as answered with the truth.
 
     Args:
         subject: The model.
         space: Turns vectors into rows.
         like: The rows that ``origin`` counts in.
         calls_left: Calls that may be made; None: no limit.
+        guarded: The subject behind its guard; None: it is bare.
     """
 
     def answer(values: np.ndarray, origin: np.ndarray) -> np.ndarray:
-        return subject.predict(space.decode(values, origin, like))
+        rows = space.decode(values, origin, like)
+        if guarded is None:
+            return subject.predict(rows)
+        found = guarded.decide(rows)
+        return np.asarray(np.where(found.answered, found.answers, like.target[origin]))
 
-    return Oracle(answer, calls_left, subject.capabilities.max_rows)
+    made = Oracle(answer, calls_left, subject.capabilities.max_rows)
+    made.refuses = guarded is not None
+    return made

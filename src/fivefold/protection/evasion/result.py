@@ -59,7 +59,7 @@ def confirm(setting: Setting, right: np.ndarray, hunt: Hunt) -> Fell:
     """Ask again for what fell (a model may flicker), and for the same changes shrunk."""
     rows = np.flatnonzero(hunt.fallen)
     fallen, oracle, unsteady = hunt.fallen.copy(), setting.oracle, 0
-    if len(rows) and oracle.can(2 * len(rows)):
+    if len(rows) and not oracle.refuses and oracle.can(2 * len(rows)):
         again = oracle(np.concatenate([hunt.found[rows], hunt.start[rows]]), np.tile(right[rows], 2))
         held = hunt.goal.met(rows, again[: len(rows)]) & ~hunt.goal.met(rows, again[len(rows) :])
         unsteady = int((~held).sum())

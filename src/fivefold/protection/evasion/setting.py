@@ -123,7 +123,7 @@ def lay_out(context: Context) -> Setting:
         space.encode(sample),
         public,
         encoded,
-        of_subject(subject, space, sample, purse),
+        of_subject(subject, space, sample, purse, context.guarded),
         Limit(_number(context.options, "epsilon", 0.05), _number(context.options, "swaps", 1.0), queries),
         tolerance,
         len(test),

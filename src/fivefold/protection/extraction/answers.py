@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 if TYPE_CHECKING:
+    from fivefold.contract.guarded import Guarded
     from fivefold.contract.subject import Subject, Table
 
 Kind = Literal["scores", "labels", "values"]
@@ -51,14 +52,34 @@ class Voice:
         return self, np.round(told, decimals)
 
 
-def ask(subject: Subject, table: Table) -> np.ndarray:
-    """Return (n, K) answers: probabilities where there are any, else indicators; (n, 1) values.
+def ask(subject: Subject, table: Table, *, scores: bool = True) -> np.ndarray:
+    """Return (n, K) answers: probabilities where there are any and ``scores``, else indicators; (n, 1) values.
 
     Raises:
         SubjectError: The model misbehaved.
     """
     if subject.task == "regression":
         return np.asarray(subject.predict(table), dtype=np.float64)[:, None]
-    if subject.capabilities.scores:
+    if subject.capabilities.scores and scores:
         return subject.predict_proba(table)
     return np.asarray(np.eye(len(subject.classes))[subject.predict(table)])
+
+
+def told(subject: Guarded, table: Table) -> np.ndarray:
+    """Return what :func:`ask` does of a model behind its guard; NaN where nobody answers.
+
+    A label that somebody else than the model gave is an indicator.
+
+    Raises:
+        SubjectError: The guard failed.
+    """
+    found = subject.decide(table)
+    if subject.task == "regression":
+        return np.asarray(found.answers, dtype=np.float64)[:, None]
+    width, given = len(subject.classes), found.answered
+    made = np.full((len(found.answers), width), np.nan)
+    made[given] = np.eye(width)[found.answers[given]]
+    if found.scores is not None:
+        known = np.isfinite(found.scores).all(axis=1)
+        made[known] = found.scores[known]
+    return made

@@ -104,12 +104,16 @@ def _lay_out(context: Context) -> _Case:
     half = len(test) // 2
     pool, held = test.take(np.sort(order[:half][:rows])), test.take(np.sort(order[half:][:rows]))
     pool_values, held_values = space.encode(pool), space.encode(held)
-    pool_told, held_told = answers.ask(subject, pool), answers.ask(subject, held)
+    # what is stolen is the model; behind a guard the thief alone asks there
+    judge = subject if context.guarded is None else context.guarded.bare
+    shown = subject.capabilities.scores
+    pool_told, held_told = (answers.ask(judge, some, scores=shown) for some in (pool, held))
     voice = _voice(context, pool_told)
     missing = np.isnan(pool_values).any(axis=0) & _known(space)
 
     def ask(values: np.ndarray, origin: np.ndarray) -> np.ndarray:
-        return answers.ask(subject, space.decode(values, origin, pool))
+        rows = space.decode(values, origin, pool)
+        return answers.ask(subject, rows) if context.guarded is None else answers.told(context.guarded, rows)
 
     prey = Prey(space, pool_values, held_values, held_told, voice, ask, budget, missing)
     return _Case(prey, _target(pool), pool_told, (*space.notes, *notes))

@@ -41,7 +41,7 @@ class Prey:
         held: (n, d) rows on which the copy is judged; the thief never asks for them.
         held_told: (n, K) what the model says of them.
         voice: How it answers.
-        ask: Asks it.
+        ask: Asks it; NaN where it does not answer.
         budget: Most questions.
         missing: (d,) bool, columns in which cells are missing.
     """
@@ -74,7 +74,7 @@ class Loot:
         solve_told: (s, K) answers.
         learn: (m, p) other inputs, in the order asked.
         learn_told: (m, K) answers.
-        asked: Questions in all.
+        asked: Questions in all that were answered.
     """
 
     solve: np.ndarray
@@ -117,8 +117,9 @@ def rob(prey: Prey, rng: np.random.Generator) -> Loot:
     learn, told, left = [], [], prey.budget
     if crossed is not None and prey.budget > 8 * _CROSSINGS:
         answers = prey.ask(crossed, np.zeros(len(crossed), dtype=np.int64))
-        learn.append(crossed)
-        told.append(answers)
+        known = np.isfinite(answers).all(axis=1)
+        learn.append(crossed[known])
+        told.append(answers[known])
         left -= len(crossed)
         rows = queries.equations(prey.space, prey.pool, prey.missing)
         if len(rows) <= left and _adds_up(answers, prey.voice):
@@ -126,16 +127,30 @@ def rob(prey: Prey, rng: np.random.Generator) -> Loot:
     solve_told = (
         prey.ask(solve, np.zeros(len(solve), dtype=np.int64)) if len(solve) else np.empty((0, prey.voice.width))
     )
+    if not np.isfinite(solve_told).all():  # equations with a hole are rows like others
+        known = np.isfinite(solve_told).all(axis=1)
+        learn.append(solve[known])
+        told.append(solve_told[known])
+        solve, solve_told = solve[:0], solve_told[:0]
     first = left if len(solve) else max(1, left // 2)
     values, origin = queries.more(prey.space, prey.pool, first, rng)
-    learn.append(values)
-    told.append(prey.ask(values, origin))
+    _keep(prey, values, origin, learn, told)
     if left > first:
         values, origin = _doubtful(prey, np.concatenate(learn), np.concatenate(told), left - first, rng)
-        learn.append(values)
-        told.append(prey.ask(values, origin))
+        _keep(prey, values, origin, learn, told)
+    if not sum(map(len, told)):  # he learns nothing: one row, and that anything may be the answer
+        learn.append(prey.pool[:1])
+        told.append(np.full((1, prey.voice.width), 1 / prey.voice.width))
     inputs = prey.inputs(np.concatenate(learn))
     return Loot(prey.inputs(solve), solve_told, inputs, np.concatenate(told))
+
+
+def _keep(prey: Prey, values: np.ndarray, origin: np.ndarray, learn: list[np.ndarray], told: list[np.ndarray]) -> None:
+    """Ask, and keep what is answered."""
+    answers = prey.ask(values, origin)
+    known = np.isfinite(answers).all(axis=1)
+    learn.append(values[known])
+    told.append(answers[known])
 
 
 def _adds_up(told: np.ndarray, voice: Voice) -> bool:
@@ -156,6 +171,8 @@ def _doubtful(
     """Return the rows on which a forest is least sure among several times as many (uncertainty sampling)."""
     many = max(count, min(count * _CANDIDATES, _CELLS // prey.pool.shape[1]))
     tried, origin = queries.more(prey.space, prey.pool, many, rng)
+    if not len(told):
+        return tried[:count], origin[:count]
     voice, labels = (prey.voice, told) if prey.voice.kind == "values" else prey.voice.coarser(told, None)
     forest = students.fit("forest", prey.inputs(values), labels, voice, int(rng.integers(2**31)))
     if forest is None:

@@ -20,6 +20,7 @@ import numpy as np
 from fivefold.contract import registry
 from fivefold.contract.check import Context
 from fivefold.errors import FivefoldError, InternalError, SubjectError, UnsupportedError
+from fivefold.subject import guarded as guarding
 from fivefold.subject import probe, way
 from fivefold.subject.known import settings
 from fivefold.subject.model import failure
@@ -100,6 +101,19 @@ class Session:
         with socket.socket(fileno=descriptor) as peer:
             found: Tried = frames.receive(peer, Tried, frames.SMALL)
         return found
+
+    def guard(self) -> socket.socket:
+        """Return the connection to the model's guard.
+
+        Raises:
+            SubjectError: The parent has none.
+        """
+        frames.send(self._peer, WantModel(guarded=True))
+        reply: ToCheck
+        reply, descriptor = frames.receive_with(self._peer, ToCheck, frames.SMALL)
+        if not isinstance(reply, ModelHere) or descriptor is None:
+            raise SubjectError("guard.refused", "there is no guard for this check.")
+        return socket.socket(fileno=descriptor)
 
     def end(self, message: Done | Failed) -> None:
         """Hand over the outcome."""
@@ -199,10 +213,28 @@ def _check(job: CheckJob, session: Session) -> Result:
 
     opened = open_subject(job, store, session.open) if job.asks else None
     subject, notes = (opened.subject, opened.notes) if opened else (None, ())
-    result = registry.resolve(job.check)(_context(job, subject, tables, store, session))
+    guarded = _guarded(job, subject, tables, session) if job.guarded and subject is not None else None
+    context = _context(job, guarded or subject, tables, store, session)
+    result = registry.resolve(job.check)(replace(context, guarded=guarded))
     if opened:
         opened.confirm()
     return msgspec.structs.replace(result, limits=(*result.limits, *notes)) if notes else result
+
+
+def _guarded(
+    job: CheckJob, subject: Subject, tables: Callable[[str], Table], session: Session
+) -> guarding.GuardedSubject:
+    """Return the model behind its guard, after honest callers asked clean rows there."""
+
+    def usual() -> Table | None:
+        name = next((name for name in ("train", "test") if name in job.sets), "")
+        return tables(name) if name else None
+
+    session.progress(0.0, "opening the guard")
+    made = guarding.meet(subject, session.guard(), usual)
+    if "test" in job.sets:
+        made.behave(tables("test"), int(job.seed, 16) % 2**32)
+    return made
 
 
 def _context(

@@ -15,13 +15,13 @@ import sys
 import time
 from collections import deque
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Literal, Self
 
 import msgspec
 
 from fivefold.errors import InternalError, SubjectError
 from fivefold.subject.worker import frames, watch
-from fivefold.subject.worker.battery import BatteryJob
 from fivefold.subject.worker.messages import (
     CommandJob,
     EndpointJob,
@@ -41,12 +41,13 @@ from fivefold.subject.worker.messages import (
     WantBattery,
     WantModel,
 )
-from fivefold.subject.worker.running import Child, Ended, Running, Task, held
+from fivefold.subject.worker.running import RUNS, Child, Ended, Running, Supply, Task, held
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from fivefold.subject.worker.battery import BatteryJob
     from fivefold.subject.worker.messages import CheckJob
     from fivefold.subject.worker.watch import Limits
 
@@ -56,14 +57,8 @@ _TICK = 0.03
 _START = 120.0
 _GRACE = 2.0
 _FILES_EVERY = 0.5
-_MOST_MODELS = 64
-_MOST_ALIVE = 16
+_MOST_MODELS, _MOST_ALIVE, _MOST_BATTERIES = 64, 16, 8
 _SERVER_CAP = 1 << 20
-_READ = 1 << 16
-_MOST_BATTERIES = 8
-_RUNS: dict[type, Literal["endpoint", "command", "battery"]] = {
-    EndpointJob: "endpoint", CommandJob: "command", BatteryJob: "battery",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -260,7 +255,7 @@ class Worker:
         self._children[token] = Child(token, kind, scratch)
         mine, theirs = socket.socketpair()
         with theirs:
-            runs = next((name for made, name in _RUNS.items() if isinstance(job, made)), kind)
+            runs = next((name for made, name in RUNS.items() if isinstance(job, made)), kind)
             frames.send_with(self._server, Spawn(token=token, kind=runs, job=body), theirs.fileno())
         return mine
 
@@ -274,10 +269,12 @@ class Worker:
         files = now - self._files_at > _FILES_EVERY
         self._files_at = now if files else self._files_at
         for item in running:
+            if item.supply is not None:
+                item.supply.serve(partial(self._started, item, item.task.model))
             self._watch(item, now, files=files)
 
     def _from_server(self) -> None:
-        for frame in self._reader.feed(_some(self._server)):
+        for frame in self._reader.feed(frames.some(self._server)):
             message: FromServer = frames.parse(frame, FromServer)
             child = None if isinstance(message, Hello) else self._children.get(message.token)
             if child is None:
@@ -289,7 +286,7 @@ class Worker:
 
     def _from_check(self, item: Running, tell: Tell | None) -> None:
         try:
-            for frame in item.reader.feed(_some(item.peer)):
+            for frame in item.reader.feed(frames.some(item.peer)):
                 self._said(item, frames.parse(frame, FromCheck), tell)
         except frames.ClosedError:
             item.closed = True
@@ -304,33 +301,52 @@ class Worker:
             if tell is not None:
                 tell(item.task.job.check, min(max(message.share, 0.0), 1.0), message.text)
         elif isinstance(message, WantModel):
-            self._model(item, training=message.training)
+            if message.guarded:
+                self._guard(item)
+            else:
+                self._model(item, training=message.training)
         elif isinstance(message, WantBattery):
             self._battery(item, message)
         else:
             item.message = item.message or message
 
     def _model(self, item: Running, *, training: bool) -> None:
-        job = item.task.training if training else item.task.model
-        started = sum(child.kind == "model" for child in item.children)
-        if job is None or started >= _MOST_MODELS or len(item.living) > _MOST_ALIVE:
+        peer = self._started(item, item.task.training if training else item.task.model)
+        if peer is None:
             frames.send(item.peer, Refused(reason="limit"))
             return
-        token = self._tokens
-        with self._spawn("model", job) as peer:
-            item.children.append(self._children[token])
+        with peer:
             frames.send_with(item.peer, ModelHere(), peer.fileno())
 
     def _battery(self, item: Running, wanted: WantBattery) -> None:
         """Start our own attempts to break out, confined as the model of this task is."""
         job = item.task.model
         if not isinstance(job, ModelJob) or item.batteries >= _MOST_BATTERIES:
-            frames.send(item.peer, Refused(reason="elsewhere" if not isinstance(job, ModelJob) else "limit"))
+            frames.send(item.peer, Refused(reason="limit" if isinstance(job, ModelJob) else "elsewhere"))
             return
         token, item.batteries = self._tokens, item.batteries + 1
         with self._spawn("model", item.tries(job, wanted.without, held(self._scratch, token))) as peer:
             item.children.append(self._children[token])
             frames.send_with(item.peer, ModelHere(), peer.fileno())
+
+    def _started(self, item: Running, job: ModelJob | EndpointJob | CommandJob | None) -> socket.socket | None:
+        """Return our end of the connection to a new model process of a task; None: no more are started."""
+        started = sum(child.kind == "model" for child in item.children)
+        if job is None or started >= _MOST_MODELS or len(item.living) > _MOST_ALIVE:
+            return None
+        token, peer = self._tokens, self._spawn("model", job)
+        item.children.append(self._children[token])
+        return peer
+
+    def _guard(self, item: Running) -> None:
+        """Hand one end of a new connection to the guard of a task, and the other to its check."""
+        if item.task.front is None or item.supply is not None:
+            frames.send(item.peer, Refused(reason="limit"))
+            return
+        item.supply, (mine, theirs) = Supply(), socket.socketpair()
+        item.task.front(mine, item.supply)
+        with theirs:
+            frames.send_with(item.peer, ModelHere(), theirs.fileno())
 
     def _watch(self, item: Running, now: float, *, files: bool) -> None:
         limits = item.task.limits
@@ -375,24 +391,9 @@ class Worker:
         with contextlib.suppress(KeyError, ValueError):
             self._select.unregister(item.peer)
         item.peer.close()
+        if item.supply is not None:
+            item.supply.close()
         for child in item.children:
             self._children.pop(child.token, None)
             shutil.rmtree(child.scratch, ignore_errors=True)
             shutil.rmtree(held(self._scratch, child.token).parent, ignore_errors=True)
-
-
-def _some(peer: socket.socket) -> bytes:
-    """Return what a socket has to give now.
-
-    Raises:
-        ClosedError: It has ended.
-    """
-    try:
-        data = peer.recv(_READ, socket.MSG_DONTWAIT)
-    except BlockingIOError:
-        return b""
-    except OSError as error:
-        raise frames.ClosedError from error
-    if not data:
-        raise frames.ClosedError
-    return data

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _HEADER = struct.Struct(">Q")
 _PART = 1 << 20
+_READ = 1 << 16
 SMALL = 1 << 20
 """Cap of frames that carry no table."""
 
@@ -104,6 +105,25 @@ def parse(data: bytes, kind: Any) -> Any:
         return msgspec.msgpack.decode(data, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise SubjectError("frame.malformed", "a message cannot be read.") from None
+
+
+def some(peer: socket.socket) -> bytes:
+    """Return what a socket has to give now.
+
+    Raises:
+        ClosedError: It has ended.
+    """
+    import socket as sockets
+
+    try:
+        data = peer.recv(_READ, sockets.MSG_DONTWAIT)
+    except BlockingIOError:
+        return b""
+    except OSError as error:
+        raise ClosedError from error
+    if not data:
+        raise ClosedError
+    return data
 
 
 def _exactly(peer: socket.socket, size: int) -> bytearray:

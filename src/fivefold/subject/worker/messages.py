@@ -20,12 +20,9 @@ class Confinement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     """What one process may touch.
 
     Attributes:
-        read: Files and folders that it may read.
-        scratch: The folder that it may write.
-        file_bytes: Largest file that it may write.
+        read, scratch, file_bytes: What it may read; the folder that it may write, and its largest file.
         foreign: It runs foreign code: it may not change modes, owners and times of files either.
-        port: TCP port that it may connect to; 0: it has no network.
-        write: Files, besides the scratch folder, that it may write.
+        port, write: TCP port that it may connect to (0: it has no network); files beside the folder that it may write.
         execute: Programs, and folders of programs, that it may start; empty: none, and no other process either.
     """
 
@@ -148,6 +145,7 @@ class CheckJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         calls, share: Budget of calls of the run (0: none), and this check's part.
         asked: Message pack of batches that the model is asked, instead of a check; empty: there are none.
         wayfinding: Find out how the model is asked, instead of a check.
+        guarded: Who asks behind the guard (see :class:`fivefold.contract.plan.CheckPlan`); empty: the model is bare.
     """
 
     check: str
@@ -184,6 +182,7 @@ class CheckJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     share: int = 0
     asked: bytes = b""
     wayfinding: bool = False
+    guarded: str = ""
 
 
 # parent -> fork server
@@ -252,9 +251,10 @@ class Progress(_Message, frozen=True):
 
 
 class WantModel(_Message, frozen=True):
-    """Start a model process, for answering or for training."""
+    """Start a model process, for answering or for training; ``guarded``: one with the application's guard before it."""
 
     training: bool = False
+    guarded: bool = False
 
 
 class WantBattery(_Message, frozen=True):

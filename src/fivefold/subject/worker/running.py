@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import queue
+import threading
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from fivefold.errors import SubjectError
 from fivefold.subject.worker import frames
 from fivefold.subject.worker.battery import BatteryJob
 from fivefold.subject.worker.messages import CheckJob, CommandJob, Done, EndpointJob, Failed, ModelJob
@@ -12,12 +16,18 @@ from fivefold.subject.worker.watch import Limits, ending
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
     from pathlib import Path
 
     from fivefold.contract.check import Without
 
 CHECK_CAP = 64 << 20
 """Largest message that a check process may send."""
+
+RUNS: dict[type, Literal["endpoint", "command", "battery"]] = {
+    EndpointJob: "endpoint", CommandJob: "command", BatteryJob: "battery",
+}  # fmt: skip
+"""Programs of the fork server by job, where that is not told by the kind of the process."""
 
 ENDED_BY_ITSELF = "the model's process ended by itself"
 
@@ -31,12 +41,55 @@ class Task:
         model: A process that answers; None: there is no model to ask.
         training: A process that trains; None: the application cannot.
         limits: Of the check and of each of its models.
+        front: Takes over a connection over which the check asks the model behind a guard, answers there in a thread
+            of its own, and is handed what starts processes of the model; None: there is no guard.
     """
 
     job: CheckJob
     model: ModelJob | EndpointJob | CommandJob | None
     training: ModelJob | None
     limits: Limits
+    front: Callable[[socket.socket, Supply], None] | None = None
+
+
+class Supply:
+    """Processes of a model for a thread that may not touch the worker: it waits until the driver starts one."""
+
+    def __init__(self) -> None:
+        self._wanted: queue.SimpleQueue[Future[socket.socket]] = queue.SimpleQueue()
+        self._lock, self._over = threading.Lock(), False
+
+    def __call__(self) -> socket.socket:
+        """Return the connection to a new process.
+
+        Raises:
+            SubjectError: ``model.refused`` if no more are started.
+        """
+        wanted: Future[socket.socket] = Future()
+        with self._lock:
+            if self._over:
+                raise _no_more()
+            self._wanted.put(wanted)
+        return wanted.result()
+
+    def serve(self, start: Callable[[], socket.socket | None]) -> None:
+        """Start what is waited for; ``start`` returns None where no more are."""
+        while not self._wanted.empty():
+            wanted, peer = self._wanted.get(), start()
+            if peer is None:
+                wanted.set_exception(_no_more())
+            else:
+                wanted.set_result(peer)
+
+    def close(self) -> None:
+        """Start no more, and tell whoever waits."""
+        with self._lock:
+            self._over = True
+        self.serve(lambda: None)
+
+
+def _no_more() -> SubjectError:
+    return SubjectError("model.refused", "no more model processes are started for this check.")
 
 
 @dataclass(frozen=True)
@@ -79,6 +132,7 @@ class Running:
         batteries: How many batteries of attempts to break out it has had.
         late: When the time limit passed; 0: not yet.
         dismissed: When its processes are ended at the latest; 0: not yet known.
+        supply: Of its guard; None: there is none.
     """
 
     task: Task
@@ -91,6 +145,7 @@ class Running:
     batteries: int = 0
     late: float = 0.0
     dismissed: float = 0.0
+    supply: Supply | None = None
 
     @property
     def living(self) -> list[Child]:

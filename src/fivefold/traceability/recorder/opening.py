@@ -6,11 +6,13 @@ import hashlib
 import time
 from dataclasses import dataclass, field, replace
 from functools import cache
+from secrets import token_bytes
 from typing import TYPE_CHECKING, Any
 
 from fivefold.errors import InputError, StorageError
 from fivefold.keys import store as keys
 from fivefold.keys import trust as trust_file
+from fivefold.keys.signing import generate
 from fivefold.log.archived import Archived
 from fivefold.log.checkpoint import origin_of
 from fivefold.log.disk import Folder
@@ -53,13 +55,15 @@ class Home:
         options: Of the control T4.
         people: Database of people's keys; None: a file beside the user's keys.
         archive: Object storage for what is sealed; None: everything stays in the folder.
+        passing: Its keys are made when it is opened and kept nowhere: what is written can be read by nobody later.
     """
 
     folder: Path
     application: str
     options: dict[str, Any] = field(default_factory=dict)
-    people: Database | None = None
+    people: Database | Path | None = None
     archive: objects.Place | None = None
+    passing: bool = False
 
     def disk(self) -> Archived:
         """Return the record's files.
@@ -144,6 +148,17 @@ def apart(place: Home, folder: Path) -> Home:
     return replace(place, folder=folder, application=f"{place.application}-drill", people=None, archive=None)
 
 
+def passing(place: Home, folder: Path) -> Home:
+    """Return a record for an assessment: in a folder that is removed, with keys that nobody keeps.
+
+    Args:
+        place: The application's.
+        folder: Of the record; databases lie beside it.
+    """
+    name = f"{place.application}-assessed"
+    return Home(folder, name, people=folder.with_name("people.sqlite"), passing=True)
+
+
 def open_recorder(folder: Path, application: str, *, queued: bool = False) -> Recorder | Remote:
     """Open a record for writing; makes keys on first use (log signer, the application's secret, people's keys).
 
@@ -196,8 +211,11 @@ def _writer(place: Home, lock: WriterLock, *, queued: bool) -> Recorder:
         lock.close()
 
     try:
-        secrets = Secrets(keys.application_secret(place.application), people)
-        recorder = Recorder(disk, origin(place.application), log_signer(), secrets, queued=queued, closing=closing)
+        secret = token_bytes(32) if place.passing else keys.application_secret(place.application)
+        signer = generate() if place.passing else log_signer()
+        recorder = Recorder(
+            disk, origin(place.application), signer, Secrets(secret, people), queued=queued, closing=closing
+        )
     except BaseException:
         disk.close()
         people.close()
