@@ -55,6 +55,9 @@ COMMANDS: dict[str, Command] = {
     "waive": Command("waive:waive", "Let a claim pass for a while: two officers, two keys.", _TRUST),
     "data label": Command("data_:label", "Sign each data set's label over its bytes.", _TRUST),
     "data check": Command("data_:check", "Verify the labels of an application's data.", _TRUST),
+    "data release": Command("release_:release", "Release statistics with noise, paid from a privacy budget.", _RUN),
+    "data budget": Command("release_:budget", "Show what of each source's privacy budget is spent.", _RUN),
+    "data rename-source": Command("release_:rename_source", "Rename a source in the ledger: two officers.", _TRUST),
     "model sign": Command("model_:sign", "Sign the model's files (OpenSSF model signing).", _TRUST),
     "model convert": Command("convert:convert", "Say why a model file is refused and how to export it.", _TRUST),
     "model verify": Command("model_:verify", "Verify the model's signature.", _TRUST),
@@ -85,7 +88,7 @@ COMMANDS: dict[str, Command] = {
 GROUPS = {
     "key": "Signing keys.",
     "trust": "Whom you trust, in which role.",
-    "data": "Data sets and their labels.",
+    "data": "Data sets, their labels, and what is released of them.",
     "model": "The model and its signature.",
     "guard": "The model, served behind its manifest.",
     "record": "The record of what happened.",

@@ -98,7 +98,7 @@ class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """A file of queries.
 
     Attributes:
-        release: Version, 1.
+        version: 1.
         data: Data set of the manifest.
         loss: What all of it costs.
         queries: At least one.
@@ -107,7 +107,7 @@ class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         confidence: Of the intervals.
     """
 
-    release: int
+    version: int = 1
     loss: Cost
     queries: tuple[Query, ...]
     data: str = "train"
@@ -150,8 +150,8 @@ def _refused(fault: str, where: str) -> InputError:
 
 
 def _faults(release: Release) -> Any:
-    if release.release != 1:
-        yield f"this version reads release: 1, not {release.release}."
+    if release.version != 1:
+        yield f"this version reads version: 1, not {release.version}."
     if bool(release.loss.rho) == bool(release.loss.epsilon):
         yield "loss: needs either rho, or epsilon and delta."
     if min(release.loss.rho, release.loss.epsilon, release.loss.delta) < 0 or release.loss.delta >= 1:
