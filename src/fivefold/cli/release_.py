@@ -23,7 +23,9 @@ def release(
         Path | None, typer.Option(help="File for exact figures beside released ones; yours alone.", metavar="FILE")
     ] = None,
     *,
-    cost: Annotated[bool, typer.Option("--cost", help="Only say what it would cost; nothing is read or spent.")] = False,
+    cost: Annotated[
+        bool, typer.Option("--cost", help="Only say what it would cost; nothing is read or spent.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Release statistics with discrete noise, paid from the privacy budget of the data's source.

@@ -67,9 +67,7 @@ def declared(options: Mapping[str, Any], where: str = "") -> Declared:
     told = options.get("release")
     if told is not None and not isinstance(told, dict):
         raise _refused("release holds what a file of queries does", where)
-    found = Declared(
-        float(epsilon or 0), float(delta or 0), None if told is None else queries.read(told, where), times
-    )
+    found = Declared(float(epsilon or 0), float(delta or 0), None if told is None else queries.read(told, where), times)
     _ = found.budget
     return found
 

@@ -32,7 +32,9 @@ class Ledger:
     deletes the ledger's file; keep it in a database that the application's people do not own.
     """
 
-    def __init__(self, place: Path | Database | None, application: str, *, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, place: Path | Database | None, application: str, *, now: Callable[[], float] = time.time
+    ) -> None:
         """Open it.
 
         Args:

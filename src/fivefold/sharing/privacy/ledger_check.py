@@ -92,9 +92,13 @@ def _prove(folder: Path, many: int) -> Canary:
 
 def _reason(outcome: Outcome, proof: Canary, planned: float, after: After) -> str:
     if not proof.noticed:
-        return "A ledger without a lock was not noticed, or one with room was called overdrawn, so nothing is concluded."
+        return (
+            "A ledger without a lock was not noticed, or one with room was called overdrawn, so nothing is concluded."
+        )
     if outcome is Outcome.FAIL and (after.overdrawn or after.lost):
         return "The ledger granted more than the budget, or lost what it had granted."
     if outcome is Outcome.FAIL:
         return f"The declared releases need {planned:.0%} of the budget of their source: some will be refused."
-    return f"The declared releases need {planned:.0%} of their budget, and a storm of {after.granted} grants took no more."
+    return (
+        f"The declared releases need {planned:.0%} of their budget, and a storm of {after.granted} grants took no more."
+    )

@@ -21,7 +21,9 @@ FLOOR = "max_events"
 _TRIALS = {"quick": 1 << 17, "standard": 1 << 20, "thorough": 1 << 22}
 _CANARY = 1 << 17
 _MOST_FIGURES = 12
-_REMEDY = "Release with this product's noise (discrete, on a grid); noise that is a floating-point number gives people away."
+_REMEDY = (
+    "Release with this product's noise (discrete, on a grid); noise that is a floating-point number gives people away."
+)
 
 
 def run(context: Context) -> Result:
@@ -55,7 +57,9 @@ def run(context: Context) -> Result:
         measures=(measure,),
         canary=proof,
         plots=(_plot(found),),
-        limits=("Four families of attacks on single answers were tried; another kind of fault is not looked for here.",),
+        limits=(
+            "Four families of attacks on single answers were tried; another kind of fault is not looked for here.",
+        ),
         remedy=_REMEDY if outcome is Outcome.FAIL else "",
     )
 
@@ -91,7 +95,9 @@ def _foreign(given: measured.Runs) -> list[tuple[str, list[Event], int]]:
         places = float(np.median(first)), float(np.median(second))
         nearest = tuple(round(place) if abs(place - round(place)) < first.std() / 10 else place for place in places)
         scale = float(np.abs(first - nearest[0]).mean())
-        found.append((name, events(first, second, (nearest[0], nearest[1]), scale, given.claim), len(first) + len(second)))
+        found.append(
+            (name, events(first, second, (nearest[0], nearest[1]), scale, given.claim), len(first) + len(second))
+        )
     return found
 
 
@@ -141,4 +147,6 @@ def _reason(outcome: Outcome, proof: Canary, found: list[Event], trials: int) ->
             f"Low-order bits give people away: by {worst.family}, something that happens in {worst.one:.2%} of answers "
             f"about one data set happens in {worst.other:.4%} about its neighbour."
         )
-    return f"In {trials:,} answers no event in the low-order bits tells two neighbours apart; textbook noise falls to it."
+    return (
+        f"In {trials:,} answers no event in the low-order bits tells two neighbours apart; textbook noise falls to it."
+    )

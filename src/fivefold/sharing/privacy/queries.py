@@ -176,7 +176,9 @@ def _domain_faults(domain: Domain) -> Any:
         yield "needs either values or edges."
     if len(set(map(str, domain.values))) < len(domain.values):
         yield "names a value twice."
-    if domain.edges and (len(domain.edges) < 2 or any(a >= b for a, b in zip(domain.edges, domain.edges[1:], strict=False))):
+    if domain.edges and (
+        len(domain.edges) < 2 or any(a >= b for a, b in zip(domain.edges, domain.edges[1:], strict=False))
+    ):
         yield "edges ascend, at least two of them."
 
 

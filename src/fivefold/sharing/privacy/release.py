@@ -70,7 +70,9 @@ def ask(release: Release) -> Asked:
         InputError: ``privacy.query``, ``privacy.budget``, ``privacy.scale``.
     """
     cost = release.loss
-    whole = budget_of(cost.epsilon, cost.delta) if cost.epsilon else Loss(round(cost.rho * RHO), round(cost.delta * DELTA))
+    whole = (
+        budget_of(cost.epsilon, cost.delta) if cost.epsilon else Loss(round(cost.rho * RHO), round(cost.delta * DELTA))
+    )
     vectors = compiled(release, whole.rho)
     open_ = [
         (query, rho) for query, rho in zip(release.queries, shares(release, whole.rho), strict=True)

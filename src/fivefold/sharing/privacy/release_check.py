@@ -98,7 +98,10 @@ def _own(context: Context) -> Worlds:
             best = (worth, other, f"person {at + 1} of {_PEOPLE} who were added, with {len(person)} rows")
         context.progress(0.3 * (at + 1) / _PEOPLE, "looking for the person who moves most")
     _, other, who = best or (0.0, plain, "")
-    keep = [vector.rounded(b) != vector.rounded(a) for vector, a, b in zip(asked.vectors, plain.sums, other.sums, strict=True)]
+    keep = [
+        vector.rounded(b) != vector.rounded(a)
+        for vector, a, b in zip(asked.vectors, plain.sums, other.sums, strict=True)
+    ]
     moved = [
         (vector.rounded(b) - vector.rounded(a))[mask]
         for vector, a, b, mask in zip(asked.vectors, plain.sums, other.sums, keep, strict=True)
@@ -109,7 +112,9 @@ def _own(context: Context) -> Worlds:
     both = [_runs(asked, totals, keep, count, draw) for totals in (plain, other)]
     extra, names = _groups(asked, count, draw)
     first, second = (np.concatenate([part, group], axis=1) for part, group in zip(both, extra, strict=True))
-    named = [f"{v.query} ({v.part})" for v, mask in zip(asked.vectors, keep, strict=True) for _ in range(int(mask.sum()))]
+    named = [
+        f"{v.query} ({v.part})" for v, mask in zip(asked.vectors, keep, strict=True) for _ in range(int(mask.sum()))
+    ]
     shifts = np.concatenate([*moved, np.array([one.rows for one in asked.groups])]).astype(float)
     claim = measured.claim_of(asked.loss.rho, asked.loss.delta)
     return Worlds(measured.Runs(first, second, (*named, *names), asked.loss.rho / RHO, claim), shifts, who)

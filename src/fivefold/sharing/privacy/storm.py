@@ -51,7 +51,9 @@ class After:
     lost: int
 
 
-def storm(place: Path, budget: int, cost: int, *, many: int, each: int, make: Callable[[Path], Book] | None = None) -> After:
+def storm(
+    place: Path, budget: int, cost: int, *, many: int, each: int, make: Callable[[Path], Book] | None = None
+) -> After:
     """Reserve from ``many`` threads, each with a connection of its own.
 
     Args:

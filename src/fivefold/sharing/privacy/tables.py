@@ -171,4 +171,6 @@ def _law(kind: Kind, scale: Fraction, first: Fraction, step: Fraction) -> Law:
         total += weight
         table.append((total << BITS) // whole)
     error = Fraction(6 * most * (most + 1) ** 2, _ONE) + tail + Fraction(2 * most + 1, 1 << (BITS + 1))
-    return Law(kind, scale, most, tuple(table), Fraction(1, 1 << (error.denominator // error.numerator).bit_length() - 1))
+    return Law(
+        kind, scale, most, tuple(table), Fraction(1, 1 << (error.denominator // error.numerator).bit_length() - 1)
+    )

@@ -122,19 +122,20 @@ def _measure(name: str, errors: np.ndarray, floor: float) -> Measure:
     finite = np.minimum(errors, 1e6)
     value = float(finite.mean())
     reach = 1.7 * float(finite.std(ddof=1)) / math.sqrt(len(finite))
+    low, high = _shown(value - reach, up=False), _shown(value + reach)
     return Measure(
-        name="error that the noise adds", value=_shown(value), low=_shown(max(0.0, value - reach)),
-        high=_shown(value + reach), threshold=floor, direction="max",
-        outcome=judge(value - reach, value + reach, floor, "max"), unit="ratio", n=len(errors), where=f"query {name}",
+        name="error that the noise adds", value=min(_shown(value), high), low=low, high=high, threshold=floor,
+        direction="max", outcome=judge(low, high, floor, "max"), unit="ratio", n=len(errors), where=f"query {name}",
     )  # fmt: skip
 
 
-def _shown(value: float) -> float:
-    """Return a figure rounded up to one digit."""
+def _shown(value: float, *, up: bool = True) -> float:
+    """Return a figure rounded to one digit, away from what would look better."""
     if value <= 0:
         return 0.0
     place = 10.0 ** math.floor(math.log10(value))
-    return float(f"{math.ceil(value / place - 1e-9) * place:.1g}")
+    digits = math.ceil(value / place - 1e-9) if up else math.floor(value / place + 1e-9)
+    return float(f"{digits * place:.1g}")
 
 
 def _cover(covered: list[float], stated: float) -> Measure:
@@ -164,4 +165,6 @@ def _reason(outcome: Outcome, proof: Canary, order: list[Measure]) -> str:
     said = f"the noise moves {worst.where} by {worst.value or 0.0:g} or less on average"
     if outcome is Outcome.FAIL:
         return f"Some figures drown in noise: it moves {worst.where} by more than half of {worst.value or 0.0:g}."
-    return f"The figures stay of use: at worst {said}." if outcome is Outcome.PASS else f"It stays open: at worst {said}."
+    return (
+        f"The figures stay of use: at worst {said}." if outcome is Outcome.PASS else f"It stays open: at worst {said}."
+    )
