@@ -22,6 +22,7 @@ from . import (
     membership,
     operation,
     outliers,
+    privacy,
     quality,
     theft,
 )
@@ -51,6 +52,10 @@ REFERENCES: Mapping[str, Make] = {
     },
     "mislabelled-table": partial(label_noise.build, rate=0.15),
     "foreign-rows": partial(outliers.build, rate=0.15),
+    "textbook-noise": privacy.textbook,
+    "half-noise": privacy.half_noise,
+    "overspent-budget": privacy.overspent,
+    "drowned-release": privacy.drowned,
     "leaking-table": quality.leaking,
     "drifted-table": quality.drifted,
     "thinned-table": quality.thinned,

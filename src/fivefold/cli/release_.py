@@ -60,11 +60,9 @@ def release(
         _write_private(owner, found.owner)
     value = {"result": str(out), "reservation": found.reservation, "epsilon": found.epsilon, "delta": found.delta,
              "left": found.left}  # fmt: skip
-    say(json=json, value=value, lines=[
-        f"Released to {out}: epsilon {found.epsilon:.4g} at delta {found.delta:g}; "
-        f"{found.left:.0%} of the source's budget is left.",
-        *([f"Exact figures, for you alone: {owner}"] if owner else []),
-    ])  # fmt: skip
+    line = f"Released to {out}: epsilon {found.epsilon:.4g} at delta {found.delta:g}; "
+    line += f"{found.left:.0%} of the source's budget is left."
+    say(json=json, value=value, lines=[line, *([f"Exact figures, for you alone: {owner}"] if owner else [])])
 
 
 def budget(where: _In = Path(), *, json: Json = False) -> None:

@@ -147,12 +147,12 @@ class Spent:
     def known(self, marks: list[str]) -> dict[str, str]:
         """Return under which source marks (a data set's name, a digest) were seen before."""
         with self._lock:
-            found = {}
+            found: dict[str, str] = {}
             for mark in marks:
                 rows = self._base.ask(
                     "SELECT source FROM privacy_marks WHERE application_id = ? AND mark = ?", (self._application, mark)
                 )
-                found |= {mark: row[0] for row in rows}
+                found.update((mark, str(row[0])) for row in rows)
         return found
 
     def keep(self, marks: list[str], source: str) -> None:

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from fivefold.sharing.privacy.queries import Query, Release
     from fivefold.sharing.privacy.vectors import Vector
 
-Parts = "Mapping[str, tuple[Vector, np.ndarray]]"
-
 
 def half_width(vector: Vector, error: float) -> float:
     """Return how far noise moves a cell at most, but for a share ``error`` of draws; rounding to the grid included."""
@@ -52,14 +50,14 @@ def _figure(value: float, low: float, high: float, **named: Any) -> dict[str, An
     return {**named, "value": value, "low": low, "high": high}
 
 
-def _plain(vector: Vector, noisy: np.ndarray, error: float) -> list[tuple[float, float, float]]:
+def _plain(vector: Vector, noisy: np.ndarray, *, error: float) -> list[tuple[float, float, float]]:
     wide = half_width(vector, error)
     return [(value, value - wide, value + wide) for value in (noisy * vector.worth).tolist()]
 
 
 def _one(_query: Query, release: Release, parts: Mapping[str, tuple[Vector, np.ndarray]]) -> list[dict[str, Any]]:
     ((vector, noisy),) = parts.values()
-    return [_figure(*_plain(vector, noisy, 1 - release.confidence)[0])]
+    return [_figure(*_plain(vector, noisy, error=1 - release.confidence)[0])]
 
 
 def _mean(query: Query, release: Release, parts: Mapping[str, tuple[Vector, np.ndarray]]) -> list[dict[str, Any]]:
@@ -70,7 +68,7 @@ def _means(query: Query, release: Release, parts: Any) -> list[tuple[float, floa
     """Return mean, low and high of each cell; without rows to speak of, the whole of the bounds."""
     centre, half = middle(query)
     error = (1 - release.confidence) / 2
-    counts, sums = (_plain(*parts[name], error) for name in ("count", "sum"))
+    counts, sums = (_plain(*parts[name], error=error) for name in ("count", "sum"))
     found = []
     for count, total in zip(counts, sums, strict=True):
         mean, low, high = _ratio(total, count)
@@ -94,7 +92,7 @@ def _variance(query: Query, release: Release, parts: Any) -> list[dict[str, Any]
     """V = half^2 (E[z^2] - E[z]^2), z in [-1, 1]; the square is kept as 2 z^2 - 1."""
     _, half = middle(query)
     error = (1 - release.confidence) / 3
-    count, total, square = (_plain(*parts[name], error)[0] for name in ("count", "sum", "square"))
+    count, total, square = (_plain(*parts[name], error=error)[0] for name in ("count", "sum", "square"))
     mean, low, high = _ratio(total, count)
     second = [(value + 1) / 2 for value in _ratio(square, count)]
     least = 0.0 if low <= 0 <= high else min(low * low, high * high)
@@ -111,7 +109,7 @@ def _cells(query: Query, release: Release, parts: Any) -> list[dict[str, Any]]:
     figures = (
         _means(query, release, parts)
         if query.what == "table" and query.of == "mean"
-        else _plain(*next(iter(parts.values())), 1 - release.confidence)
+        else _plain(*next(iter(parts.values())), error=1 - release.confidence)
     )
     named = cell_names(columns, release)
     return [_figure(*figure, cell=dict(zip(columns, cell, strict=True))) for figure, cell in

@@ -1,8 +1,8 @@
 r"""Bits: does anything in the low-order bits of released numbers tell which of two data sets they are from?
 
 A number in floating point is fine near 0 and coarse elsewhere. Noise that is drawn as such a number reaches other
-values around 0 than around 1, so that a single answer can prove which of two neighbours it is of, however wide the noise
-(Mironov 2012 for Laplace; Jin et al. 2022 for Gaussian noise). The attacks here look at single answers:
+values around 0 than around 1, so that a single answer can prove which of two neighbours it is of, however wide the
+noise (Mironov 2012 for Laplace; Jin et al. 2022 for Gaussian noise). The attacks here look at single answers:
 
 - *place of the lowest bit*: the largest power of two that divides the number;
 - *zeros*: how many low-order bits of the significand are 0;
@@ -88,7 +88,7 @@ def _families(
 
 
 def _reachable(values: np.ndarray, place: float, scale: float) -> np.ndarray:
-    """Return (n,) int64, 1 where place + scale * log(u) is the value for a u of 53 bits, for either sign and halving."""
+    """Return (n,) int64: 1 where place + scale * log(u) is the value for a u of 53 bits, of either sign, u or 2 u."""
     z = values - place
     found = np.zeros(len(values), dtype=bool)
     sign = np.sign(z)

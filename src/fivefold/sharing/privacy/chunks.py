@@ -87,7 +87,7 @@ class Limit:
         part, people = part[people.notna()], people[people.notna()]
         codes, names = pd.factorize(text(people))
         before = np.array([self._seen.get(name, 0) for name in names], dtype=np.int64)
-        nth = before[codes] + pd.Series(codes).groupby(codes).cumcount().to_numpy() if len(codes) else before
+        nth = before[codes] + pd.Series(codes).groupby(codes).cumcount().to_numpy()
         for name, old, new in zip(names, before, np.bincount(codes, minlength=len(names)), strict=True):
             self._seen[name] = int(min(old + new, self._unit.rows))
         return part[nth < self._unit.rows]
@@ -131,8 +131,7 @@ def cells(values: pd.Series, domain: Domain) -> np.ndarray:
     known = {plain(value): at for at, value in enumerate(domain.values)}
     codes, levels = pd.factorize(values)
     table = [*(known.get(plain(level), len(known)) for level in levels), len(known)]
-    found: np.ndarray = np.array(table, dtype=np.int64)[codes]
-    return found
+    return np.asarray(np.array(table, dtype=np.int64)[codes])
 
 
 def names(domain: Domain) -> list[str]:
@@ -140,7 +139,7 @@ def names(domain: Domain) -> list[str]:
     if domain.edges:
         inner = [f"{a:g} to {b:g}" for a, b in zip(domain.edges, domain.edges[1:], strict=False)]
         return [*inner, "other"]
-    return [*(plain(value) for value in domain.values), "other"]
+    return [*(plain(value) for value in domain.values), "other"]  # noqa: PD011  no frame
 
 
 def held(expression: scenario.Expression, part: pd.DataFrame) -> np.ndarray:
@@ -158,4 +157,5 @@ def held(expression: scenario.Expression, part: pd.DataFrame) -> np.ndarray:
     if isinstance(expression, scenario.Not):
         return ~held(expression.inner, part)
     answers = [held(inner, part) for inner in expression.parts]
-    return np.logical_and.reduce(answers) if expression.word == "and" else np.logical_or.reduce(answers)
+    joined = np.logical_and if expression.word == "and" else np.logical_or
+    return np.asarray(joined.reduce(answers))

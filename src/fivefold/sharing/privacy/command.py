@@ -140,8 +140,9 @@ def budgets(manifest: Manifest, home: Any) -> list[dict[str, Any]]:
                  "result": one.result}
                 for one in ledger.entries(source)
             ]  # fmt: skip
+            epsilon = spent.epsilon(told.delta) if spent.rho else 0.0
             found.append({"source": source, "rho": rho / RHO, "delta": delta / DELTA, "spent_rho": spent.rho / RHO,
-                          "spent_epsilon": spent.epsilon(told.delta) if spent.rho else 0.0, "releases": entries})  # fmt: skip
+                          "spent_epsilon": epsilon, "releases": entries})  # fmt: skip
         return found
     finally:
         ledger.close()

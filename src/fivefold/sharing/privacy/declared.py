@@ -58,7 +58,7 @@ def declared(options: Mapping[str, Any], where: str = "") -> Declared:
             remedy="Write controls: {S2: {epsilon: 2, delta: 1e-6}}: what a source may lose over all releases.",
         )
     if unknown := set(options) - KEYS:
-        raise _refused(f"{sorted(unknown)[0][:80]!r} is not known", where)
+        raise _refused(f"{min(unknown)[:80]!r} is not known", where)
     epsilon, delta, times = options.get("epsilon"), options.get("delta"), options.get("times", 1)
     if any(isinstance(value, bool) or not isinstance(value, int | float) for value in (epsilon, delta)):
         raise _refused("epsilon and delta are numbers", where)

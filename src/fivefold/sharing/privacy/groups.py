@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from fivefold.sharing.privacy.queries import Query
 
 MOST = 1 << 20
-"""Most groups; beyond, what is left is not counted."""
+"""Most groups; with more the release is refused."""
 
 
 @dataclass
@@ -64,14 +64,20 @@ class Groups:
         return self.rows + law.quantile(Fraction(self.delta, self.rows * DELTA))
 
     def add(self, part: pd.DataFrame) -> None:
-        """Count a part of the table; a row with a missing cell is in no group."""
+        """Count a part of the table; a row with a missing cell is in no group.
+
+        Raises:
+            InputError: ``privacy.groups`` for more than 2^20 groups.
+        """
         if self.query.where:
             part = part[chunks.held(scenario.parse(self.query.where), part)]
         keys = pd.DataFrame({name: chunks.text(part[name]) for name in self.query.by}).dropna()
         for key, count in keys.value_counts(sort=False).items():
             at = key if isinstance(key, tuple) else (key,)
-            if at in self.counts or len(self.counts) < MOST:
-                self.counts[at] = self.counts.get(at, 0) + int(count)
+            self.counts[at] = self.counts.get(at, 0) + int(count)
+        if len(self.counts) > MOST:
+            raise InputError("privacy.groups", f"{self.query.name} has more than {MOST} groups.",
+                             remedy="Group by columns with fewer values.")  # fmt: skip
 
     def shown(self, draw: Bytes = noise.fresh) -> list[tuple[tuple[str, ...], int]]:
         """Return the groups above the threshold with noisy counts, in the order of their names."""

@@ -18,7 +18,8 @@ from fivefold.stats.judge import judge
 if TYPE_CHECKING:
     from fivefold.contract.check import Context
 
-OVERDRAWN, PLANNED = "max_overdrawn", "max_planned"
+PLANNED = "max_planned"
+_OVERDRAWN = 0.5
 _MANY = {"quick": 4, "standard": 8, "thorough": 16}
 _EACH = 25
 _REMEDY = "Ask for less, less often, or with more noise: lower controls.S2.release.loss or times. A budget never grows."
@@ -32,7 +33,7 @@ def run(context: Context) -> Result:
     releases past it is not seen.
 
     Args:
-        context: ``controls.S2``; thresholds ``max_overdrawn``, ``max_planned``.
+        context: ``controls.S2``; threshold ``max_planned``.
 
     Raises:
         UnsupportedError: ``privacy.undeclared``.
@@ -43,13 +44,13 @@ def run(context: Context) -> Result:
     label = (context.settings.labels or {}).get(release.data, {})
     source = source_name(str(label.get("source", "")))
     budget = told.budget
-    planned = max(told.times * asked.loss.rho / budget.rho, told.times * asked.loss.delta / max(budget.delta, 1))
+    planned = told.times * max(asked.loss.rho / budget.rho, asked.loss.delta / max(budget.delta, 1))
     fits = Measure(
         name="share of the budget that is planned", value=planned, low=planned, high=planned,
         threshold=context.thresholds[PLANNED], direction="max", unit="share",
         outcome=judge(planned, planned, context.thresholds[PLANNED], "max"), where=f"source {source}",
-        note=f"{told.times} releases of epsilon {asked.loss.epsilon(told.delta):.3g}, of a budget of {told.epsilon:g} at "
-        f"delta {told.delta:g}; thresholds take {asked.loss.delta / DELTA:.2g} of it each.",
+        note=f"{told.times} releases of epsilon {asked.loss.epsilon(told.delta):.3g}, of a budget of {told.epsilon:g} "
+        f"at delta {told.delta:g}; thresholds take {asked.loss.delta / DELTA:.2g} of it each.",
     )  # fmt: skip
     many = _MANY[context.effort]
     cost = max(1, min(asked.loss.rho, budget.rho // (many * 8)))  # so that the budget runs out in the storm
@@ -59,8 +60,8 @@ def run(context: Context) -> Result:
     over = float(after.overdrawn + after.lost)
     kept = Measure(
         name="units overdrawn or lost in a storm", value=over, low=over, high=over, unit="units",
-        threshold=context.thresholds[OVERDRAWN], direction="max",
-        outcome=judge(over, over, context.thresholds[OVERDRAWN], "max"), n=after.granted,
+        threshold=_OVERDRAWN, direction="max",
+        outcome=judge(over, over, _OVERDRAWN, "max"), n=after.granted,
         note=f"{many} at once, of whom every second breaks off now and then, until the budget of {many * 8} was spent.",
     )  # fmt: skip
     outcomes = {fits.outcome, kept.outcome}

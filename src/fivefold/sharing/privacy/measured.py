@@ -1,4 +1,4 @@
-"""Measured: what the checks of row S2 read of an application: its declared release, its rows, runs of another system."""
+"""Measured: what the checks of row S2 read of an application: its release, its rows, runs of another system."""
 
 from __future__ import annotations
 

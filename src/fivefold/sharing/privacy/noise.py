@@ -9,18 +9,15 @@ from __future__ import annotations
 
 import secrets
 from bisect import bisect_right
+from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fivefold.keys import ciphers
 from fivefold.sharing.privacy.tables import BITS, Law
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-Bytes = Callable[[int], bytes] if TYPE_CHECKING else object
+Bytes = Callable[[int], bytes]
 """Gives so many bytes that nobody can tell from random ones."""
 
 _GUIDE_BITS = 16

@@ -40,7 +40,8 @@ def run(context: Context) -> Result:
     """
     given = measured.foreign(context)
     found = _own(context) if given is None else _foreign(given)
-    proof = _prove(context.rng)
+    fewest = min(count for _, _, count in found) // 2
+    proof = _prove(context.rng, min(fewest, _CANARY), None if given is None else given.claim)
     told = sum(event.told for _, events_, _ in found for event in events_)
     trials = sum(count for _, _, count in found)
     floor = context.thresholds[FLOOR]
@@ -68,7 +69,7 @@ Attacked = "tuple[str, list[Event], int]"
 
 
 def _own(context: Context) -> list[tuple[str, list[Event], int]]:
-    """Attack each different noise of the declared release, where an empty cell and one person's stand beside each other."""
+    """Attack each different noise of the declared release, between an empty cell and one with one person in it."""
     _, asked = measured.own(context)
     kinds: dict[tuple[Law, float], tuple[str, int, int]] = {}
     for vector in asked.vectors:
@@ -101,8 +102,8 @@ def _foreign(given: measured.Runs) -> list[tuple[str, list[Event], int]]:
     return found
 
 
-def _prove(rng: np.random.Generator) -> Canary:
-    """Attack textbook noise of numpy, which must fall, and table noise, which must not."""
+def _prove(rng: np.random.Generator, runs: int, claim: tuple[float, float] | None) -> Canary:
+    """Attack textbook noise of numpy, which must fall in as many runs, and table noise, which must not."""
     from fractions import Fraction
 
     from fivefold.sharing.privacy import tables
@@ -110,17 +111,18 @@ def _prove(rng: np.random.Generator) -> Canary:
     scale = float(rng.uniform(1.0, 4.0))
     claims = {"laplace": (1 / scale, 0.0), "normal": measured.claim_of(round(0.5 / scale**2 * 1e9))}
     broken = 0
-    for kind, claim in claims.items():
+    for kind, own in claims.items():
         draw = getattr(rng, kind)
-        first, second = draw(0.0, scale, _CANARY), draw(1.0, scale, _CANARY)
-        broken += any(event.told for event in events(first, second, (0.0, 1.0), scale, claim))
+        first, second = draw(0.0, scale, runs), draw(1.0, scale, runs)
+        said = own if claim is None else (max(own[0], claim[0]), max(own[1], claim[1]))
+        broken += any(event.told for event in events(first, second, (0.0, 1.0), scale, said))
     law, source = tables.gaussian(Fraction(scale).limit_denominator(1000) ** 2), noise.seeded(rng)
-    first, second = (noise.sample(law, _CANARY, source) + float(at) for at in (0, 1))
+    first, second = (noise.sample(law, runs, source) + float(at) for at in (0, 1))
     alarms = int(any(event.told for event in events(first, second, (0.0, 1.0), scale, claims["normal"])))
     return Canary(
         kind="textbook noise in floating point", planted=2, found=broken, clean=1, false_alarms=alarms,
         noticed=broken == 2 and not alarms,
-        detail=f"Laplace and normal noise of scale {scale:.2f} drawn by numpy around 0 and around 1; the clean case is "
+        detail=f"Laplace and normal noise of scale {scale:.2f} drawn by numpy {runs:,} times around 0 and around 1; the clean case is "
         "discrete noise of the same width.",
     )  # fmt: skip
 

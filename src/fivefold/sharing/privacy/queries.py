@@ -184,28 +184,47 @@ def _domain_faults(domain: Domain) -> Any:
 
 def _query_faults(query: Query, release: Release) -> Any:
     yield from _number_faults(query)
-    asked = query.columns if query.what in ("contingency", "synthetic") else ()
+    asked = {"contingency": query.columns, "synthetic": query.columns, "histogram": (query.column,)}.get(query.what, ())
     if query.what in ("contingency", "synthetic") and (len(asked) < 2 or len(set(asked)) < len(asked)):
         yield "columns: at least two, each once."
-    if query.what == "table" and (not query.by or len(set(query.by)) < len(query.by)):
-        yield "by: at least one column, each once."
-    if query.what == "histogram":
-        asked = (query.column,)
     for name in asked:
         if name and name not in release.domains:
             yield f"{name} needs a domain, under domains:."
-    if query.what == "table" and any(name not in release.domains for name in query.by):
-        if query.of != "count":
-            yield "of groups that are found in the data only counts are released; give their columns domains."
-        if not release.loss.delta:
-            yield "groups that are found in the data need a delta."
-        if query.noise != "gaussian":
-            yield "groups that are found in the data take gaussian noise."
+    if query.what == "table":
+        yield from _table_faults(query, release)
     if query.where:
-        try:
-            scenario.parse(query.where)
-        except InputError as error:
-            yield f"where: {error.message}"
+        yield from _where_faults(query.where)
+
+
+def _table_faults(query: Query, release: Release) -> Any:
+    if not query.by or len(set(query.by)) < len(query.by):
+        yield "by: at least one column, each once."
+    if all(name in release.domains for name in query.by):
+        return
+    if query.of != "count":
+        yield "of groups that are found in the data only counts are released; give their columns domains."
+    if not release.loss.delta:
+        yield "groups that are found in the data need a delta."
+    if query.noise != "gaussian":
+        yield "groups that are found in the data take gaussian noise."
+
+
+def _where_faults(where: str) -> Any:
+    try:
+        tests = list(_tests(scenario.parse(where)))
+    except InputError as error:
+        yield f"where: {error.message}"
+        return
+    if any(isinstance(value, bool) for test in tests for value in test.against):
+        yield 'where: compare with a text such as "true", not with true or false.'
+
+
+def _tests(expression: scenario.Expression) -> Any:
+    if isinstance(expression, scenario.Test):
+        yield expression
+        return
+    for part in (expression.inner,) if isinstance(expression, scenario.Not) else expression.parts:
+        yield from _tests(part)
 
 
 def _number_faults(query: Query) -> Any:

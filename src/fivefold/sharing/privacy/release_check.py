@@ -27,6 +27,10 @@ _PEOPLE = 12
 _HELD = 3
 _NEW = "somebody who is in no row"
 _AGAIN = 0.2
+_LIMIT = (
+    "Of all persons that could be in the data some were tried; what a group behind a threshold gives away by being "
+    "shown at all is bounded by the argument beside the code, not measured."
+)
 _REMEDY = "Do not release this way: the noise, the limit on a person's rows or the bounds are not what is claimed."
 
 
@@ -48,7 +52,7 @@ class Worlds:
 def run(context: Context) -> Result:
     """Measure the loss of the declared release.
 
-    Threat: the release claims a privacy loss, and adds too little noise, uses it twice, or lets one person in too often.
+    Threat: the release claims a privacy loss, and adds too little noise, uses it twice, or lets a person in too often.
     Limit: the persons tried are the worst that were found, not the worst there are; figures behind thresholds count as
     if their group were known.
 
@@ -74,10 +78,7 @@ def run(context: Context) -> Result:
         reason=_reason(outcome, proof, found, runs.rho),
         measures=(loss, again, _proved(found, runs)),
         canary=proof,
-        limits=(
-            "Of all persons that could be in the data some were tried; what a group behind a threshold gives away by "
-            "being shown at all is bounded by the argument beside the code, not measured.",
-        ),
+        limits=(_LIMIT,),
         remedy=_REMEDY if outcome is Outcome.FAIL else "",
     )
 
@@ -182,8 +183,8 @@ def _again(runs: measured.Runs) -> Measure:
     width = left.std(axis=0)
     left = left[:, width > 0] / width[width > 0]
     if not left.shape[1]:
-        return Measure(name="noise that comes again", unit="correlation", outcome=Outcome.INCONCLUSIVE, threshold=_AGAIN,
-                       direction="max", note="No figure has noise.")  # fmt: skip
+        return Measure(name="noise that comes again", unit="correlation", outcome=Outcome.INCONCLUSIVE,
+                       threshold=_AGAIN, direction="max", note="No figure has noise.")  # fmt: skip
     both = [np.abs((left[:-1] * left[1:]).mean(axis=0)).max()]
     if len(runs.first) == len(runs.second):
         right = runs.second - runs.second.mean(axis=0)
@@ -197,7 +198,8 @@ def _again(runs: measured.Runs) -> Measure:
     low, high = max(0.0, math.tanh(z - reach)), math.tanh(z + reach)
     return Measure(
         name="noise that comes again", value=value, low=low, high=high, threshold=_AGAIN, direction="max",
-        outcome=judge(low, high, _AGAIN, "max"), unit="correlation", n=len(left), note="Largest correlation of noise between one run and the next.",
+        outcome=judge(low, high, _AGAIN, "max"), unit="correlation", n=len(left),
+        note="Largest correlation of noise between one run and the next.",
     )  # fmt: skip
 
 
@@ -209,7 +211,7 @@ def _proved(found: Apart, runs: measured.Runs) -> Measure:
 
 
 def _prove(runs: measured.Runs, moved: np.ndarray | None, floor: float, rng: np.random.Generator) -> Canary:
-    """Plant half the noise, and one noise for two figures, among figures like these; and honest noise as the clean case."""
+    """Plant half the noise, and one noise for two figures, among figures like these; honest noise is the clean case."""
     d = max(1, min(runs.first.shape[1], 40))
     shift = np.full(d, 1.0) if moved is None or not len(moved) else np.abs(moved[:d]) + (moved[:d] == 0)
     shift = rng.permutation(shift) * rng.choice([-1.0, 1.0], d)
@@ -230,8 +232,8 @@ def _prove(runs: measured.Runs, moved: np.ndarray | None, floor: float, rng: np.
     return Canary(
         kind="too little noise", planted=2, found=found, clean=1, false_alarms=alarms,
         noticed=found == 2 and not alarms,
-        detail=f"Half the noise, and one noise for two figures, in {count:,} runs of {d} figures that a person moves as "
-        "here; the clean case has the noise that is claimed.",
+        detail=f"Half the noise, and one noise for two figures, in {count:,} runs of {d} figures that a person moves "
+        "as here; the clean case has the noise that is claimed.",
     )  # fmt: skip
 
 

@@ -104,6 +104,10 @@ class _BreakOff(Exception):  # noqa: N818  a crash, not an error
     """Somebody pulls the plug."""
 
 
+def _crash() -> None:
+    raise _BreakOff
+
+
 def _break_off(book: Book, entry: Entry) -> None:
     """Spend and crash before the transaction ends: nothing of it may stand, for nobody was told that it does."""
     base = book._base  # type: ignore[attr-defined]  # noqa: SLF001
@@ -113,7 +117,7 @@ def _break_off(book: Book, entry: Entry) -> None:
                 "UPDATE privacy_sources SET spent_rho = spent_rho + ? WHERE application_id = ? AND source = ?",
                 (entry.rho, SOURCE, SOURCE),
             )
-            raise _BreakOff
+            _crash()
     except (_BreakOff, FivefoldError):
         return
 

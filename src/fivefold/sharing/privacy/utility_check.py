@@ -14,11 +14,15 @@ from fivefold.stats.judge import judge
 
 if TYPE_CHECKING:
     from fivefold.contract.check import Context
-    from fivefold.sharing.privacy.queries import Query, Release
+    from fivefold.sharing.privacy.queries import Query
 
 FLOOR = "max_error"
 _TIMES = {"quick": 30, "standard": 60, "thorough": 200}
 _DRAWS = 1 << 25
+_LIMIT = (
+    "The error is against these very rows. It is shown with one figure: an exact one would tell the exact answer. This "
+    "finding is evidence, not a private release."
+)
 _REMEDY = (
     "Give the query a larger weight or the release more of the budget, ask for fewer cells, narrower bounds or fewer "
     "queries; with few people in the data, publish less."
@@ -65,10 +69,7 @@ def run(context: Context) -> Result:
         plots=(Plot(kind="intervals", title="Error that the noise adds", x_label="relative error", threshold=floor,
                     bars=tuple(Bar(label=one.where, value=one.value or 0.0, low=one.low, high=one.high, n=one.n)
                                for one in order[:24])),),
-        limits=(
-            "The error is against these very rows. It is shown with one figure, rounded up: an exact one would tell the "
-            "exact answer. This finding is evidence, not a private release.",
-        ),
+        limits=(_LIMIT,),
         remedy=_REMEDY if outcome is Outcome.FAIL else "",
     )  # fmt: skip
 
@@ -90,15 +91,15 @@ def _once(
             ]  # fmt: skip
             errors[query.name].append(float(np.abs(mine[0][0]).sum() / (2 * max(mine[0][1].sum(), 1))))
             continue
-        errors[query.name].append(_error(query, asked.release, said, exact))
+        errors[query.name].append(_error(query, said, exact))
         if "threshold" not in said:
             hits = [a["low"] - 1e-9 <= b["value"] <= a["high"] + 1e-9
                     for a, b in zip(said["cells"], exact["cells"], strict=True)]  # fmt: skip
             covered.append(sum(hits) / len(hits))
 
 
-def _error(query: Query, release_: Release, said: dict[str, Any], exact: dict[str, Any]) -> float:
-    """Return the error of one query: relative, for cells half of what was moved, for positions a share of the bounds."""
+def _error(query: Query, said: dict[str, Any], exact: dict[str, Any]) -> float:
+    """Return the error of a query: relative, for cells half of what was moved, for positions a share of the bounds."""
     if "threshold" in said:
         shown = {str(cell["cell"]): cell["value"] for cell in said["cells"]}
         true = {str(cell["cell"]): cell["value"] for cell in exact["cells"]}

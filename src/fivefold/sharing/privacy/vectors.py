@@ -1,7 +1,7 @@
 r"""Vectors: every query as sums over rows in whole numbers, and how far one person can move them.
 
-Each row adds to at most ``parts`` cells of a vector, one in each part (a level of a tree, one of several tables), and to
-each a whole number of at most ``step`` in size. A person with at most r rows therefore moves each part by at most
+Each row adds to at most ``parts`` cells of a vector, one in each part (a level of a tree, one of several tables), and
+to each a whole number of at most ``step`` in size. A person with at most r rows therefore moves each part by at most
 r * step in the sum of sizes (L1), and the vector by at most r * step * sqrt(parts) in L2 and r * step * parts in L1.
 
 A vector of values is rounded to a coarser grid of ``unit`` before noise: x to floor((x + unit/2) / unit). That rounding
@@ -158,7 +158,7 @@ def _count(_query: Query, _release: Release) -> list:  # type: ignore[type-arg]
 def _fixed(values: np.ndarray, centre: float, size: float) -> np.ndarray:
     """Return (n,) int64 in -FINE to FINE; missing is 0."""
     inner = np.clip((values - centre) / size, -1.0, 1.0)
-    return np.rint(np.where(np.isnan(inner), 0.0, inner) * FINE).astype(np.int64)
+    return np.asarray(np.rint(np.where(np.isnan(inner), 0.0, inner) * FINE), dtype=np.int64)
 
 
 def _sum(query: Query, _release: Release) -> list:  # type: ignore[type-arg]
