@@ -85,5 +85,5 @@ def budget_of(epsilon: float, delta: float) -> Loss:
     Raises:
         InputError: ``privacy.budget``.
     """
-    rho = rho_for(epsilon, delta / _HALF)
+    rho = rho_for(epsilon, delta / _HALF if delta < 1 else delta)
     return Loss(rho, math.floor(delta / _HALF * DELTA))

@@ -223,7 +223,7 @@ def _prove(runs: measured.Runs, moved: np.ndarray | None, floor: float, rng: np.
         noise_ = [rng.normal(0.0, width * scale, (count, d)) for _ in range(2)]
         move = shift
         if same:  # one draw for two figures, of which the person moves one more
-            noise_, move = [np.repeat(part[:, :1], 2, axis=1) for part in noise_], np.array([shift[0], 0.0])
+            noise_, move = [np.repeat(part[:, :1], 2, axis=1) for part in noise_], np.array([width, 0.0])
         result = apart(noise_[0], noise_[1] + move, move if moved is not None else None)
         return result.low / runs.rho > floor
 
