@@ -7,6 +7,7 @@ that is no number never changes how the other rows are read.
 from __future__ import annotations
 
 import math
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -85,11 +86,15 @@ class Limit:
             return part
         people = part[self._unit.column]
         part, people = part[people.notna()], people[people.notna()]
-        codes, names = pd.factorize(text(people))
-        before = np.array([self._seen.get(name, 0) for name in names], dtype=np.int64)
+        codes, levels = pd.factorize(people)
+        names = [str(level).strip() for level in levels.tolist()]
+        if len(set(names)) < len(names):  # spaces alone tell nobody from another
+            codes, found = pd.factorize(pd.Series(names, dtype=object).to_numpy()[codes])
+            names = found.tolist()
+        before = np.fromiter(map(self._seen.get, names, repeat(0)), dtype=np.int64, count=len(names))
         nth = before[codes] + pd.Series(codes).groupby(codes).cumcount().to_numpy()
-        for name, old, new in zip(names, before, np.bincount(codes, minlength=len(names)), strict=True):
-            self._seen[name] = int(min(old + new, self._unit.rows))
+        after = np.minimum(before + np.bincount(codes, minlength=len(names)), self._unit.rows)
+        self._seen.update(zip(names, after.tolist(), strict=True))
         return part[nth < self._unit.rows]
 
 
