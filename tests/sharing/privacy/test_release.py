@@ -257,7 +257,7 @@ def test_files_of_each_kind_give_the_same_figures(tmp_path: Path, ending: str) -
         frame.to_feather(path)
     more = {"name": "late", "what": "count", "where": "day >= 2024-06-01"}
     asked = _asked([*EVERY[:-1], more], unit={"column": "who", "rows": 1})
-    read = release.total(asked, chunks.parts(path, asked.release.columns(), asked.release.unit, ("?",)))
+    read = release.total(asked, chunks.parts(path, asked.release.columns(), ("?",)))
     plain = release.total(asked, [frame.replace("?", np.nan)])
     assert read.rows == 5
     assert [a.tolist() for a in read.sums] == [b.tolist() for b in plain.sums]
@@ -265,12 +265,33 @@ def test_files_of_each_kind_give_the_same_figures(tmp_path: Path, ending: str) -
     assert read.sums[-1][0] == 2
 
 
+@pytest.mark.parametrize("odd", ["x", "true", "Infinity", "1e400", "99999999999999999999", "", "2024-01-01", "0x10", "1_0"])
+def test_an_odd_cell_never_changes_what_other_rows_are_worth(tmp_path: Path, odd: str) -> None:
+    """Whatever one person writes: ids of many digits, truth values, leading zeros and dates of the others stay."""
+    kinds = ["007", "True", "Infinity", "9007199254740993", "3.0", "b"]
+    rows = [f"{kind},{value},true,p{at}" for at, (kind, value) in enumerate(zip(kinds, [1, "2.5", "", "-3", "4e0", 9]
+                                                                                 , strict=True))]  # fmt: skip
+    found = []
+    for more in ([], [f"{odd},{odd},{odd},new"]):
+        path = tmp_path / f"{len(more)}.csv"
+        path.write_text("\n".join(["kind,value,flag,who", *rows, *more]) + "\n")
+        asked = _asked(
+            [*EVERY[:-1], {"name": "kinds", "what": "histogram", "column": "kind"}],
+            domains={**DOMAINS, "kind": {"values": [7, True, "Infinity", 9007199254740993, 3]}},
+        )
+        found.append((asked, release.total(asked, chunks.parts(path, asked.release.columns()))))
+    (asked, one), (_, two) = found
+    for vector, a, b in zip(asked.vectors, one.sums, two.sums, strict=True):
+        assert np.abs(vector.rounded(b) - vector.rounded(a)).sum() <= vector.parts * vector.step // vector.unit
+    assert one.sums[-1].tolist() == [1, 1, 1, 1, 1, 1]
+
+
 def test_a_column_that_is_not_there_is_refused(tmp_path: Path) -> None:
     """With the file's name."""
     path = tmp_path / "t.csv"
     path.write_text("a,b\n1,2\n")
     with pytest.raises(InputError) as error:
-        list(chunks.parts(path, ("a", "c"), queries.Unit()))
+        list(chunks.parts(path, ("a", "c")))
     assert (error.value.code, error.value.where) == ("privacy.table", "t.csv")
 
 
@@ -291,7 +312,7 @@ def test_figures_of_the_census_are_near_the_true_ones(shared: Path) -> None:
     }))  # fmt: skip
     ledger = Ledger(None, "census")
     ledger.open("census", budget_of(1.0, 1e-5))
-    parts = chunks.parts(table, asked.release.columns(), asked.release.unit, ("?",))
+    parts = chunks.parts(table, asked.release.columns(), ("?",))
     raw, totals, _ = release.run(asked, parts, ledger, "census")
     told = {one["name"]: one["cells"] for one in json.loads(raw)["answers"]}
     frame = pd.read_csv(table, na_values=["?"])

@@ -27,14 +27,14 @@ ROWS = 200_000
 _SOME = 1e15
 
 
-def parts(path: Path, columns: tuple[str, ...], unit: Unit, missing: tuple[str, ...] = ()) -> Iterator[pd.DataFrame]:
+def parts(path: Path, columns: tuple[str, ...], missing: tuple[str, ...] = ()) -> Iterator[pd.DataFrame]:
     """Yield the columns of a CSV (also ``.gz``), Parquet or Arrow file, part by part.
 
     Raises:
         InputError: ``privacy.table`` for another kind of file, one that cannot be read, or a column that is not there.
     """
     try:
-        yield from _read(path, columns, unit, missing)
+        yield from _read(path, columns, missing)
     except (OSError, ValueError, KeyError) as error:
         raise InputError(
             "privacy.table",
@@ -44,12 +44,11 @@ def parts(path: Path, columns: tuple[str, ...], unit: Unit, missing: tuple[str, 
         ) from None
 
 
-def _read(path: Path, columns: tuple[str, ...], unit: Unit, missing: tuple[str, ...]) -> Iterator[pd.DataFrame]:
+def _read(path: Path, columns: tuple[str, ...], missing: tuple[str, ...]) -> Iterator[pd.DataFrame]:
     name, wanted = path.name.lower(), list(columns)
     if name.endswith((".csv", ".csv.gz")):
-        typed = {unit.column: "str"} if unit.column else None
-        keep = {"usecols": wanted} if wanted else {}
-        with pd.read_csv(path, dtype=typed, chunksize=ROWS, na_values=list(missing), **keep) as reader:  # type: ignore[call-overload]
+        keep = {"usecols": wanted} if wanted else {}  # texts: what pandas guesses of a cell hangs on the cells around it
+        with pd.read_csv(path, dtype="str", chunksize=ROWS, na_values=list(missing), **keep) as reader:  # type: ignore[call-overload]
             yield from reader
     elif name.endswith((".parquet", ".pq")):
         from pyarrow import parquet
@@ -107,8 +106,10 @@ def text(values: pd.Series) -> np.ndarray:
 
 
 def plain(value: object) -> str:
-    """Return a cell as text: a number in one form, anything else without spaces around it."""
+    """Return a cell as text: numbers, true and false in one form, anything else without spaces around it."""
     said = str(value).strip()
+    if said.lower() in ("true", "false"):
+        return said.lower()
     try:
         number = float(said)
     except ValueError:

@@ -98,7 +98,7 @@ def run(manifest: Manifest, file: Path | None, home: Any, digest: str) -> Releas
     ledger = Ledger(place_of(home), manifest.application.id)
     try:
         ledger.open(data.source, told.budget, [f"data {data.name}", f"digest {digest}"])
-        parts = chunks.parts(manifest.root / data.path, asked.columns(), asked.unit, data.missing)
+        parts = chunks.parts(manifest.root / data.path, asked.columns(), data.missing)
         raw, totals, reservation = release.run(made, parts, ledger, data.source)
         budget = ledger.budget(data.source)
     finally:
