@@ -116,4 +116,3 @@ def test_a_source_is_renamed_by_two_officers_and_keeps_what_is_spent(census: Pat
     assert budget["spent_rho"] > 0
     run(*words)
     assert _error("data", "release", "--in", census, "--out", tmp_path / "3.json") == "privacy.overdrawn"
-

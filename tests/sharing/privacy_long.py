@@ -54,14 +54,14 @@ def _theirs(kind: str, scale: float) -> int:
 
 def main() -> int:
     """Run all and write the page."""
-    lines = [
-        "# Privacy: the ledger under fire, and the float battery", "",
+    head = (
         f"{_PROCESSES} processes reserve one unit each from a budget of {_BUDGET:,}; {_KILLS} of them are killed "
         "(SIGKILL) at moments spread over a minute and replaced. `told`: reservations that a process was told stand; "
         "`kept`: those in the ledger afterwards, also those of processes that were killed before they could say so; "
-        "`overdrawn`: units spent beyond the budget; `lost`: told and not kept; `odd`: spent and not explained.", "",
-        "| ledger | told | kept | overdrawn | lost | odd | time |", "|---|---|---|---|---|---|---|",
-    ]  # fmt: skip
+        "`overdrawn`: units spent beyond the budget; `lost`: told and not kept; `odd`: spent and not explained."
+    )
+    lines = ["# Privacy: the ledger under fire, and the float battery", "", head, ""]
+    lines += ["| ledger | told | kept | overdrawn | lost | odd | time |", "|---|---|---|---|---|---|---|"]
     with tempfile.TemporaryDirectory() as folder:
         lines.append(_storm(Path(folder) / "spent.sqlite", "SQLite", Path(folder)))
     with tempfile.TemporaryDirectory() as folder, postgres() as server:

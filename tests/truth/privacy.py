@@ -33,7 +33,9 @@ def textbook(seed: int, *, kind: str = "laplace", runs: int = 50_000) -> Context
     place = float(rng.integers(0, 2))
     draw = getattr(rng, kind)
     both = [draw(place + at, scale, runs) for at in (0.0, 1.0)]
-    loss = {"epsilon": 1 / scale} if kind == "laplace" else {"epsilon": 4.0 / scale, "delta": 1e-5, "rho": 0.5 / scale**2}
+    loss = (
+        {"epsilon": 1 / scale} if kind == "laplace" else {"epsilon": 4.0 / scale, "delta": 1e-5, "rho": 0.5 / scale**2}
+    )
     frame = pd.DataFrame({"world": np.repeat([0, 1], runs), "people": np.concatenate(both)})
     return _worlds("S2.noise", seed, frame, loss)
 

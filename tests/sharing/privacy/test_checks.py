@@ -139,7 +139,8 @@ def test_bounds_that_values_pass_are_found(monkeypatch: pytest.MonkeyPatch) -> N
     """A mean that does not move values into its bounds lets one person move it at will."""
     plain = "fivefold.sharing.privacy.vectors._fixed"
     monkeypatch.setattr(
-        plain, lambda values, centre, size: np.rint(np.nan_to_num((values - centre) / size) * (1 << 20)).astype(np.int64)
+        plain,
+        lambda values, centre, size: np.rint(np.nan_to_num((values - centre) / size) * (1 << 20)).astype(np.int64),
     )
     result = resolve("S2.release")(_context("S2.release", _declared()))
     assert result.outcome is Outcome.FAIL, result.reason

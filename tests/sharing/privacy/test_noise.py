@@ -16,7 +16,8 @@ from fivefold.errors import InputError
 from fivefold.sharing.privacy import noise, tables
 
 LAWS = [
-    ("gaussian", Fraction(1, 9)), ("gaussian", Fraction(1)), ("gaussian", Fraction(22, 7)), ("gaussian", Fraction(2500)),
+    ("gaussian", Fraction(1, 9)), ("gaussian", Fraction(1)), ("gaussian", Fraction(22, 7)),
+    ("gaussian", Fraction(2500)),
     ("laplace", Fraction(1, 4)), ("laplace", Fraction(3, 2)), ("laplace", Fraction(40)),
 ]  # fmt: skip
 

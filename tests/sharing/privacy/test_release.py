@@ -100,10 +100,12 @@ def test_parts_of_the_table_add_up_to_the_whole() -> None:
     rng = np.random.default_rng(3)
     n = 500
     frame = pd.DataFrame({
-        "kind": rng.choice(["a", "b", "3", "z"], n), "value": rng.normal(10, 10, n), "flag": rng.choice(["true", "x"], n),
-        "who": rng.choice([f"p{k}" for k in range(60)], n),
+        "kind": rng.choice(["a", "b", "3", "z"], n), "value": rng.normal(10, 10, n),
+        "flag": rng.choice(["true", "x"], n), "who": rng.choice([f"p{k}" for k in range(60)], n),
     })  # fmt: skip
-    asked = _asked([*EVERY, {"name": "found", "what": "table", "by": ["kind", "flag"]}], unit={"column": "who", "rows": 2})
+    asked = _asked(
+        [*EVERY, {"name": "found", "what": "table", "by": ["kind", "flag"]}], unit={"column": "who", "rows": 2}
+    )
     whole = release.total(asked, [frame])
     cut = release.total(asked, [frame.iloc[a : a + 37] for a in range(0, n, 37)])
     for a, b in zip(whole.sums, cut.sums, strict=True):
@@ -265,7 +267,9 @@ def test_files_of_each_kind_give_the_same_figures(tmp_path: Path, ending: str) -
     assert read.sums[-1][0] == 2
 
 
-@pytest.mark.parametrize("odd", ["x", "true", "Infinity", "1e400", "99999999999999999999", "", "2024-01-01", "0x10", "1_0"])
+@pytest.mark.parametrize(
+    "odd", ["x", "true", "Infinity", "1e400", "99999999999999999999", "", "2024-01-01", "0x10", "1_0"]
+)
 def test_an_odd_cell_never_changes_what_other_rows_are_worth(tmp_path: Path, odd: str) -> None:
     """Whatever one person writes: ids of many digits, truth values, leading zeros and dates of the others stay."""
     kinds = ["007", "True", "Infinity", "9007199254740993", "3.0", "b"]

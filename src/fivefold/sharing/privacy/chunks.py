@@ -47,7 +47,9 @@ def parts(path: Path, columns: tuple[str, ...], missing: tuple[str, ...] = ()) -
 def _read(path: Path, columns: tuple[str, ...], missing: tuple[str, ...]) -> Iterator[pd.DataFrame]:
     name, wanted = path.name.lower(), list(columns)
     if name.endswith((".csv", ".csv.gz")):
-        keep = {"usecols": wanted} if wanted else {}  # texts: what pandas guesses of a cell hangs on the cells around it
+        keep = (
+            {"usecols": wanted} if wanted else {}
+        )  # texts: what pandas guesses of a cell hangs on the cells around it
         with pd.read_csv(path, dtype="str", chunksize=ROWS, na_values=list(missing), **keep) as reader:  # type: ignore[call-overload]
             yield from reader
     elif name.endswith((".parquet", ".pq")):

@@ -1,8 +1,8 @@
 r"""Distance: how far two worlds are apart in what is released of them, from runs alone.
 
 Two measurements. (1) *Any noise*: a score is learned on one half of the runs, thresholds too; on the other half
-the shares p and q of runs beyond a threshold are bounded exactly. rho-zCDP says D_a(p || q) <= a rho for every order a > 1
-(Bun and Steinke 2016, with the data-processing inequality; D_a is the Renyi divergence of two coins), so that
+the shares p and q of runs beyond a threshold are bounded exactly. rho-zCDP says D_a(p || q) <= a rho for every order
+a > 1 (Bun and Steinke 2016, with the data-processing inequality; D_a is the Renyi divergence of two coins), so that
 max_a D_a(p_low || q_high) / a bounds rho from below. (2) *Normal-like noise*: rho = d' S^-1 d / 2, with d what the
 person moves and S the covariance of the noise; d' S^-1 d is bounded through chi^2 where d is known, through the
 non-central F of Hotelling's T^2 where it is estimated, too. It sees half the noise in far fewer runs, and figures that

@@ -122,8 +122,8 @@ def _prove(rng: np.random.Generator, runs: int, claim: tuple[float, float] | Non
     return Canary(
         kind="textbook noise in floating point", planted=2, found=broken, clean=1, false_alarms=alarms,
         noticed=broken == 2 and not alarms,
-        detail=f"Laplace and normal noise of scale {scale:.2f} drawn by numpy {runs:,} times around 0 and around 1; the clean case is "
-        "discrete noise of the same width.",
+        detail=f"Laplace and normal noise of scale {scale:.2f} drawn by numpy {runs:,} times around 0 and "
+        "around 1; the clean case is discrete noise of the same width.",
     )  # fmt: skip
 
 
