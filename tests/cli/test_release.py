@@ -116,3 +116,29 @@ def test_a_source_is_renamed_by_two_officers_and_keeps_what_is_spent(census: Pat
     assert budget["spent_rho"] > 0
     run(*words)
     assert _error("data", "release", "--in", census, "--out", tmp_path / "3.json") == "privacy.overdrawn"
+
+
+def test_a_model_is_learned_privately_and_paid_for(census: Path, tmp_path: Path) -> None:
+    """From the same budget as releases; without its path, or without --private, nothing is learned."""
+    manifest = census / "fivefold.yaml"
+    training = """    training:
+      data: train
+      target: sex
+      positive: Male
+      loss: {epsilon: 1, delta: 1.0e-7}
+      steps: 10
+      columns: {hours_per_week: {bounds: [0, 100]}, marital_status: {values: [Never-married, Divorced]}}
+"""
+    manifest.write_text(manifest.read_text() + training)
+    words = ("model", "train", "--in", census, "--out", tmp_path / "model.json")
+    assert _error(*words) == "privacy.private"
+    assert _error(*words, "--private") == "privacy.undeclared"
+    path = "sharing:\n  - {what: training, data: train, with: Example Labour Office, control: S2}\n"
+    manifest.write_text(manifest.read_text().replace("sharing:\n", path))
+    told = run(*words, "--private")
+    assert 0.8 < told["epsilon"] < 1.1
+    model = json.loads((tmp_path / "model.json").read_text())
+    assert len(model["weights"]) == 5
+    assert _error(*words, "--private") == "privacy.exists"
+    (budget,) = run("data", "budget", "--in", census)
+    assert [one["what"] for one in budget["releases"]] == ["logistic regression of sex"]

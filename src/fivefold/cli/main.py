@@ -58,6 +58,7 @@ COMMANDS: dict[str, Command] = {
     "data release": Command("release_:release", "Release statistics with noise, paid from a privacy budget.", _RUN),
     "data budget": Command("release_:budget", "Show what of each source's privacy budget is spent.", _RUN),
     "data rename-source": Command("release_:rename_source", "Rename a source in the ledger: two officers.", _TRUST),
+    "model train": Command("train_:train", "Learn a model with differential privacy, paid from a budget.", _RUN),
     "model sign": Command("model_:sign", "Sign the model's files (OpenSSF model signing).", _TRUST),
     "model convert": Command("convert:convert", "Say why a model file is refused and how to export it.", _TRUST),
     "model verify": Command("model_:verify", "Verify the model's signature.", _TRUST),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fivefold.errors import InputError
-from fivefold.sharing.privacy import chunks, release
+from fivefold.sharing.privacy import chunks, release, training
 from fivefold.sharing.privacy.declared import Declared, declared, read_file
 from fivefold.sharing.privacy.ledger import Ledger, place_of
 from fivefold.sharing.privacy.loss import DELTA, RHO, Loss
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from fivefold.manifest.nouns import DataSet, Manifest
     from fivefold.sharing.privacy.queries import Release
+    from fivefold.sharing.privacy.training import Training
 
 CONTROL = "S2"
 
@@ -57,21 +59,69 @@ def ready(manifest: Manifest, file: Path | None) -> tuple[Release, Declared, Dat
     if asked is None:
         raise InputError("privacy.undeclared", "nothing is asked.", where=str(manifest.file),
                          remedy="Name a file of queries, or write them under controls.S2.release.")  # fmt: skip
-    if asked.data not in manifest.data:
-        raise InputError("privacy.undeclared", f"there is no data set {asked.data[:60]!r}.", where=str(manifest.file),
+    return asked, told, _shared(manifest, asked.data, "release")
+
+
+def _shared(manifest: Manifest, name: str, what: str) -> DataSet:
+    """Return a data set that a path of the manifest shares in this way.
+
+    Raises:
+        InputError: ``privacy.undeclared``, ``privacy.kind``.
+    """
+    if name not in manifest.data:
+        raise InputError("privacy.undeclared", f"there is no data set {name[:60]!r}.", where=str(manifest.file),
                          remedy=f"Name one of: {', '.join(manifest.data)}.")  # fmt: skip
-    if not any(path.what == "release" and path.data == asked.data for path in manifest.sharing):
+    if not any(path.what == what and path.data == name for path in manifest.sharing):
         raise InputError(
             "privacy.undeclared",
-            f"no path of `sharing:` releases data.{asked.data}.",
+            f"no path of `sharing:` is a {what} of data.{name}.",
             where=str(manifest.file),
-            remedy=f"Write sharing: [{{what: release, data: {asked.data}, with: ..., control: S2}}].",
+            remedy=f"Write sharing: [{{what: {what}, data: {name}, with: ..., control: S2}}].",
         )
-    data = manifest.data[asked.data]
+    data = manifest.data[name]
     if data.kind != "table":
-        raise InputError("privacy.kind", f"data.{asked.data} holds no table but {data.kind} data.",
-                         remedy="Release tables.")  # fmt: skip
-    return asked, told, data
+        raise InputError("privacy.kind", f"data.{name} holds no table but {data.kind} data.",
+                         remedy="Share tables this way.")  # fmt: skip
+    return data
+
+
+def learning(manifest: Manifest) -> tuple[Training, Declared, DataSet]:
+    """Return what is to be learned privately, of which data set.
+
+    Raises:
+        InputError: ``privacy.undeclared``, ``privacy.kind``; as :func:`declared`.
+    """
+    told = declared(manifest.controls.get(CONTROL, {}), str(manifest.file))
+    if told.training is None:
+        raise InputError("privacy.undeclared", "no private training is declared.", where=str(manifest.file),
+                         remedy="Write it under controls.S2.training.")  # fmt: skip
+    return told.training, told, _shared(manifest, told.training.data, "training")
+
+
+def learn(manifest: Manifest, home: Any, digest: str) -> Released:
+    """Learn a logistic regression privately; the result is the model as JSON.
+
+    Args:
+        manifest: The application's.
+        home: Of the application's record.
+        digest: SHA-256 of the data's stored bytes.
+
+    Raises:
+        InputError: As :func:`learning`, :meth:`Ledger.open`, :func:`training.train`.
+        StorageError: ``store.disk``, ``store.server``.
+    """
+    wanted, told, data = learning(manifest)
+    made = training.plan(wanted)
+    ledger = Ledger(place_of(home), manifest.application.id)
+    try:
+        ledger.open(data.source, told.budget, [f"data {data.name}", f"digest {digest}"])
+        parts = chunks.parts(manifest.root / data.path, wanted.read_columns(), data.missing)
+        raw = training.train(made, parts, ledger, data.source)
+        budget = ledger.budget(data.source)
+    finally:
+        ledger.close()
+    left = 1 - budget.spent_rho / budget.rho if budget else 0.0
+    return Released(raw, [], json.loads(raw)["reservation"], made.loss.epsilon(told.delta), told.delta, left)
 
 
 def cost(manifest: Manifest, file: Path | None) -> tuple[float, float]:
@@ -110,8 +160,6 @@ def run(manifest: Manifest, file: Path | None, home: Any, digest: str) -> Releas
 
 def _beside(raw: bytes, exact: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return released and exact figures side by side; groups that were not shown are there with the exact one alone."""
-    import json
-
     found = []
     for told, true in zip(json.loads(raw)["answers"], exact, strict=True):
         if told["what"] == "synthetic":

@@ -10,14 +10,16 @@ from fivefold.errors import InputError, ProblemsError
 from fivefold.manifest.schema import Field
 from fivefold.manifest.tree import MAX_BYTES, grow
 from fivefold.manifest.walk import Enough, Walk
-from fivefold.sharing.privacy import queries
+from fivefold.sharing.privacy import queries, training
 from fivefold.sharing.privacy.loss import Loss, budget_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-KEYS = frozenset({"epsilon", "delta", "release", "times"})
+    from fivefold.sharing.privacy.training import Training
+
+KEYS = frozenset({"epsilon", "delta", "release", "times", "training"})
 _MOST_TIMES = 100_000
 _SHAPE = Field("named", "A release.", each=Field("any", "Value."))
 
@@ -31,12 +33,14 @@ class Declared:
         delta: Of that budget.
         release: What is asked; None: only files of queries are.
         times: How many such releases the budget is meant for.
+        training: What is learned; None: nothing is.
     """
 
     epsilon: float
     delta: float
     release: queries.Release | None = None
     times: int = 1
+    training: Training | None = None
 
     @property
     def budget(self) -> Loss:
@@ -64,17 +68,23 @@ def declared(options: Mapping[str, Any], where: str = "") -> Declared:
         raise _refused("epsilon and delta are numbers", where)
     if isinstance(times, bool) or not isinstance(times, int) or not 1 <= times <= _MOST_TIMES:
         raise _refused(f"times is a whole number, 1 to {_MOST_TIMES}", where)
-    told = options.get("release")
-    if told is not None and not isinstance(told, dict):
-        raise _refused("release holds what a file of queries does", where)
-    found = Declared(float(epsilon or 0), float(delta or 0), None if told is None else queries.read(told, where), times)
+    told, learned = options.get("release"), options.get("training")
+    if not all(part is None or isinstance(part, dict) for part in (told, learned)):
+        raise _refused("release and training have keys of their own", where)
+    found = Declared(
+        float(epsilon or 0),
+        float(delta or 0),
+        None if told is None else queries.read(told, where),
+        times,
+        None if learned is None else training.read(learned, where),
+    )
     _ = found.budget
     return found
 
 
 def _refused(fault: str, where: str) -> InputError:
     return InputError("privacy.options", f"controls.S2: {fault}.", where=where,
-                      remedy="Write epsilon, delta, and perhaps times and release.")  # fmt: skip
+                      remedy="Write epsilon, delta, and perhaps times, release, training.")  # fmt: skip
 
 
 def read_file(path: Path) -> queries.Release:

@@ -11,8 +11,9 @@ from fivefold.contract.finding import Canary, Measure, Result
 from fivefold.contract.outcome import Outcome
 from fivefold.sharing.privacy import measured
 from fivefold.sharing.privacy.ledger import source_name
-from fivefold.sharing.privacy.loss import DELTA
+from fivefold.sharing.privacy.loss import DELTA, Loss
 from fivefold.sharing.privacy.storm import After, Unlocked, storm
+from fivefold.sharing.privacy.training import plan
 from fivefold.stats.judge import judge
 
 if TYPE_CHECKING:
@@ -44,7 +45,11 @@ def run(context: Context) -> Result:
     label = (context.settings.labels or {}).get(release.data, {})
     source = source_name(str(label.get("source", "")))
     budget = told.budget
-    planned = told.times * max(asked.loss.rho / budget.rho, asked.loss.delta / max(budget.delta, 1))
+    learned = Loss(0, 0) if told.training is None else plan(told.training).loss
+    planned = max(
+        (told.times * asked.loss.rho + learned.rho) / budget.rho,
+        (told.times * asked.loss.delta + learned.delta) / max(budget.delta, 1),
+    )
     fits = Measure(
         name="share of the budget that is planned", value=planned, low=planned, high=planned,
         threshold=context.thresholds[PLANNED], direction="max", unit="share",
