@@ -63,6 +63,8 @@ def audited(seed: int, *, fault: str = "", runs: int = 30_000, figures: int = 0)
     rho = float(rng.uniform(0.2, 1.0))
     moved = rng.integers(1, 5, d).astype(float)
     width = np.sqrt((moved**2).sum() / (2 * rho)) * (0.5 if fault == "half" else 1.0)
+    if fault == "shared":
+        moved[1] = moved[0]  # and one more below: their difference moves
     both = []
     for at in (0.0, 1.0):
         noise = rng.normal(0.0, width, (runs, d))

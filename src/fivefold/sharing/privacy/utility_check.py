@@ -56,7 +56,7 @@ def run(context: Context) -> Result:
         context.progress((at + 1) / times, "releasing in the dry")
     floor = context.thresholds[FLOOR]
     measures = tuple(_measure(name, np.array(found), floor) for name, found in errors.items())
-    proof = _prove(errors, floor)
+    proof = _prove(errors, floor, context.rng)
     said = {one.outcome for one in measures}
     outcome = next(one for one in (Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.PASS) if one in said)
     outcome = outcome if proof.noticed else Outcome.INCONCLUSIVE
@@ -147,16 +147,23 @@ def _cover(covered: list[float], stated: float) -> Measure:
     )  # fmt: skip
 
 
-def _prove(errors: dict[str, list[float]], floor: float) -> Canary:
-    """Scale these very errors to three times the floor, and to a third of it."""
-    shapes = [np.array(found) / np.mean(found) for found in errors.values() if 0 < float(np.mean(found)) < math.inf]
+def _prove(errors: dict[str, list[float]], floor: float, rng: np.random.Generator) -> Canary:
+    """Scale these very errors (normal ones for those that are mostly 0) to three times the floor and to a third."""
+    shapes = [_shape(np.array(found), rng) for found in errors.values()]
     bad = [_measure("planted", shape * 3 * floor, floor).outcome is Outcome.FAIL for shape in shapes]
     good = [_measure("planted", shape * floor / 3, floor).outcome is Outcome.FAIL for shape in shapes]
     return Canary(
         kind="noise that drowns a figure", planted=len(bad), found=sum(bad), clean=len(good), false_alarms=sum(good),
         noticed=bool(bad) and sum(bad) >= 0.9 * len(bad) and not sum(good),
-        detail="The errors of each query, scaled to three times the floor and to a third of it.",
+        detail="The errors of each query (normal ones where they are mostly 0), scaled to three times the floor and to "
+        "a third of it.",
     )  # fmt: skip
+
+
+def _shape(found: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    if not np.isfinite(found).all() or found.std() >= found.mean():
+        found = np.abs(rng.normal(size=len(found)))
+    return np.asarray(found / found.mean())
 
 
 def _reason(outcome: Outcome, proof: Canary, order: list[Measure]) -> str:
