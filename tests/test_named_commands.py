@@ -98,8 +98,8 @@ def test_pages_name_commands_that_exist(path: Path) -> None:
 def test_what_does_not_exist_is_noticed() -> None:
     """The rule can fail: a command, a command of a group, an option."""
     assert wrong("do: `fivefold data filter`") == ["fivefold data filter"]
-    assert wrong("train with fivefold model train --robust.") == ["fivefold model train"] or wrong(
-        "fivefold model train"
+    assert wrong("explain with fivefold model explain --robust.") == ["fivefold model explain"] or wrong(
+        "fivefold model explain"
     )
     assert wrong("`fivefold plan --probe --fast`") == ["plan --fast"]
     assert wrong("`fivefold init --split 0.3`, `fivefold list`, fivefold key new --role signer") == []

@@ -38,6 +38,7 @@ MODULES = {
     "P2.shaping": "theft",
     "P3.accuracy": "accuracy",
     "P3.membership": "membership",
+    **{f"S2.{name}": "privacy" for name in ("noise", "release", "ledger", "utility")},
     "S5.label-noise": "label_noise",
     "S5.outliers": "outliers",
     "T1.labels": "labels",

@@ -20,6 +20,8 @@ Fact = Literal[
     "application.scenario",
     "sharing.paths",
     "sharing.source_parties",
+    "sharing.releases",
+    "sharing.trainings",
     "data.table",
     "data.image",
     "data.series",

@@ -1,0 +1,50 @@
+"""Command ``model train``: a model that is learned with differential privacy, paid from the budget of its data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fivefold.cli._io import Json  # noqa: TC001  typer reads it at run time
+from fivefold.cli._text import say
+
+
+def train(
+    where: Annotated[
+        Path, typer.Option("--in", help="The application's folder, or its manifest.", metavar="FOLDER")
+    ] = Path(),
+    out: Annotated[Path, typer.Option(help="File for the model.", metavar="FILE")] = Path("private-model.json"),
+    *,
+    private: Annotated[bool, typer.Option("--private", help="With differential privacy; it has to be given.")] = False,
+    json: Json = False,
+) -> None:
+    """Learn what controls.S2.training declares, a logistic regression, from noisy gradients.
+
+    What it costs is reserved before the data are read and is spent from then on, whatever happens.
+
+    Example: [bold]fivefold model train --private --in my-app[/bold]
+    """
+    from fivefold.assess import operating
+    from fivefold.contract.registry import provided
+    from fivefold.errors import InputError
+    from fivefold.manifest.digests import data_digests
+    from fivefold.manifest.reader import read
+
+    if not private:
+        raise InputError("privacy.private", "this version trains with differential privacy only.",
+                         remedy="Give --private.")  # fmt: skip
+    if out.exists():
+        raise InputError("privacy.exists", f"{out} is there already.", remedy="Name another file.")
+    manifest = read(where)
+    wanted, _, _ = provided("release.learning")(manifest)
+    with operating.operation(manifest, "model train", model=False) as operation:
+        operation.digests |= data_digests(manifest)
+        found = provided("release.learn")(manifest, provided("record.home")(manifest), operation.digests[wanted.data])
+        operation.results[wanted.data] = f"learned from, reservation {found.reservation}"
+    out.write_bytes(found.result)
+    value = {"model": str(out), "reservation": found.reservation, "epsilon": found.epsilon, "delta": found.delta,
+             "left": found.left}  # fmt: skip
+    line = f"Learned {out}: epsilon {found.epsilon:.4g} at delta {found.delta:g}; "
+    say(json=json, value=value, lines=[f"{line}{found.left:.0%} of the source's budget is left."])
