@@ -23,6 +23,7 @@ from . import (
     operation,
     outliers,
     quality,
+    telemetry,
     theft,
 )
 
@@ -71,6 +72,9 @@ REFERENCES: Mapping[str, Make] = {
     "answers-nothing": fallback.nothing,
     "saturated-scores": partial(fallback.build, check=fallback.SHIFT, saturated=True),
     "other-test-rows": partial(fallback.build, check=fallback.SHIFT, moved=True),
+    "noise-of-another-claim": telemetry.noisy_by_half,
+    "afresh-each-time": telemetry.afresh,
+    "range-too-narrow": telemetry.cut_off,
     "no-ensemble": partial(ensemble.build, "C2.detection", declared=False),
     "easy-calibration": partial(ensemble.build, "C2.detection", quiet=True),
 }

@@ -20,6 +20,7 @@ Fact = Literal[
     "application.scenario",
     "sharing.paths",
     "sharing.source_parties",
+    "sharing.telemetry",
     "data.table",
     "data.image",
     "data.series",

@@ -94,6 +94,7 @@ def _of_manifest(manifest: Manifest) -> Values:
         "application.scenario": manifest.application.scenario,
         "sharing.paths": len(manifest.sharing) + len(derived_paths(manifest)),
         "sharing.source_parties": len(source_parties(manifest)),
+        "sharing.telemetry": sum(path.what == "telemetry" for path in manifest.sharing),
         **{f"data.{kind}": kind in kinds for kind in _KINDS},
         "data.protected": len({column for data_set in data for column in data_set.protected}),
         "data.personal": any(label.get("personal") for label in labels),
