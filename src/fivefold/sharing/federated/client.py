@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 
 from fivefold.errors import FivefoldError, TrustError
-from fivefold.keys.ciphers import agree, agreement_key, derive, seal, unseal
+from fivefold.keys.ciphers import agree, agreement_public, derive, seal, unseal
 from fivefold.sharing.federated.graph import holders, neighbours
 from fivefold.sharing.federated.masks import apply, pair_key, self_key
 from fivefold.sharing.federated.messages import Advert, Box, Masked, Request, Shares, directory_digest
@@ -47,7 +47,8 @@ class Client:
     """
 
     def __init__(
-        self, name: str, signer: Signer, roster: Mapping[str, PublicKey], terms: Terms, done: MutableSet[str]
+        self, name: str, signer: Signer, roster: Mapping[str, PublicKey], terms: Terms, done: MutableSet[str], *,
+        draw: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:  # fmt: skip
         """Agree to terms, or not.
 
@@ -57,6 +58,7 @@ class Client:
             roster: Name to lasting key of all clients, known beforehand and *not* from the server.
             terms: As the server proposes them; the digest of the model is that of the model that came with them.
             done: Names of rounds that were taken part in; kept by the caller over restarts.
+            draw: Gives so many random bytes; only checks, whose rounds must come out alike, give another source.
 
         Raises:
             RoundError: ``federated.terms``; ``federated.replayed``.
@@ -69,7 +71,8 @@ class Client:
         done.add(terms.round)
         self.name, self._terms, self._signer, self._roster = name, terms, signer, roster
         self._stage, self._digest = 0, terms.digest
-        self._box, self._mask, self._seed = agreement_key(), agreement_key(), secrets.token_bytes(_SECRET)
+        box, mask, self._seed = draw(_SECRET), draw(_SECRET), draw(_SECRET)
+        self._box, self._mask = (box, agreement_public(box)), (mask, agreement_public(mask))
         self._adverts: dict[str, Advert] = {}
         self._graph: dict[str, tuple[str, ...]] = {}
         self._context = b""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from fivefold.keys.signing import Signer, generate
+from fivefold.keys.signing import Signer, ed25519_private
 from fivefold.sharing.federated.client import Client
 from fivefold.sharing.federated.server import Server, Sum
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import numpy as np
 
@@ -50,20 +51,22 @@ class Party:
     Attributes:
         signers: Name to lasting key.
         done: Name to the rounds that it took part in.
+        draw: Where their random bytes come from.
     """
 
     signers: Mapping[str, Signer]
     done: Mapping[str, set[str]] = field(default_factory=dict)
+    draw: Callable[[int], bytes] = secrets.token_bytes
 
 
-def party(names: list[str]) -> Party:
+def party(names: list[str], draw: Callable[[int], bytes] = secrets.token_bytes) -> Party:
     """Make clients."""
-    return Party({name: generate() for name in names}, {name: set() for name in names})
+    return Party({name: ed25519_private(draw(32)) for name in names}, {name: set() for name in names}, draw)
 
 
 def play(
     terms: Terms, clients: Party, vectors: Mapping[str, np.ndarray], *, leaves: Mapping[str, int] | None = None,
-    post: Post | None = None,
+    post: Post | None = None, client: type[Client] = Client, server: type[Server] = Server,
 ) -> Sum:  # fmt: skip
     """Play a round.
 
@@ -73,31 +76,35 @@ def play(
         vectors: Name to its (size,) uint32 vector.
         leaves: Name to the stage (1 to 4) that a client does not come to any more.
         post: Who carries the messages; None: an honest one.
+        client: How clients behave.
+        server: How the server behaves.
 
     Raises:
         RoundError: The round ended without a sum.
     """
     leaves, post = leaves or {}, post or Post()
     roster = {name: signer.public for name, signer in clients.signers.items()}
-    server = Server(terms, roster)
+    hub = server(terms, roster)
 
     def here(stage: int) -> list[str]:
         return [name for name in terms.clients if leaves.get(name, STAGES + 1) > stage]
 
     made = {
-        name: Client(name, clients.signers[name], roster, post.terms(name, terms), clients.done[name])
+        name: client(
+            name, clients.signers[name], roster, post.terms(name, terms), clients.done[name], draw=clients.draw
+        )
         for name in here(1)
     }
-    directory = server.directory([made[name].advertise() for name in here(1)])
+    directory = hub.directory([made[name].advertise() for name in here(1)])
     boxes = {name: made[name].share(post.adverts(name, directory)) for name in here(2)}
     for name, own in boxes.items():
         post.sent(name, own)
-    routed = server.route(boxes)
+    routed = hub.route(boxes)
     masked: list[Masked] = [
         made[name].mask(post.boxes(name, routed[name]), vectors[name]) for name in here(3) if name in routed
     ]
-    requests = server.collect(masked)
+    requests = hub.collect(masked)
     shares: list[Shares] = [
         made[name].unmask(post.request(name, requests[name])) for name in here(4) if name in requests
     ]
-    return server.finish(shares)
+    return hub.finish(shares)
