@@ -1,7 +1,7 @@
 """Secure aggregation: one round of ours beside one of Flower's SecAgg+, same clients, vectors, neighbours, drop-outs.
 
-The gate comes first: both rounds end, and both means are right to within their own step. Time is that of the processor, of one
-client in the mean and of the server; transport is left out on both sides.
+The gate comes first: both rounds end, and both means are right to within their own step. Time is that of the processor,
+of one client in the mean and of the server; transport is left out on both sides.
 """
 
 from __future__ import annotations

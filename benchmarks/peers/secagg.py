@@ -2,8 +2,8 @@
 
     python secagg.py CLIENTS SIZE SHARES DROPPED     # figures as JSON on stdout
 
-Runs in the environment of the peers (see benchmarks/secagg.py for the versions). Clients drop out before they send their
-masked vector. Training is nothing: every client has its vector ready.
+Runs in the environment of the peers (see benchmarks/secagg.py for the versions). Clients drop out before they send
+their masked vector. Training is nothing: every client has its vector ready.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Grid:
 
         return call
 
-    def send_and_receive(self, messages: list[Message], *, timeout: float | None = None) -> list[Message]:
+    def send_and_receive(self, messages: list[Message], *, timeout: float | None = None) -> list[Message]:  # noqa: ARG002
         """Ask every client that is there."""
         self.stage += 1
         replies = []
@@ -77,7 +77,8 @@ def main(clients: int, size: int, shares: int, dropped: int) -> None:
     proxies = [(SimpleNamespace(node_id=nid), FitIns(start, {})) for nid in vectors]
     kept: list = []
     strategy = SimpleNamespace(
-        configure_fit=lambda *_: proxies, aggregate_fit=lambda _round, results, _bad: (kept.append(results), (None, {}))[1]
+        configure_fit=lambda *_: proxies,
+        aggregate_fit=lambda _round, results, _bad: (kept.append(results), (None, {}))[1],
     )  # fmt: skip
     context = SimpleNamespace(
         state=state, strategy=strategy, client_manager=SimpleNamespace(num_available=lambda: clients)
