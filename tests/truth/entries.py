@@ -36,7 +36,7 @@ MODULES = {
     "P3.membership": "membership",
     "S5.label-noise": "label_noise",
     "S5.outliers": "outliers",
-    **{f"S3.{name}": "federated" for name in ("aggregation", "server", "accuracy", "poisoning")},
+    **{f"S3.{name}": "federated" for name in ("aggregation", "server", "accuracy", "poisoning", "leakage")},
     **{f"S6.{name}": "telemetry" for name in ("audit", "repeats", "estimates")},
     "T1.labels": "labels",
     "T2.signature": "signature",

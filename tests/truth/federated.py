@@ -40,7 +40,7 @@ def build(check: str, seed: int, *, masking: bool = True, thin: bool = False) ->
     return context(check, None, tables, seed, thresholds=floors(check), settings=settings)
 
 
-ACCURACY, POISONING = "S3.accuracy", "S3.poisoning"
+ACCURACY, POISONING, LEAKAGE = "S3.accuracy", "S3.poisoning", "S3.leakage"
 
 
 def learning(check: str, seed: int, *, skewed: bool = False, **options: Any) -> Context:
@@ -92,6 +92,12 @@ ENTRIES = {
         planted={"median of unlike clients": lambda seed: hardly(ACCURACY, seed)},
         clean={"twenty rounds": lambda seed: learning(ACCURACY, seed, rounds=20)},
     ),
+    LEAKAGE: Entry(
+        check=LEAKAGE,
+        documented="updates that are not masked",
+        planted={"not masked": lambda seed: learning(LEAKAGE, seed, masking=False)},
+        clean={"masked": lambda seed: learning(LEAKAGE, seed)},
+    ),
     POISONING: Entry(
         check=POISONING,
         documented="three in ten clients malicious, updates put together by their mean",
@@ -104,6 +110,7 @@ ENTRIES = {
 }
 
 lossy = partial(hardly, ACCURACY)
+leaking = partial(learning, LEAKAGE, masking=False)
 poisoned = partial(learning, POISONING, malicious=0.3)
 plain = partial(build, AGGREGATION, masking=False)
 thin = partial(build, AGGREGATION, thin=True)

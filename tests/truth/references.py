@@ -78,6 +78,7 @@ REFERENCES: Mapping[str, Make] = {
     "range-too-narrow": telemetry.cut_off,
     "median-of-unlike-clients": federated.lossy,
     "mean-of-poisoned": federated.poisoned,
+    "plain-updates": federated.leaking,
     "plain-federation": federated.plain,
     "thin-ring": federated.thin,
     "clients-check-nothing": federated.unchecked,

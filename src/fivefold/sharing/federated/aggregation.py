@@ -17,12 +17,14 @@ from fivefold.stats.judge import judge
 from fivefold.stats.proportion import clopper_pearson
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Literal
 
     from fivefold.contract.check import Context
+    from fivefold.keys.signing import PublicKey
     from fivefold.sharing.federated.declared import Federation
     from fivefold.sharing.federated.messages import Masked, Request, Shares
+    from fivefold.sharing.federated.terms import Terms
 
 COMPLETED, SEEN = "min_completed", "max_seen"
 LEAST_SOUND = 0.94
@@ -45,16 +47,28 @@ class Partial(Server):
         """Go on with however few."""
 
 
-class _Eyes(Server):
+class Eyes(Server):
     """A server that keeps what it is sent."""
 
-    sent: dict[str, bytes]
+    def __init__(self, terms: Terms, roster: Mapping[str, PublicKey]) -> None:
+        super().__init__(terms, roster)
+        self.sent: dict[str, bytes] = {}
 
     def collect(self, masked: Iterable[Masked]) -> dict[str, Request]:
         """Keep the vectors."""
         listed = list(masked)
         self.sent = {one.name: one.vector for one in listed}
         return super().collect(listed)
+
+
+def watching(kept: list[Eyes]) -> Callable[[Terms, Mapping[str, PublicKey]], Server]:
+    """Return how a server is made that keeps what it is sent, and is itself put into a list."""
+
+    def make(terms: Terms, roster: Mapping[str, PublicKey]) -> Server:
+        kept.append(Eyes(terms, roster))
+        return kept[-1]
+
+    return make
 
 
 def run(context: Context) -> Result:
@@ -138,17 +152,11 @@ def _lived(told: Federation, clients: Party, rounds: int, context: Context) -> t
         if not told.masking:
             done, seen, sent = done + 1, seen + len(names), sent + len(names)
             continue
-        kept: list[_Eyes] = []
-
-        class Watched(_Eyes):
-            def __init__(self, *given: object, kept: list[_Eyes] = kept) -> None:
-                super().__init__(*given)  # type: ignore[arg-type]
-                self.sent = {}
-                kept.append(self)
+        kept: list[Eyes] = []
 
         terms = told.terms(_SIZE, f"lived {number} {rng.integers(1 << 62)}")
         try:
-            play(terms, clients, vectors, leaves=leaves, server=Watched)
+            play(terms, clients, vectors, leaves=leaves, server=watching(kept))
             done += 1
         except RoundError:
             pass

@@ -15,8 +15,11 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from fivefold.keys.signing import PublicKey
     from fivefold.sharing.federated.messages import Advert, Box, Masked, Request, Shares
     from fivefold.sharing.federated.terms import Terms
+
+    Hub = Callable[[Terms, Mapping[str, PublicKey]], Server]
 
 STAGES = 4
 
@@ -66,7 +69,7 @@ def party(names: list[str], draw: Callable[[int], bytes] = secrets.token_bytes) 
 
 def play(
     terms: Terms, clients: Party, vectors: Mapping[str, np.ndarray], *, leaves: Mapping[str, int] | None = None,
-    post: Post | None = None, client: type[Client] = Client, server: type[Server] = Server,
+    post: Post | None = None, client: type[Client] = Client, server: Hub = Server,
 ) -> Sum:  # fmt: skip
     """Play a round.
 
