@@ -15,11 +15,13 @@ from decimal import Decimal, localcontext
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.linalg import hadamard
 from tests.truth import telemetry
+from tests.truth.subjects import table as table_of
 
 from fivefold.contract.outcome import Outcome
 from fivefold.errors import InputError, SubjectError, UnsupportedError
@@ -220,7 +222,8 @@ def test_estimates_on_many_reports_are_near() -> None:
     rng = np.random.default_rng(3)
     values = rng.choice(COLOURS, 50_000, p=[0.6, 0.3, 0.1, 0.0])
     found = estimate.frequencies(_said(Question("c", "hadamard", 1.0, values=COLOURS), values.tolist()))
-    assert np.abs(found.values - [0.6, 0.3, 0.1, 0.0]).max() < 4 * 2.2 / math.sqrt(50_000)
+    estimated = found.values  # noqa: PD011  estimates, no frame
+    assert np.abs(estimated - [0.6, 0.3, 0.1, 0.0]).max() < 4 * 2.2 / math.sqrt(50_000)
     numbers = rng.normal(5.0, 1.0, 50_000)
     mean = estimate.mean(_said(Question("m", "mean", 1.0, low=0.0, high=10.0), numbers.tolist()))
     assert mean.low[0] <= numbers.mean() <= mean.high[0]
@@ -334,3 +337,20 @@ def test_a_column_that_is_not_there_is_named() -> None:
 def test_cells_are_texts_as_the_manifest_writes_them(value: object, text: str | None) -> None:
     """Whole numbers have no point, gaps are no values."""
     assert estimates.text_of(value) == text
+
+
+@pytest.mark.parametrize(("way", "epsilon", "wanted"), [("oue", 1.3, Outcome.FAIL), ("hadamard", 1.3, Outcome.FAIL)])
+def test_reports_of_another_maker_are_audited_by_their_texts(way: str, epsilon: float, wanted: Outcome) -> None:
+    """Whatever their form: a trial with too little noise fails, one with as much as claimed never does."""
+    given_ = telemetry.build("S6.audit", 2)
+    controls = {"S6": {**given_.settings.controls["S6"], "epsilon": 1.0, "trial": "trial"}}  # type: ignore[index]
+    for true, want in ((epsilon, {wanted}), (1.0, {Outcome.PASS, Outcome.INCONCLUSIVE})):
+        question = Question("c", way, true, values=COLOURS)
+        bits, rng = random.Random(3).getrandbits, np.random.default_rng(3)
+        values = rng.choice(["red", "blue"], 60_000)
+        rows = [json.dumps(randomise(question, value, bits)) for value in values.tolist()]
+        table = table_of("trial", pd.DataFrame({"value": values, "report": rows}), np.zeros(60_000, dtype=np.int64))
+        both = {"trial": table, "train": given_.tables("train")}
+        settings_ = replace(given_.settings, controls=controls)
+        found = audit.run(replace(given_, tables=both.__getitem__, settings=settings_))
+        assert found.outcome in want, found.reason

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from fivefold.contract.finding import Canary, Measure, Result
 from fivefold.contract.outcome import Outcome
+from fivefold.errors import UnsupportedError
 from fivefold.sharing.telemetry.asked import MAX_LOSS, devices, lost, measured, reporting
 from fivefold.sharing.telemetry.declared import declared
-from fivefold.sharing.telemetry.device import with_epsilon
+from fivefold.sharing.telemetry.device import Question, with_epsilon
+from fivefold.sharing.telemetry.trial import learned, shown
 
 if TYPE_CHECKING:
     from fivefold.contract.check import Context
@@ -26,10 +28,12 @@ def run(context: Context) -> Result:
     Limit: bounded from below by one attack, the likelihood ratio; what the audit cannot tell apart may still differ.
 
     Raises:
-        UnsupportedError: ``telemetry.undeclared``, ``telemetry.declared``.
+        UnsupportedError: ``telemetry.undeclared``, ``telemetry.declared``, ``telemetry.trial``.
     """
     told = declared(context)
     floor = context.thresholds[MAX_LOSS]
+    if told.trial:
+        return _of_trial(context, told, floor)
     count = devices(context.rows, told.epsilon, len(told.questions))
     ask = reporting(context.rng)
     whole = measured(_NAME, lost(ask, told.questions, count, context.rng), told.epsilon, floor, _NOTE)
@@ -48,6 +52,45 @@ def run(context: Context) -> Result:
         ),
         remedy="" if outcome is Outcome.PASS else _REMEDY,
     )
+
+
+def _of_trial(context: Context, told: Telemetry, floor: float) -> Result:
+    """Judge the reports of other makers' devices that the owner brought."""
+    try:
+        table = context.tables(told.trial)
+    except KeyError:
+        raise UnsupportedError(
+            "telemetry.trial", f"there is no data set {told.trial}.", remedy="Declare it under data."
+        ) from None
+    whole = measured(_NAME, shown(table), told.epsilon, floor, "Learned on half of the reports, shown on the others.")
+    bird = _trial_canary(context, told, len(table))
+    outcome = whole.outcome or Outcome.INCONCLUSIVE
+    return Result(
+        outcome=outcome if bird.noticed else Outcome.INCONCLUSIVE,
+        reason=_reason(bird, whole, told),
+        measures=(whole,),
+        canary=bird,
+        limits=("That the reports are of fresh devices, and of the values beside them, is their owner's word.",),
+        remedy="" if outcome is Outcome.PASS else "Add more noise on the device, or claim more.",
+    )
+
+
+def _trial_canary(context: Context, told: Telemetry, count: int) -> Canary:
+    """Reports of our client with too little noise must be caught by the same rule, such with as much as claimed not."""
+    factor, found = float(context.rng.uniform(1.4, 1.8)), {}
+    sides = context.rng.random(count) < 0.5
+    for name, scale in (("bad", factor), ("good", 1.0)):
+        question = Question("trial", "oue", min(told.epsilon * scale, 16.0), values=("one", "other", "third"))
+        ask = reporting(context.rng)
+        texts = [ask(question, "one" if side else "other", None)[0] for side in sides.tolist()]
+        loss = learned(texts, sides)
+        found[name] = measured(_NAME, loss, told.epsilon, context.thresholds[MAX_LOSS], "").outcome
+    caught, alarm = found["bad"] is Outcome.FAIL, found["good"] is Outcome.FAIL
+    return Canary(
+        kind="devices that add too little noise, their reports told apart by the same rule", planted=1,
+        found=int(caught), clean=1, false_alarms=int(alarm), noticed=caught and not alarm,
+        detail=f"{count:,} devices with {factor:.2f} times the claimed loss.",
+    )  # fmt: skip
 
 
 def _parts(context: Context, told: Telemetry) -> tuple[Measure, ...]:

@@ -33,6 +33,7 @@ class Telemetry:
         data: Data set whose rows stand for the people.
         permanent: Whether a device repeats its report instead of drawing afresh.
         draws: Most fresh reports in a device's life.
+        trial: Data set with reports of other makers' devices; empty: our client is what is shipped.
     """
 
     epsilon: float
@@ -41,6 +42,7 @@ class Telemetry:
     data: str
     permanent: bool
     draws: int
+    trial: str = ""
 
 
 def declared(context: Context) -> Telemetry:
@@ -64,7 +66,7 @@ def told(options: Mapping[str, Any]) -> Telemetry:
     Raises:
         UnsupportedError: ``telemetry.declared``, with the option that is wrong.
     """
-    unknown = sorted(set(options) - {"epsilon", "collect", "data", "permanent", "draws"})
+    unknown = sorted(set(options) - {"epsilon", "collect", "data", "permanent", "draws", "trial"})
     collect, draws = options.get("collect"), options.get("draws", 1)
     permanent = options.get("permanent", True)
     if unknown:
@@ -82,8 +84,9 @@ def told(options: Mapping[str, Any]) -> Telemetry:
         raise _fault("collect names a column twice")
     counts = {str(item["column"]): item.get("count", 10) for item in collect if item["as"] == "top"}
     return Telemetry(
-        float(options["epsilon"]), questions, counts, str(options.get("data", "train")), permanent, int(draws)
-    )
+        float(options["epsilon"]), questions, counts, str(options.get("data", "train")), permanent, int(draws),
+        str(options.get("trial", "")),
+    )  # fmt: skip
 
 
 def _question(item: Any, each: float, draws: Any) -> Question:
