@@ -16,6 +16,7 @@ NAMES = {
     "growth": "benchmarks.growth",
     "guard": "benchmarks.guard",
     "recorder": "benchmarks.recorder",
+    "secagg": "benchmarks.secagg",
 }
 
 

@@ -41,6 +41,8 @@ MODULES = {
     **{f"S2.{name}": "privacy" for name in ("noise", "release", "ledger", "utility")},
     "S5.label-noise": "label_noise",
     "S5.outliers": "outliers",
+    **{f"S3.{name}": "federated" for name in ("aggregation", "server", "accuracy", "poisoning", "leakage")},
+    **{f"S6.{name}": "telemetry" for name in ("audit", "repeats", "estimates")},
     "T1.labels": "labels",
     "T2.signature": "signature",
     "T4.record": "record",

@@ -18,6 +18,7 @@ from . import (
     explanation_planted,
     extraction,
     fallback,
+    federated,
     gaps,
     isolating,
     label_noise,
@@ -28,6 +29,7 @@ from . import (
     privacy,
     quality,
     queueing,
+    telemetry,
     theft,
 )
 
@@ -86,6 +88,15 @@ REFERENCES: Mapping[str, Make] = {
     "answers-nothing": fallback.nothing,
     "saturated-scores": partial(fallback.build, check=fallback.SHIFT, saturated=True),
     "other-test-rows": partial(fallback.build, check=fallback.SHIFT, moved=True),
+    "noise-of-another-claim": telemetry.noisy_by_half,
+    "afresh-each-time": telemetry.afresh,
+    "range-too-narrow": telemetry.cut_off,
+    "median-of-unlike-clients": federated.lossy,
+    "mean-of-poisoned": federated.poisoned,
+    "plain-updates": federated.leaking,
+    "plain-federation": federated.plain,
+    "thin-ring": federated.thin,
+    "clients-check-nothing": federated.unchecked,
     "no-ensemble": partial(ensemble.build, "C2.detection", declared=False),
     "easy-calibration": partial(ensemble.build, "C2.detection", quiet=True),
 }

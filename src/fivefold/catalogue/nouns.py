@@ -22,6 +22,7 @@ Fact = Literal[
     "sharing.source_parties",
     "sharing.releases",
     "sharing.trainings",
+    "sharing.telemetry",
     "data.table",
     "data.image",
     "data.series",

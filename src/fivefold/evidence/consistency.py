@@ -45,6 +45,14 @@ JUDGE_EVERY_FLOOR = frozenset(
         "P2.shaping",
         "P3.accuracy",
         "P3.membership",
+        "S3.accuracy",
+        "S3.aggregation",
+        "S3.leakage",
+        "S3.poisoning",
+        "S3.server",
+        "S6.audit",
+        "S6.estimates",
+        "S6.repeats",
     }
 )
 """Checks that pass only if each threshold of their plan stands at a judged figure (F1 for classes only)."""

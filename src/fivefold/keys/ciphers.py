@@ -87,6 +87,19 @@ def agreement_key() -> tuple[bytes, bytes]:
     return raw, private.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
 
 
+def agreement_public(private: bytes) -> bytes:
+    """Return the public half of an X25519 key, 32 raw bytes.
+
+    Raises:
+        TrustError: ``keys.bad-agreement`` for malformed keys.
+    """
+    try:
+        own = x25519.X25519PrivateKey.from_private_bytes(private)
+    except ValueError:
+        raise TrustError("keys.bad-agreement", "the private key cannot be used.") from None
+    return own.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+
+
 def agree(private: bytes, public: bytes) -> bytes:
     """Return the 32-byte X25519 secret; pass it through :func:`derive` before use (RFC 7748).
 
@@ -126,6 +139,26 @@ def keystream(key: bytes, nonce: bytes, data: bytes) -> bytes:
         raise InputError("keys.length", "AES-CTR needs a key of 16 or 32 bytes and a nonce of 16.")
     step = Cipher(algorithms.AES(key), modes.CTR(nonce)).encryptor()
     return step.update(data) + step.finalize()
+
+
+class Keystream:
+    """The bare AES-CTR keystream of one key, piece after piece, written into buffers of the caller.
+
+    Args:
+        key: 16 or 32 bytes that are used for nothing else; the counter begins at 0.
+
+    Raises:
+        InputError: ``keys.length`` for other lengths.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        if len(key) not in (16, KEY_BYTES):
+            raise InputError("keys.length", "AES-CTR needs a key of 16 or 32 bytes.")
+        self._step = Cipher(algorithms.AES(key), modes.CTR(bytes(16))).encryptor()
+
+    def fill(self, zeros: memoryview, out: memoryview) -> None:
+        """Write as many bytes of the keystream as ``zeros`` has; ``out`` is no shorter."""
+        self._step.update_into(zeros, out)
 
 
 def keyed_hash(key: bytes, data: bytes) -> bytes:

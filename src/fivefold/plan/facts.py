@@ -96,6 +96,7 @@ def _of_manifest(manifest: Manifest) -> Values:
         "sharing.source_parties": len(source_parties(manifest)),
         "sharing.releases": sum(path.what == "release" for path in manifest.sharing),
         "sharing.trainings": sum(path.what == "training" for path in manifest.sharing),
+        "sharing.telemetry": sum(path.what == "telemetry" for path in manifest.sharing),
         **{f"data.{kind}": kind in kinds for kind in _KINDS},
         "data.protected": len({column for data_set in data for column in data_set.protected}),
         "data.personal": any(label.get("personal") for label in labels),
