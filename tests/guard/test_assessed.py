@@ -74,7 +74,7 @@ def test_both_measurements_are_sealed_and_verify(sealed: Assessment) -> None:
 
 @pytest.mark.slow
 def test_controls_show_as_a_difference(sealed: Assessment) -> None:
-    """Labels alone and a budget: the copy rests on fewer questions and is no better; the operator's accuracy is the same."""
+    """Labels alone and a budget: the copy rests on fewer questions and is no better; accuracy is the same."""
     found = {finding.check: finding for finding in sealed.findings}
     copied = found["P2.extraction"]
     assert figure(copied, "questions asked").value == 300
