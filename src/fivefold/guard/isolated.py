@@ -126,9 +126,11 @@ class Isolated:
         try:
             self._running()
             self._posted(rows)
-        except BaseException:  # noqa: BLE001  who asks again and waits is told
+        except BaseException as error:
             self._lock.release()
-            return None
+            if isinstance(error, SubjectError):
+                return None  # who asks again and waits is told
+            raise
         return Begun(self, rows)
 
     def _finished(self, rows: Rows | Block) -> Told:
