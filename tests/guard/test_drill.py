@@ -21,6 +21,7 @@ from fivefold.errors import UnsupportedError
 from fivefold.governance.operation import drilled
 from fivefold.guard import Guard
 from fivefold.guard.drill import Drill
+from fivefold.guard.nouns import Principal, RefusedError
 from fivefold.manifest.reader import read
 from fivefold.traceability.recorder.opening import home as place_of
 
@@ -162,3 +163,15 @@ def test_what_is_no_whole_table_of_this_application_is_not_judged(code: str) -> 
         resolve("C5.stages")(replace(given, settings=replace(given.settings, facts=facts)))
     assert told.value.code == code
     assert "fivefold guard drill" in told.value.remedy
+
+
+def test_an_operator_is_not_spared_where_the_guard_serves(tmp_path: Path) -> None:
+    """With the stage gone that refuses him, his questions are counted like anybody's."""
+    root = signed.application(tmp_path / "app", controls={"P2": {"budget": "2/day"}})
+    who = Principal("Olga", "operator", ("sorting",))
+    with Guard(root) as guard, guard.without("purpose"):
+        for _ in range(2):
+            guard.answer(who, {name: [value] for name, value in signed.ROW.items()}, purpose="sorting")
+        with pytest.raises(RefusedError) as refusal:
+            guard.answer(who, {name: [value] for name, value in signed.ROW.items()}, purpose="sorting")
+    assert refusal.value.code == "guard.budget"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fivefold.errors import InputError
-from fivefold.guard.nouns import OPERATOR, Passage, RefusedError
+from fivefold.guard.nouns import Passage, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -65,8 +65,6 @@ class Budget:
         Raises:
             RefusedError: ``guard.budget`` where they exceed it; nothing is taken then.
         """
-        if passage.principal.role == OPERATOR:
-            return
         name, rows = passage.principal.name, passage.size
         with self._lock:
             window = self._now()

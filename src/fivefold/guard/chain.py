@@ -14,7 +14,7 @@ from fivefold.guard.admission import Domain, Purpose
 from fivefold.guard.budget import Budget
 from fivefold.guard.falling import Fallback
 from fivefold.guard.judging import judge as judging
-from fivefold.guard.nouns import Passage, RefusedError, Stage
+from fivefold.guard.nouns import OPERATOR, Passage, RefusedError, Stage
 from fivefold.guard.purposing import Consent, Drift
 from fivefold.guard.reasoning import Reasoning
 from fivefold.guard.screening import screening
@@ -29,10 +29,14 @@ if TYPE_CHECKING:
     from fivefold.guard.block import Block
     from fivefold.guard.memory import Memory
     from fivefold.guard.nouns import Answering
-    from fivefold.guard.steps import Begun
+    from fivefold.guard.steps import Begun, Step
     from fivefold.manifest.nouns import Manifest
     from fivefold.subject.rows import Rows
     from fivefold.subject.way import Told
+
+
+_SPARED = frozenset({"drift", "budget", "screen"})
+"""Stages that watch how much and what is asked, which for an assessment's operator says nothing."""
 
 
 class Model:
@@ -55,6 +59,26 @@ class Model:
             raise RefusedError("guard.rows", "nothing was admitted.", status=400)
         passage.asked = passage.keep({"input": rows} if isinstance(rows, np.ndarray) else rows)
         return Question(self._isolated, passage, rows, self._below)
+
+
+class Spared:
+    """A stage of an assessment's chain that its operator goes past; in a served chain nobody does.
+
+    Attributes:
+        name: Of the stage.
+    """
+
+    def __init__(self, stage: Stage) -> None:
+        """Take the stage."""
+        self.name, self._stage = stage.name, stage
+
+    def __call__(self, passage: Passage) -> Step | None:
+        """Do what the stage does, unless an operator asks.
+
+        Raises:
+            RefusedError: As the stage.
+        """
+        return None if passage.principal.role == OPERATOR else self._stage(passage)
 
 
 class Question(NamedTuple):
@@ -127,6 +151,8 @@ def build(manifest: Manifest, isolated: Answering, facts: Facts, memory: Memory,
         stages.append(Budget(str(controls["budget"]), memory.spent, clock=clock))
     if controls.get("detect"):
         stages.append(screening(controls, isolated, memory.alarm, memory.flagged))
+    if tried:
+        stages = [Spared(stage) if stage.name in _SPARED else stage for stage in stages]
     judge = judging(manifest, isolated) if "C2" in manifest.controls else None
     members = None if judge is None else judge.members
     fallback = Fallback(manifest, isolated, memory, ensemble=members) if "C3" in manifest.controls else None

@@ -13,7 +13,7 @@ import numpy as np
 from fivefold.contract.registry import provided
 from fivefold.errors import InputError
 from fivefold.guard.block import Block
-from fivefold.guard.nouns import OPERATOR, Passage, RefusedError
+from fivefold.guard.nouns import Passage, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -140,8 +140,6 @@ class Drift:
             RefusedError: ``guard.drift`` where the manifest has it refused.
         """
         purpose = passage.purpose
-        if passage.principal.role == OPERATOR:
-            return
         with self._lock:
             if purpose not in self.findings:
                 self._look(purpose, passage)
