@@ -63,7 +63,7 @@ def run(context: Context) -> Result:
         Measure(name="accuracy", value=float(found.mean()), n=len(found), unit="share", where=where)
         for where, found in (("pooled", central), ("federated", apart))
     )
-    context.progress(0.6, "a client whose model is spoilt")
+    context.progress(0.6, "planting a loss")
     bird = _canary(central, floor, context.rng)
     outcome = whole.outcome or Outcome.INCONCLUSIVE
     return Result(
