@@ -453,3 +453,71 @@ def test_many_who_hasten_at_once_lose_nothing(tmp_path: Path) -> None:
         for thread in threads:
             thread.join()
     assert sorted(found) == list(range(400))
+
+
+def test_ctrl_c_cannot_strike_inside_a_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it would be raised, the committer commits; where a server handles it, and in other threads, the caller."""
+    seen: list[str] = []
+
+    class Watched(Folder):
+        def sync(self, name: str) -> None:
+            seen.append(threading.current_thread().name)
+            super().sync(name)
+
+    with Writer(Book(Watched(tmp_path), ORIGIN, SIGNER), checkpoint_seconds=60) as writer:
+
+        def keep() -> str:
+            seen.clear()
+            ticket = writer.submit([b"entry"], soon=False)
+            writer.hasten()
+            ticket.wait()
+            return seen[0]
+
+        assert keep() == "fivefold-committer"
+        with monkeypatch.context() as patch:
+            patch.setattr(signal, "getsignal", lambda _number: lambda *_: None)
+            assert keep() == threading.main_thread().name
+
+
+def test_a_commit_that_is_broken_off_stops_the_log_and_all_are_told(tmp_path: Path) -> None:
+    """Whatever breaks it off: nobody waits for ever, and nothing more is written behind half a commit."""
+
+    class Broken(Folder):
+        def sync(self, name: str) -> None:
+            raise KeyboardInterrupt
+
+    found: list[BaseException] = []
+    writer = Writer(Book(Folder(tmp_path), ORIGIN, SIGNER), checkpoint_seconds=60)
+    writer._book.disk = Broken(tmp_path)
+
+    def run() -> None:
+        ticket = writer.submit([b"entry"], soon=False)
+        try:
+            writer.hasten()
+        except KeyboardInterrupt as error:
+            found.append(error)
+        with pytest.raises(StorageError):
+            ticket.wait()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert len(found) == 1
+    with pytest.raises(StorageError) as stopped:
+        writer.submit([b"later"])
+    assert stopped.value.code == "log.stopped"
+
+
+def test_who_is_told_and_fails_does_not_stop_the_log(tmp_path: Path) -> None:
+    """The entry is kept, and so are those after it."""
+
+    def gone() -> None:
+        raise RuntimeError("the event loop is closed")
+
+    with Writer(Book(Folder(tmp_path), ORIGIN, SIGNER), checkpoint_seconds=60) as writer:
+        ticket = writer.submit([b"one"], soon=False)
+        ticket.done.then(gone)
+        writer.hasten()
+        assert ticket.wait() == 0
+        assert writer.append([b"two"]) == 1

@@ -6,6 +6,8 @@ spares two turns of threads; entries that nobody waits for yet (``soon=False``) 
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import threading
 import time
 from collections import deque
@@ -55,7 +57,8 @@ class Once:
                 call = self._calls.pop()
             except IndexError:  # another thread took it
                 return
-            call()
+            with contextlib.suppress(Exception):  # who wanted to be told may be gone; the entries are kept all the same
+                call()
 
     def is_set(self) -> bool:
         """Return whether it was given."""
@@ -151,16 +154,18 @@ class Writer:
         It does not fail: what cannot be kept is told by the tickets.
 
         Args:
-            here: No: in the committer's thread.
+            here: No: in the committer's thread, as always where Ctrl-C could strike inside a commit.
         """
         batch: list[Ticket] = []
-        untold, mine = self._due is None, here and self._turn.acquire(blocking=False)
+        untold, mine = self._due is None, here and not _interruptible() and self._turn.acquire(blocking=False)
         if mine:
             try:
                 batch = self._take()
                 self._commit(batch)
-            except Exception as error:  # noqa: BLE001  whoever waits must hear of it, whatever it is
-                self._fail(batch, error)
+            except BaseException as error:
+                self._fail(batch, error)  # whoever waits must hear of it, whatever it is
+                if not isinstance(error, Exception):
+                    raise
             finally:
                 self._turn.release()
         with self._lock:
@@ -239,7 +244,7 @@ class Writer:
             first += len(ticket.entries)
             ticket.done.set()
 
-    def _fail(self, batch: list[Ticket], error: Exception) -> None:
+    def _fail(self, batch: list[Ticket], error: BaseException) -> None:
         told = error if isinstance(error, FivefoldError) else StorageError("log.stopped", f"the log stopped: {error}.")
         with self._lock:
             self._stopped = told
@@ -249,3 +254,9 @@ class Writer:
             if not ticket.done.is_set():
                 ticket.error = told
                 ticket.done.set()
+
+
+def _interruptible() -> bool:
+    """Return whether Ctrl-C would break off what this thread does: in the main thread, unless a server handles it."""
+    is_main = threading.current_thread() is threading.main_thread()
+    return is_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
