@@ -14,13 +14,11 @@ class BatteryJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     Attributes:
         confinement: Of the model.
         secret: A file that it may not touch, made for this.
-        model: Process of the model; 0: there is none.
         without: Protection that is left out, to see that its attempts work: ``landlock``, ``seccomp``, ``everything``.
     """
 
     confinement: Confinement
     secret: str
-    model: int = 0
     without: Without = ""
 
 

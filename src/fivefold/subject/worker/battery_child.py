@@ -39,7 +39,7 @@ def main(job: BatteryJob, descriptor: int, server: int) -> int:
     scratch = Path(job.confinement.scratch)
     tempfile.tempdir = str(scratch)
     os.chdir(scratch)
-    attempts = _Attempts(Path(job.secret), job.model or server, scratch).every()
+    attempts = _Attempts(Path(job.secret), server, scratch).every()
     worked = tuple(name for name, attempt in attempts.items() if _works(attempt))
     refused = tuple(name for name in attempts if name not in worked)
     frames.send(socket.socket(fileno=descriptor), Tried(worked=worked, refused=refused, protections=known))
@@ -55,7 +55,7 @@ def _works(attempt: Callable[[], object]) -> bool:
 
 
 class _Attempts:
-    """What is tried, on a file that is not the model's, and on the process of the model or of the server."""
+    """What is tried, on a file that is not the model's, and on the fork server, which is there as long as this is."""
 
     def __init__(self, secret: Path, other: int, scratch: Path) -> None:
         self._secret, self._other, self._scratch = secret, other, scratch

@@ -161,8 +161,7 @@ class Running:
         """Return the job of trying to break out, with a file made for it that the model may not touch."""
         secret.parent.mkdir(mode=0o700)
         secret.write_bytes(b"weights of nothing")
-        model = next((child.pid for child in self.living if child.kind == "model" and child.pid), 0)
-        return BatteryJob(confinement=job.confinement, secret=str(secret), model=model, without=without)
+        return BatteryJob(confinement=job.confinement, secret=str(secret), without=without)
 
     def lost(self) -> None:
         """Note that the fork server is gone, and every process with it."""
