@@ -145,7 +145,7 @@ def test_a_guard_that_loses_records_while_a_stage_is_gone_is_found(app: Path, mo
     monkeypatch.setattr(Drill, "_attacks", lambda self: {name: attacks(self)[name] for name in short})
     home = place_of(read(app))
     with Guard(app) as guard:
-        guard._recorder = _Forgetful(guard, guard._recorder)
+        guard.writing.recorder = _Forgetful(guard, guard.writing.recorder)
         cells = list(Drill(guard, home).run())
     assert {cell.off for cell in cells if not cell.recorded} == {"purpose"}
     assert sum(not cell.recorded for cell in cells) == len(short)

@@ -196,7 +196,7 @@ def test_a_case_that_cannot_be_recorded_is_taken_back(tmp_path: Path, monkeypatc
     with Guard(application(tmp_path / "app")) as guard:
         assert guard.fallback is not None
         before = guard.fallback.queue.waiting(1000)
-        case = guard._recorder.open("other")
+        case = guard.writing.recorder.open("other")
         monkeypatch.setattr(type(case), "add", refuse(type(case).add))
         with pytest.raises(RefusedError) as error:
             ask(guard, UNSURE)
@@ -308,7 +308,7 @@ def test_the_ensemble_is_a_rung_and_its_alarm_a_reason_to_fall(tmp_path: Path, m
         assert (found.answers, found.by) == (("yes",), ("ensemble",))
         assert found.reasons[0].text == "The model gives no answer, so several models together answered."
         assert ask(guard, SURE).by == ("model",)
-        judge = next(stage for stage in guard._chain if stage.name == "judge")
+        judge = next(stage for stage in guard.chain if stage.name == "judge")
         real = judge.members.judge
 
         def alarmed(*given: Any) -> Any:

@@ -294,7 +294,7 @@ def test_no_time_for_a_reason_is_said(app: Path) -> None:
     """The answer comes all the same."""
     with Guard(app) as guard:
         guard.decide(ROW, caller="c", purpose="sorting")
-        guard._chain[-1]._seconds = 0.0
+        guard.chain[-1]._seconds = 0.0
         found = guard.decide(ROW | {"weight": 70.0}, caller="c", purpose="sorting")
     assert found.answers == ("yes",)
     assert found.reasons[0].text == "No reason could be given within the time allowed."
@@ -322,7 +322,7 @@ def test_a_stage_that_errs_refuses(app: Path, monkeypatch: pytest.MonkeyPatch) -
             raise ZeroDivisionError(str(passage.given))
 
     with Guard(app) as guard:
-        monkeypatch.setattr(guard, "_chain", (*guard._chain, Broken()))
+        monkeypatch.setattr(guard, "_chain", (*guard.chain, Broken()))
         with pytest.raises(RefusedError) as error:
             guard.decide(ROW, caller="c", purpose="sorting", case="broken")
         assert error.value.code == "guard.stage"
@@ -338,12 +338,12 @@ def test_nothing_is_answered_while_the_record_cannot_be_written(app: Path, monke
         def full(*_: object, **__: object) -> None:
             raise StorageError("log.disk", "the disk refused (No space left on device).")
 
-        broken = guard._recorder
+        broken = guard.writing.recorder
         monkeypatch.setattr(broken, "submit", full)
         with pytest.raises(RefusedError) as error:
             guard.decide(ROW, caller="c", purpose="sorting", case="full")
         assert (error.value.code, error.value.status) == ("guard.record", 503)
-        wait_until(lambda: guard._recorder is not broken and not guard._broken)
+        wait_until(lambda: guard.writing.recorder is not broken and not guard.writing.broken)
         assert guard.decide(ROW, caller="c", purpose="sorting").answers == ("yes",)
     assert not records(app, case="full")
     (gap,) = records(app, kind="gap")
@@ -359,14 +359,14 @@ def test_a_record_that_stays_away_is_opened_again_when_it_is_back(app: Path, mon
             tries.append(1)
             raise StorageError("log.disk", "the disk refused.")
 
-        writing = type(guard._home).writing
-        monkeypatch.setattr(type(guard._home), "writing", away)
-        monkeypatch.setattr(guard._recorder, "submit", away)
+        writing = type(guard.home).writing
+        monkeypatch.setattr(type(guard.home), "writing", away)
+        monkeypatch.setattr(guard.writing.recorder, "submit", away)
         with pytest.raises(RefusedError):
             guard.decide(ROW, caller="c", purpose="sorting")
         wait_until(lambda: len(tries) > 4)
-        monkeypatch.setattr(type(guard._home), "writing", writing)
-        wait_until(lambda: not guard._broken)
+        monkeypatch.setattr(type(guard.home), "writing", writing)
+        wait_until(lambda: not guard.writing.broken)
         assert guard.decide(ROW, caller="c", purpose="sorting").answers == ("yes",)
 
 
@@ -387,13 +387,13 @@ def test_the_process_that_writes_the_record_may_die(app: Path) -> None:
         assert writer.stdout.readline() == b"open\n"
         with Guard(app) as guard:
             assert guard.decide(ROW, caller="c", purpose="sorting", case="before").answers == ("yes",)
-            handed = guard._recorder
+            handed = guard.writing.recorder
             writer.kill()
             writer.wait()
             with pytest.raises(RefusedError) as error:
                 guard.decide(ROW, caller="c", purpose="sorting")
             assert error.value.code == "guard.record"
-            wait_until(lambda: guard._recorder is not handed and not guard._broken)
+            wait_until(lambda: guard.writing.recorder is not handed and not guard.writing.broken)
             assert guard.decide(ROW, caller="c", purpose="sorting", case="after").answers == ("yes",)
     assert [len(records(app, case=case)) for case in ("before", "after")] == [2, 2]
 

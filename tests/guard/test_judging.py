@@ -80,7 +80,7 @@ def test_clean_rows_are_refused_about_as_often_as_declared(served: Guard) -> Non
     given = {name: [None if value != value else value for value in frame[name]] for name in frame.columns}
     passage = Passage(Principal("c"), "sorting", given)
     for name in ("domain", "model", "judge"):
-        stage = next(stage for stage in served._chain if stage.name == name)
+        stage = next(stage for stage in served.chain if stage.name == name)
         if name == "judge":
             stage = Judge(stage.members, falls=True)
         step = stage(passage)
@@ -92,7 +92,7 @@ def test_clean_rows_are_refused_about_as_often_as_declared(served: Guard) -> Non
 
 def test_where_a_fallback_stands_behind_rows_are_marked_and_go_on(served: Guard) -> None:
     """Only the alarmed row is marked; the members' own answers are there for the fallback."""
-    stage = next(stage for stage in served._chain if stage.name == "judge")
+    stage = next(stage for stage in served.chain if stage.name == "judge")
     rows = pd.DataFrame([SURE, ATTACKED]).astype({"count": float})
     told = served._isolated.ask(rows)
     passage = Passage(Principal("c"), "sorting", {}, admitted=rows, told=told)
@@ -105,7 +105,7 @@ def test_where_a_fallback_stands_behind_rows_are_marked_and_go_on(served: Guard)
 
 def test_a_request_that_no_model_answered_is_not_judged(served: Guard) -> None:
     """Nothing was told, so nothing is marked."""
-    stage = next(stage for stage in served._chain if stage.name == "judge")
+    stage = next(stage for stage in served.chain if stage.name == "judge")
     passage = Passage(Principal("c"), "sorting", {})
     stage(passage)
     assert passage.suspect is None

@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import yaml
 from tests.guard import signed
 from tests.guard.signed import ROW
 from tests.subject.apps import build, table
@@ -356,3 +358,104 @@ def test_refusals_of_strangers_are_told_when_it_ends(app: Path) -> None:
         assert found.ask(f"{found.model}/infer", infer(ROW))[0] == 200
     (gap,) = place_of(read(app)).reading().search(kind="gap")
     assert gap.body.fields["refused without a record"] == 5
+
+
+def loading(found: Served, token: str) -> tuple[int, Any]:
+    """Ask for the application to be loaded again."""
+    return found.ask(f"{found.url}/v2/repository/models/{found.root.name}/load", b"", token)
+
+
+def release(root: Path, version: int) -> None:
+    """Put a version's file beside the one that is served, name it in the manifest, and sign it."""
+    (root / f"scorer_{version}.py").write_bytes((root / "scorer.py").read_bytes())
+    manifest = yaml.safe_load((root / "fivefold.yaml").read_text())
+    names = {"factory": f"scorer_{version}:load", "signature": f"m{version}.sig", "version": version}
+    manifest["model"].update(names)
+    (root / f"m{version}.sig").touch()
+    beside = root / "beside.yaml"
+    beside.write_text(yaml.safe_dump(manifest))
+    beside.rename(root / "fivefold.yaml")
+    (root / f"m{version}.sig").unlink()
+    signed.sign(root)
+
+
+def test_another_version_takes_the_place_while_callers_ask(tmp_path: Path) -> None:
+    """No request fails or is answered by half a change; version and record say which model answered."""
+    root = signed.application(tmp_path / "swapped")
+    with serving(root, "--allow-unattained") as found:
+        operator, _ = Tokens("swapped").issue(read(root), "ops", "operator", (), 1)
+        release(root, 3)
+        statuses: list[tuple[int, str]] = []
+        end = threading.Event()
+
+        def ask() -> None:
+            while not end.is_set():
+                status, told = found.ask(f"{found.model}/infer", infer(ROW))
+                statuses.append((status, told.get("model_version", "") or told["code"]))
+
+        askers = [threading.Thread(target=ask) for _ in range(3)]
+        for asker in askers:
+            asker.start()
+        assert loading(found, found.token)[0] == 403
+        assert loading(found, operator) == (200, {"name": "swapped", "version": "3"})
+        while statuses[-1][1] != "3":
+            time.sleep(0.01)
+        end.set()
+        for asker in askers:
+            asker.join()
+        assert {(200, "2"), (200, "3")} == set(statuses)
+        assert found.ask(f"{found.model}/versions/2/infer", infer(ROW))[0] == 404
+        release(root, 1)
+        status, told = loading(found, operator)
+        assert (status, told["code"]) == (409, "guard.reload")
+        assert "guard.rolled-back" in told["error"]
+        assert found.ask(f"{found.model}/infer", infer(ROW))[0] == 200
+    seen = [item.body.fields for item in place_of(read(root)).reading().search(case="guard")]
+    assert [one["version"] for one in seen if one.get("opened")] == [2, 3]
+    assert [one["reloaded by"] for one in seen if one.get("opened") and "reloaded by" in one] == ["ops"]
+    assert [one["refused"] for one in seen if one.get("guard") == "not reloaded"] == ["guard.rolled-back"]
+
+
+def test_a_signal_loads_it_again_and_a_broken_manifest_changes_nothing(tmp_path: Path) -> None:
+    """SIGHUP, as a service manager sends it; the process goes on either way, and both are on record."""
+    root = signed.application(tmp_path / "hung-up")
+    manifest = read(root)
+
+    def told(name: str) -> list[Any]:
+        found = place_of(manifest).reading().search(case="guard")
+        return [one.body.fields[name] for one in found if one.body and name in one.body.fields]
+
+    def until(name: str, n: int) -> None:
+        end = time.monotonic() + 60
+        while len(told(name)) < n:
+            assert time.monotonic() < end
+            time.sleep(0.1)
+
+    with serving(root, "--allow-unattained") as found:
+        good = (root / "fivefold.yaml").read_text()
+        (root / "fivefold.yaml").write_text("fivefold: [")
+        found.process.send_signal(signal.SIGHUP)
+        until("refused", 1)
+        assert found.ask(f"{found.model}/infer", infer(ROW))[0] == 200
+        (root / "fivefold.yaml").write_text(good.replace("level: 2", "level: 1"))
+        found.process.send_signal(signal.SIGHUP)
+        until("reloaded by", 1)
+        assert found.ask(f"{found.model}/infer", infer(ROW))[0] == 200
+    assert told("refused") == ["manifest.syntax"]
+    assert told("reloaded by") == ["signal"]
+    assert len(set(told("manifest"))) == 2
+
+
+def test_a_budget_goes_on_over_a_change_of_model(tmp_path: Path) -> None:
+    """What was asked before counts after; a larger budget counts at once."""
+    root = signed.application(tmp_path / "spent", controls={"P2": {"budget": "5/day"}})
+    with serving(root, "--allow-unattained") as found:
+        operator, _ = Tokens("spent").issue(read(root), "ops", "operator", (), 1)
+        assert [found.ask(f"{found.model}/infer", infer(ROW))[0] for _ in range(4)] == [200] * 4
+        release(root, 3)
+        assert loading(found, operator)[0] == 200
+        assert [found.ask(f"{found.model}/infer", infer(ROW))[0] for _ in range(2)] == [200, 429]
+        manifest = root / "fivefold.yaml"
+        manifest.write_text(manifest.read_text().replace("5/day", "6/hour"))
+        assert loading(found, operator)[0] == 200
+        assert [found.ask(f"{found.model}/infer", infer(ROW))[0] for _ in range(2)] == [200, 429]

@@ -6,6 +6,7 @@ import contextlib
 import signal
 import time
 from pathlib import Path
+from threading import Thread
 from typing import Annotated, Any
 
 import typer
@@ -47,10 +48,15 @@ def serve(  # noqa: PLR0917  the options of a command
     served before, and sealed evidence of this very manifest, model and data attains the declared level. A model behind
     an endpoint has no signature: it must be seen to be the one that the evidence is of.
 
+    SIGHUP, or an operator's POST to /v2/repository/models/NAME/load, loads the folder again under the same conditions;
+    what may not be served changes nothing. Put files of the next version beside those that are served and name them in
+    the manifest: files that are changed in place stop the service first.
+
     Examples: [bold]fivefold guard serve my-app[/bold], [bold]fivefold guard serve my-app --upstream http://127.0.0.1:8080[/bold]
     """
     from fivefold.guard.guard import Guard
     from fivefold.guard.http import serve as listen
+    from fivefold.guard.reloading import Reloading
     from fivefold.guard.service import Service
     from fivefold.guard.tokens import Tokens
     from fivefold.guard.upstream import require_declared
@@ -59,18 +65,30 @@ def serve(  # noqa: PLR0917  the options of a command
 
     manifest = read(application)
     require_declared(manifest, upstream)
-    note = _admitted(application, evidence, trust, max_age, allowed=allow_unattained)
     tokens = Tokens(manifest.application.id)
     issued = len(tokens.listed())
+
+    def opened(by: str = "", old: Guard | None = None) -> tuple[Guard, dict[str, Any]]:
+        note = _admitted(application, evidence, trust, max_age, allowed=allow_unattained)
+        told, writing = ({**note, "reloaded by": by}, old.writing) if old is not None else (note, None)
+        guard = Guard(application, note=told, writing=writing)
+        with contextlib.ExitStack() as stack:
+            stack.callback(guard.close)
+            if not allow_unattained:  # the evidence is of the files that were just loaded, not of those before them
+                known = guard.manifest.model
+                seen = guard.model if known and known.endpoint else ""
+                _admitted(application, evidence, trust, max_age, allowed=False, seen=seen)
+            stack.pop_all()
+        return guard, note
+
     with console(error=True).status("Starting the model in its own process ..."):
-        guard = Guard(application, note=note)
+        guard, note = opened()
     model = f"/v2/models/{manifest.application.id}"
-    with guard, contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as stack:
+    reloading = Reloading(Service(guard, tokens, note), opened)
+    with contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as stack:
+        stack.callback(reloading.close)
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # what is in hand is answered, then it ends
-        if not allow_unattained:  # the evidence is of the files that were just loaded, not of those before them
-            seen = guard.model if manifest.model and manifest.model.endpoint else ""
-            _admitted(application, evidence, trust, max_age, allowed=False, seen=seen)
-        service = Service(guard, tokens, note)
+        signal.signal(signal.SIGHUP, lambda *_: Thread(target=_reload, args=(reloading,), daemon=True).start())
         if (told := site.events(manifest)).url:
             from fivefold.guard.events import Events
 
@@ -81,7 +99,9 @@ def serve(  # noqa: PLR0917  the options of a command
         if grpc_port is not None:
             from fivefold.guard.grpc import Grpc
 
-            also = f"Over gRPC at {host}:{stack.enter_context(Grpc(service, host, grpc_port))}."
+            grpc = Grpc(reloading.service, host, grpc_port)
+            reloading.takers.append(grpc.take)
+            also = f"Over gRPC at {host}:{stack.enter_context(grpc)}."
         ready = announcing(
             host,
             lambda at: [
@@ -91,7 +111,7 @@ def serve(  # noqa: PLR0917  the options of a command
                 f"Tokens issued: {issued}." if issued else "Nobody has a token: fivefold guard token issue.",
             ],
         )
-        listen(service, host, port, ready, names=known_as or ())
+        listen(reloading, host, port, ready, names=known_as or ())
 
 
 def token(  # noqa: PLR0917  the options of a command
@@ -198,6 +218,19 @@ def _admitted(
             remedy="Run: fivefold assess; or serve it all the same, on record: --allow-unattained.",
         )
     return {"evidence": f"{said}; served all the same (--allow-unattained)", "attained": level, "unattained": reasons}
+
+
+def _reload(reloading: Any) -> None:
+    """Load the application again, and say what came of it."""
+    from fivefold.errors import FivefoldError
+
+    shown = console(error=True)
+    try:
+        service = reloading.load("signal")
+    except FivefoldError as error:
+        shown.print(f"Not loaded again ({error.code}): {error}", markup=False)
+    else:
+        shown.print(f"Loaded again: version {service.version} is served.", markup=False)
 
 
 def _shown(one: Any) -> dict[str, Any]:

@@ -19,6 +19,13 @@ _SHAPE = re.compile(r"([1-9][0-9]{0,11})/(hour|day)")
 _SECONDS = {"hour": 3600, "day": 86_400}
 
 
+class _Spent:
+    """Rows of each principal in one window."""
+
+    def __init__(self, window: int) -> None:
+        self.lock, self.window, self.rows = threading.Lock(), window, dict[str, int]()
+
+
 class Budget:
     """Refuses rows beyond a principal's share of the current hour or day (UTC).
 
@@ -54,10 +61,15 @@ class Budget:
             )
         self._clock = clock
         self._most, self._period, self._seconds = int(found[1]), found[2], _SECONDS[found[2]]
-        self._lock, self._window = threading.Lock(), self._now()
-        self._spent: dict[str, int] = {}
-        for name, rows in spent(self._window * self._seconds * 1_000_000_000):
-            self._spent[name] = self._spent.get(name, 0) + rows
+        self._recorded = spent
+        self._spent = self._read()
+
+    def follow(self, other: Budget) -> None:
+        """Go on from the budget that stood here before and may still be asked: what one takes, both have taken."""
+        if (other._seconds, other._clock) == (self._seconds, self._clock):
+            self._spent = other._spent
+        else:
+            self._spent = self._read()
 
     def __call__(self, passage: Passage) -> None:
         """Take the rows out of the principal's budget.
@@ -65,21 +77,29 @@ class Budget:
         Raises:
             RefusedError: ``guard.budget`` where they exceed it; nothing is taken then.
         """
-        name, rows = passage.principal.name, passage.size
-        with self._lock:
+        name, rows, spent = passage.principal.name, passage.size, self._spent
+        with spent.lock:
             window = self._now()
-            if window != self._window:
-                self._window = window
-                self._spent.clear()
-            if self._spent.get(name, 0) + rows > self._most:
-                left = self._most - self._spent.get(name, 0)
+            if window != spent.window:
+                spent.window = window
+                spent.rows.clear()
+            before = spent.rows.get(name, 0)
+            if before + rows > self._most:
+                left = max(0, self._most - before)
                 raise RefusedError(
                     "guard.budget",
                     f"{rows:,} rows are asked and {left:,} are left of {self._most:,} in this {self._period}.",
                     status=429,
                     remedy=f"Ask again in the next {self._period}, or have the budget raised.",
                 ).of(np.arange(rows) >= left)
-            self._spent[name] = self._spent.get(name, 0) + rows
+            spent.rows[name] = before + rows
+
+    def _read(self) -> _Spent:
+        """Return what the record says."""
+        found = _Spent(self._now())
+        for name, rows in self._recorded(found.window * self._seconds * 1_000_000_000):
+            found.rows[name] = found.rows.get(name, 0) + rows
+        return found
 
     def _now(self) -> int:
         return int(self._clock() if self._clock is not None else time.time()) // self._seconds

@@ -78,6 +78,13 @@ def openapi(name: str, version: str) -> dict[str, Any]:
         "/v2/health/live": get("It runs."),
         "/v2/health/ready": get("It answers."),
     }
+    loaded = {"200": answer("What is served now.", told), **{status: errors[status] for status in ("401", "403")}}
+    paths[f"/v2/repository/models/{name}/load"] = {
+        "post": {
+            "summary": "Load the application again, as it lies on disk; for operators.",
+            "responses": {**loaded, "409": answer("It may not be served, or is being loaded; nothing changed.")},
+        }
+    }
     for path in (model, f"{model}/versions/{version}"):
         paths |= {path: get("The model."), f"{path}/ready": get("It answers."), f"{path}/infer": {"post": infer}}
     return {

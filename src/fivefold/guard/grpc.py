@@ -125,9 +125,15 @@ class Grpc:
         context.set_trailing_metadata(tuple(plain.items()))
         context.abort(getattr(self._grpc.StatusCode, _CODES.get(refusal.status, "INTERNAL")), str(refusal)[:1000])
 
-    def _named(self, name: str, version: str) -> None:
-        if name != self._service.name or version not in ("", self._service.version):
-            raise self._service.counted(RefusedError("guard.404", "there is no such model.", status=404))
+    def take(self, service: Service) -> None:
+        """Answer by another service from the next call on."""
+        self._service = service
+
+    def _named(self, name: str, version: str) -> Service:
+        service = self._service
+        if name != service.name or version not in ("", service.version):
+            raise service.counted(RefusedError("guard.404", "there is no such model.", status=404))
+        return service
 
     def _ready(self, request: Any, _principal: Principal, _given: Any) -> Any:
         if hasattr(request, "name"):
@@ -142,12 +148,10 @@ class Grpc:
         )
 
     def _model(self, request: Any, _principal: Principal, _given: Any) -> Any:
-        self._named(request.name, request.version)
-        return messages.message("ModelMetadataResponse")(**self._service.model())
+        return messages.message("ModelMetadataResponse")(**self._named(request.name, request.version).model())
 
     def _infer(self, request: Any, principal: Principal, given: Any) -> Any:
-        self._named(request.model_name, request.model_version)
-        service = self._service
+        service = self._named(request.model_name, request.model_version)
         with service.in_hand():
             try:
                 asked = messages.asked(request)

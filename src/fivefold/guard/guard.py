@@ -24,6 +24,7 @@ from fivefold.guard.opening import Opened, Unwatched, require_declared, signed
 from fivefold.guard.steps import Kept, Slow, driven
 from fivefold.guard.upstream import Upstream
 from fivefold.guard.watching import Watched
+from fivefold.guard.writing import Writing
 from fivefold.manifest.digests import data_digests
 from fivefold.manifest.reader import read
 from fivefold.subject.bench import Bench
@@ -52,7 +53,10 @@ class Guard:
         model: Digest of the model that answers.
         identity: By whom it was signed, in words; of an endpoint that it was observed only.
         stopped: Why nothing is answered any more; empty: it is.
+        chain: The stages, outermost first.
         fallback: Who answers where the model may not; None: nobody.
+        home: Where its record lies.
+        writing: The open record.
         observers: Called with ``answer``, ``refusal`` or ``alarm`` and what is known of it; they neither wait nor fail.
 
     Threat: the model is asked by strangers, for another purpose, with impossible input, or is another model than the
@@ -67,6 +71,7 @@ class Guard:
         seconds: float = SECONDS,
         note: Mapping[str, Any] | None = None,
         home: Any = None,
+        writing: Writing | None = None,
     ) -> None:
         """Open it.
 
@@ -75,10 +80,11 @@ class Guard:
             seconds: Longest that one answer may take.
             note: Fields that are recorded with the opening, for example under which evidence.
             home: Where its record lies; None: as declared.
+            writing: The open record of the guard whose place it takes; None: it opens its own.
 
         Raises:
             InputError: ``guard.undeclared`` if purpose, lawful ground or benefit are not declared; ``guard.model`` for
-                a model that does not run here; as :func:`fivefold.manifest.reader.read`.
+                a model that does not run here; what the manifest's reader raises.
             TrustError: ``guard.unsigned`` if the model is not as signed; ``guard.rolled-back`` for a version below the
                 highest that was served; ``guard.same-version`` for another model under a version that was.
             SubjectError: The model cannot be asked.
@@ -93,17 +99,17 @@ class Guard:
         self._isolated: Answering
         self._watched: Watched | Upstream | Unwatched
         self.stopped, self._refused, self._refused_since = "", 0, time.time()
-        self._lock, self._end, self._broken = threading.Lock(), threading.Event(), False
-        self._home, self._off = home or provided("record.home")(self.manifest), ""
-        self._memory = Memory(self._home, self.manifest, self._record)
+        self._lock, self._end = threading.Lock(), threading.Event()
+        self.home, self._off = home or provided("record.home")(self.manifest), ""
+        self._memory = Memory(self.home, self.manifest, self.record)
         with contextlib.ExitStack() as stack:
             facts = self._begun(stack, seconds) if given is None else self._taken(given)
             stack.callback(self._isolated.close)
-            self._recorder = self._home.writing()
-            stack.callback(self._part)
+            self.writing = writing.share() if writing is not None else Writing(self.home)
+            stack.callback(self.writing.close)
             tried = b"" if given is None else given.secret
-            self._chain, self.fallback = build(self.manifest, self._isolated, facts, self._memory, tried=tried)
-            self._record("model-change", {**self._about(), **(note or {}), "opened": True})
+            self.chain, self.fallback = build(self.manifest, self._isolated, facts, self._memory, tried=tried)
+            self.record("model-change", {**self._about(), **(note or {}), "opened": True})
             self._stack = stack.pop_all()
         self._thread = threading.Thread(target=self._tend, name="fivefold-guard", daemon=True)
         self._thread.start()
@@ -127,7 +133,7 @@ class Guard:
     @property
     def stages(self) -> tuple[str, ...]:
         """Names of the stages, outermost first."""
-        return tuple(stage.name for stage in self._chain)
+        return tuple(stage.name for stage in self.chain)
 
     @property
     def process(self) -> int:
@@ -137,7 +143,7 @@ class Guard:
     @property
     def findings(self) -> dict[str, dict[str, str]]:
         """What stages have found: stage to what it is about to words."""
-        seen = {stage.name: dict(getattr(stage, "findings", {})) for stage in self._chain}
+        seen = {stage.name: dict(getattr(stage, "findings", {})) for stage in self.chain}
         return {name: found for name, found in seen.items() if found}
 
     def decide(
@@ -187,14 +193,13 @@ class Guard:
         passage = Passage(principal, purpose, given)
         name = case or f"decision {secrets.token_hex(16)}"
         try:
-            recorder = self._recorder
+            recorder = self.writing.recorder
             with recorder.open(name, subject=subject, model=self.model, trace=trace) as records:
                 found = yield from self._answered(passage, records)
         except StorageError as error:
             if self.fallback is not None:
                 self.fallback.withdraw(passage)
-            if recorder is self._recorder:  # else it is open again since
-                self._broken = True
+            self.writing.failed(recorder)
             self.count_refusal("guard.record")
             raise RefusedError(
                 "guard.record", "the record cannot be written, so nothing is answered.", status=503, remedy=error.remedy
@@ -217,7 +222,7 @@ class Guard:
     @contextlib.contextmanager
     def without(self, stage: str) -> Iterator[None]:
         """Leave a stage out for a while, to see what then gets through: for drills alone, and an alarm on record."""
-        self._record("alarm", {"guard": "drill", "stage left out": stage})
+        self.record("alarm", {"guard": "drill", "stage left out": stage})
         self._off = stage
         try:
             yield
@@ -233,7 +238,7 @@ class Guard:
         self.stopped = self.stopped or "the guard is closed."
         with contextlib.suppress(StorageError):
             self._tell_refused()
-            self._record("status", {"guard": "closed"})
+            self.record("status", {"guard": "closed"})
         self._stack.close()
 
     def _begun(self, stack: contextlib.ExitStack, seconds: float) -> Facts:
@@ -295,7 +300,7 @@ class Guard:
             return (yield from self._decided(passage, records, answers, scores))
         if self.fallback is not None:
             self.fallback.withdraw(passage)
-        fields = {**_who(passage), "refused": refusal.code, "field": refusal.field, **passage.notes}
+        fields = {**passage.who, "refused": refusal.code, "field": refusal.field, **passage.notes}
         refusal.record = records.add("decision", fields | more, soon=False)
         yield Kept(records)
         told = {"code": refusal.code, "field": refusal.field, "record": refusal.record, "stages": passage.costs}
@@ -308,7 +313,7 @@ class Guard:
 
     def _passed(self, passage: Passage) -> Generator[Step, None, tuple[tuple[str | float, ...], Scores]]:
         costs, now = passage.costs, time.perf_counter
-        for stage in self._chain:
+        for stage in self.chain:
             if stage.name == self._off:
                 continue
             began = now()
@@ -327,7 +332,7 @@ class Guard:
         self, passage: Passage, records: Any, answers: tuple[str | float, ...], scores: Scores
     ) -> Generator[Step, None, Decision]:
         classes = self._isolated.way.access.classes if scores is not None else ()
-        fields = {**_who(passage), "answer": list(answers[:_MOST_LISTED]), "rows": len(answers), **passage.notes}
+        fields = {**passage.who, "answer": list(answers[:_MOST_LISTED]), "rows": len(answers), **passage.notes}
         if passage.reasons:
             fields["reasons"] = [said.text for said in passage.reasons]
             fields["credits"] = passage.credits
@@ -339,14 +344,19 @@ class Guard:
         receipt = Receipt(self.manifest.application.id, record, records.leaf(), prove)
         return Decision(answers, classes, scores, receipt, passage.reasons, passage.by, passage.waiting)
 
-    def _record(self, kind: str, fields: dict[str, Any]) -> None:
-        with self._recorder.open("guard", model=self.model) as records:
+    def record(self, kind: str, fields: dict[str, Any]) -> None:
+        """Put what befalls the guard itself on record.
+
+        Raises:
+            StorageError: It cannot be.
+        """
+        with self.writing.recorder.open("guard", model=self.model) as records:
             records.add(kind, fields, wait=True)
 
     def _about(self) -> dict[str, Any]:
-        model = self.manifest.model
+        version = self.manifest.model.version if self.manifest.model else 0
         return {
-            "guard": "opened", "version": model.version if model else 0, "digest": self.model,
+            "guard": "opened", "version": version, "digest": self.model,
             "signed by": self.identity, "manifest": self.manifest.digest,
             "chain": list(self.stages), **(self.fallback.about if self.fallback else {}),
         }  # fmt: skip
@@ -357,44 +367,26 @@ class Guard:
         while not self._end.wait(_EVERY):
             with contextlib.suppress(FivefoldError, OSError):
                 self._isolated.tend()
-            if self._broken:
-                self._mend()
+            self.writing.mend(self._tell_refused)
             if not self.stopped and self._watched.changed():
                 self.stopped, alarm = self._watched.why, True
                 self._observed("alarm", {"why": self.stopped})
             if alarm:
                 with contextlib.suppress(FivefoldError):
-                    self._record("alarm", {"guard": "stopped", "why": self.stopped})
+                    self.record("alarm", {"guard": "stopped", "why": self.stopped})
                     alarm = False
             if time.monotonic() - told > _INTERVAL:
                 told = time.monotonic()
                 with contextlib.suppress(FivefoldError):
                     self._tell_refused()
                     if self.fallback is not None:
-                        self.fallback.tend(self._recorder)
-
-    def _part(self) -> None:
-        with contextlib.suppress(FivefoldError, OSError):
-            self._recorder.close()
-
-    def _mend(self) -> None:
-        """Open the record again after it could not be written: the disk may have room, its old writer may be gone."""
-        self._part()
-        with contextlib.suppress(FivefoldError, OSError):
-            self._recorder = self._home.writing()
-            self._broken = False
-            self._tell_refused()
+                        self.fallback.tend(self.writing.recorder)
 
     def _tell_refused(self) -> None:
         with self._lock:
             count, since = self._refused, self._refused_since
         if not count:
             return
-        self._record("gap", {"refused without a record": count, "since": round(since, 3)})
+        self.record("gap", {"refused without a record": count, "since": round(since, 3)})
         with self._lock:
             self._refused, self._refused_since = self._refused - count, time.time()
-
-
-def _who(passage: Passage) -> dict[str, Any]:
-    principal = passage.principal
-    return {"caller": principal.name, "purpose": passage.purpose, "stages": dict(passage.costs)}

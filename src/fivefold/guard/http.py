@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from fivefold.guard.nouns import Decision, Principal
     from fivefold.guard.protocol import Asked
+    from fivefold.guard.reloading import Reloading
     from fivefold.guard.service import Service
 
     Told = tuple[int, bytes, dict[str, str]]
@@ -40,29 +41,55 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _OWN = ("localhost", "127.0.0.1", "[::1]")
 
 
+class _Paths(NamedTuple):
+    """What one service answers under which path."""
+
+    service: Service
+    told: dict[str, Callable[[Principal], Told]]
+    infer: frozenset[str]
+    load: str
+
+    @classmethod
+    def of(cls, service: Service) -> _Paths:
+        """Lay out the paths of a service."""
+        model = f"/v2/models/{service.name}"
+        names = (model, f"{model}/versions/{service.version}")
+
+        def ready(_: Principal) -> Told:
+            return _json(200 if service.ready else 503, {"ready": service.ready, "name": service.name})
+
+        told: dict[str, Callable[[Principal], Told]] = {
+            "/openapi.json": lambda _: _json(200, openapi(service.name, service.version)),
+            "/v2": lambda _: _json(200, service.about()),
+            "/v2/health/ready": ready,
+            "/metrics": lambda principal: (200, service.metrics(principal), {"Content-Type": metrics.KIND}),
+            **dict.fromkeys(names, lambda _: _json(200, service.model())),
+            **dict.fromkeys((f"{name}/ready" for name in names), ready),
+        }
+        infer = frozenset(f"{name}/infer" for name in names)
+        return cls(service, told, infer, f"/v2/repository/models/{service.name}/load")
+
+
 class App:
     """The service as an ASGI application."""
 
-    def __init__(self, service: Service, hosts: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, service: Service, hosts: frozenset[str] = frozenset(), *, load: Callable[[Principal], Any] | None = None
+    ) -> None:
         """Lay out the paths of a service.
 
         Args:
             service: What it does.
             hosts: Names under which it may be asked, in lower case; empty: any.
+            load: Loads the application again on a principal's wish and returns what is served then; None: nobody may.
         """
-        self._service, self._hosts = service, hosts
+        self._hosts, self._load = hosts, load
         self._threads = ThreadPoolExecutor(_THREADS, "fivefold-guard-http")
-        model = f"/v2/models/{service.name}"
-        names = (model, f"{model}/versions/{service.version}")
-        self._told: dict[str, Callable[[Principal], Told]] = {
-            "/openapi.json": lambda _: _json(200, openapi(service.name, service.version)),
-            "/v2": lambda _: _json(200, service.about()),
-            "/v2/health/ready": self._ready,
-            "/metrics": lambda principal: (200, service.metrics(principal), {"Content-Type": metrics.KIND}),
-            **dict.fromkeys(names, lambda _: _json(200, service.model())),
-            **dict.fromkeys((f"{name}/ready" for name in names), self._ready),
-        }
-        self._infer = frozenset(f"{name}/infer" for name in names)
+        self.take(service)
+
+    def take(self, service: Service) -> None:
+        """Answer by another service from the next request on; one in hand is answered by that which took it."""
+        self._paths = _Paths.of(service)
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -73,19 +100,20 @@ class App:
         except RefusedError as refusal:
             status, body, headers = refused(refusal)
         except Exception:  # noqa: BLE001  what went wrong inside stays inside
-            status, body, headers = refused(self._service.failed())
+            status, body, headers = refused(self._paths.service.failed())
         lines = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
         lines.append((b"content-length", b"%d" % len(body)))
         await send({"type": "http.response.start", "status": status, "headers": lines})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
     async def _answered(self, scope: dict[str, Any], receive: Receive) -> Told:
-        path, service = scope["path"], self._service
+        path, paths, service = scope["path"], self._paths, self._paths.service
         given = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         if self._hosts and _name(given.get("host", "")) not in self._hosts:
             raise service.counted(RefusedError("guard.host", "it is not known under this name.", status=400))
-        wanted = "POST" if path in self._infer else "GET"
-        if wanted == "GET" and path not in self._told and path != _LIVE:
+        loads = self._load is not None and path == paths.load
+        wanted = "POST" if loads or path in paths.infer else "GET"
+        if wanted == "GET" and path not in paths.told and path != _LIVE:
             raise RefusedError("guard.404", "it is not there.", status=404)
         if scope["method"] != wanted:
             status, body, headers = refused(RefusedError("guard.405", "this path takes another method.", status=405))
@@ -94,7 +122,9 @@ class App:
             return _json(200, {"live": True})
         principal = service.bearer(given.get("authorization", ""))
         if wanted == "GET":
-            return self._told[path](principal)
+            return paths.told[path](principal)
+        if loads:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._loaded, principal)
         with service.in_hand():
             try:
                 body = await _body(receive)
@@ -102,32 +132,35 @@ class App:
                 raise service.counted(refusal) from None
             if len(body) > _SMALL or "content-encoding" in given:  # it may take its time
                 loop = asyncio.get_running_loop()
-                return await loop.run_in_executor(self._threads, self._inferred, principal, body, given)
-            asked = self._asked(body, given)
+                return await loop.run_in_executor(self._threads, _inferred, service, principal, body, given)
+            asked = _asked(service, body, given)
             parent = given.get("traceparent", "")
-            return self._packed(await service.infer_soon(principal, asked, parent, self._threads), asked, given)
+            return _packed(service, await service.infer_soon(principal, asked, parent, self._threads), asked, given)
 
-    def _inferred(self, principal: Principal, body: bytes, headers: Mapping[str, str]) -> Told:
-        asked = self._asked(body, headers)
-        decision = self._service.infer(principal, asked, headers.get("traceparent", ""))
-        return self._packed(decision, asked, headers)
+    def _loaded(self, principal: Principal) -> Told:
+        if self._load is None:
+            raise RefusedError("guard.404", "it is not there.", status=404)
+        return _json(200, self._load(principal))
 
-    def _asked(self, body: bytes, headers: Mapping[str, str]) -> Asked:
-        try:
-            plain = _unpressed(body, headers.get("content-encoding", ""))
-            return protocol.parse(plain, headers.get(LENGTH.lower(), ""))
-        except RefusedError as refusal:
-            raise self._service.counted(refusal) from None
 
-    def _packed(self, decision: Decision, asked: Asked, headers: Mapping[str, str]) -> Told:
-        service = self._service
-        told, length = protocol.answered(decision, asked, service.name, service.version)
-        kind = {"Content-Type": "application/octet-stream", LENGTH: str(length)} if length else _JSON
-        return _pressed(200, told, kind, headers.get("accept-encoding", ""))
+def _inferred(service: Service, principal: Principal, body: bytes, headers: Mapping[str, str]) -> Told:
+    asked = _asked(service, body, headers)
+    decision = service.infer(principal, asked, headers.get("traceparent", ""))
+    return _packed(service, decision, asked, headers)
 
-    def _ready(self, _: Principal) -> Told:
-        ready = self._service.ready
-        return _json(200 if ready else 503, {"ready": ready, "name": self._service.name})
+
+def _asked(service: Service, body: bytes, headers: Mapping[str, str]) -> Asked:
+    try:
+        plain = _unpressed(body, headers.get("content-encoding", ""))
+        return protocol.parse(plain, headers.get(LENGTH.lower(), ""))
+    except RefusedError as refusal:
+        raise service.counted(refusal) from None
+
+
+def _packed(service: Service, decision: Decision, asked: Asked, headers: Mapping[str, str]) -> Told:
+    told, length = protocol.answered(decision, asked, service.name, service.version)
+    kind = {"Content-Type": "application/octet-stream", LENGTH: str(length)} if length else _JSON
+    return _pressed(200, told, kind, headers.get("accept-encoding", ""))
 
 
 async def _body(receive: Receive) -> bytes:
@@ -208,11 +241,13 @@ def _json(status: int, value: Any, headers: Mapping[str, str] | None = None) -> 
     return status, msgspec.json.encode(value), {**_JSON, **(headers or {})}
 
 
-def serve(service: Service, host: str, port: int, ready: Callable[[int], None], *, names: Sequence[str] = ()) -> None:
+def serve(
+    reloading: Reloading, host: str, port: int, ready: Callable[[int], None], *, names: Sequence[str] = ()
+) -> None:
     """Serve until interrupted; what is in hand then is answered first.
 
     Args:
-        service: What it does.
+        reloading: What is served, and how it is loaded again.
         host: Address to listen on.
         port: Port; 0: any free one.
         ready: Called with the port once connections are taken.
@@ -225,4 +260,6 @@ def serve(service: Service, host: str, port: int, ready: Callable[[int], None], 
     provided("http.framework")("guard.extra")
     known = {*_OWN, host.lower(), f"[{host.lower()}]"} if host.lower() in _LOOPBACK else set()
     hosts = frozenset({*known, *(name.lower() for name in names)} if known or names else ())
-    provided("http.listen")(App(service, hosts), host, port, ready, "guard.port", most=_CONNECTIONS)
+    app = App(reloading.service, hosts, load=reloading.asked)
+    reloading.takers.append(app.take)
+    provided("http.listen")(app, host, port, ready, "guard.port", most=_CONNECTIONS)

@@ -118,6 +118,11 @@ class Passage:
         """How many rows were admitted."""
         return 0 if self.admitted is None else len(self.admitted)
 
+    @property
+    def who(self) -> dict[str, Any]:
+        """Who asks what for, and what each stage took, for the record."""
+        return {"caller": self.principal.name, "purpose": self.purpose, "stages": dict(self.costs)}
+
 
 class Answering(Protocol):
     """The model at the end of the chain: in a process of its own, or behind an endpoint.

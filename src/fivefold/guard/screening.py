@@ -39,8 +39,12 @@ class Screen:
             alarm: Puts an alarm on record.
             flagged: Gives who was taken for a thief, as the record says.
         """
-        self._detector, self._alarm = detector, alarm
+        self._detector, self._alarm, self._flagged = detector, alarm, flagged
         detector.restore(flagged())
+
+    def follow(self, _: Screen) -> None:
+        """Go on from the stage that stood here before: whom it took for a thief stays one."""
+        self._detector.restore(self._flagged())
 
     def __call__(self, passage: Passage) -> None:
         """Take the rows in.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import copy
+import time
 from typing import TYPE_CHECKING, Any
 
 from fivefold import __version__
@@ -25,12 +27,14 @@ if TYPE_CHECKING:
 
 _SHOWN = ("evidence", "attained")
 _WORDS = ("purpose", "case", "subject")
+_NO_LIMIT, _LOOK = 1 << 30, 0.01
 
 
 class Service:
     """Knows nothing of sockets and frameworks.
 
     Attributes:
+        guard: That answers.
         name: Of the model.
         version: Of the model.
         gate: How many requests are in hand.
@@ -45,10 +49,20 @@ class Service:
             note: Shown in the server's metadata, for example under which evidence it is served.
             gate: How many requests are taken in hand; None: as many as usual.
         """
-        self._guard, self._tokens, self.gate = guard, tokens, gate or Gate()
-        self._note = {name: note[name] for name in _SHOWN if name in note} | {"model": guard.shown}
         self._metrics = Metrics()
         guard.observers.append(self._metrics)
+        self._serve(guard, tokens, note, gate or Gate())
+
+    def following(self, guard: Guard, note: Mapping[str, Any]) -> Service:
+        """Return the service of another guard in this one's place: the same callers, places, metrics and observers."""
+        made = copy.copy(self)
+        guard.observers = self.guard.observers
+        made._serve(guard, self._tokens, note, self.gate)  # noqa: SLF001  it is one of us
+        return made
+
+    def _serve(self, guard: Guard, tokens: Tokens, note: Mapping[str, Any], gate: Gate) -> None:
+        self.guard, self._tokens, self.gate, self._mine = guard, tokens, gate, Gate(_NO_LIMIT)
+        self._note = {name: note[name] for name in _SHOWN if name in note} | {"model": guard.shown}
         model = guard.manifest.model
         self.name, self.version = guard.manifest.application.id, str(model.version if model else 0)
         self._example = guard.way.rows()
@@ -69,7 +83,7 @@ class Service:
 
     def counted(self, refusal: RefusedError) -> RefusedError:
         """Count a refusal that has no record of its own, and return it."""
-        self._guard.count_refusal(refusal.code)
+        self.guard.count_refusal(refusal.code)
         return refusal
 
     def failed(self) -> RefusedError:
@@ -87,26 +101,35 @@ class Service:
             self.gate.enter()
         except RefusedError as refusal:
             raise self.counted(refusal) from None
+        self._mine.enter()
         try:
             yield
         finally:
+            self._mine.leave()
             self.gate.leave()
+
+    def drained(self, seconds: float) -> bool:
+        """Wait until nothing of its own is in hand; return whether that came."""
+        until = time.monotonic() + seconds
+        while self._mine.inside and time.monotonic() < until:
+            time.sleep(_LOOK)
+        return not self._mine.inside
 
     @property
     def ready(self) -> bool:
         """Whether questions are answered."""
-        return not self._guard.stopped
+        return not self.guard.stopped
 
     def about(self) -> dict[str, Any]:
         """Return the server's metadata."""
         about = {"name": "fivefold", "version": __version__, "extensions": ["binary_tensor_data"]} | self._note
         # what it is about, and no more: the words of a finding name values of the training data
-        found = {name: sorted(what) for name, what in self._guard.findings.items()}
+        found = {name: sorted(what) for name, what in self.guard.findings.items()}
         return about | ({"findings": found} if found else {})
 
     def model(self) -> dict[str, Any]:
         """Return the model's metadata."""
-        return protocol.metadata(self._guard.way, self.name, self.version)
+        return protocol.metadata(self.guard.way, self.name, self.version)
 
     def metrics(self, principal: Principal) -> bytes:
         """Return the metrics.
@@ -119,7 +142,7 @@ class Service:
         return self._metrics.text(
             {
                 "requests_in_hand": self.gate.inside,
-                "model_restarts_total": self._guard.restarts,
+                "model_restarts_total": self.guard.restarts,
                 "answering": float(self.ready),
             }
         )
@@ -151,7 +174,7 @@ class Service:
             words = {name: asked.word(name) for name in _WORDS if name in asked.parameters}
         except RefusedError as refusal:
             raise self.counted(refusal) from None
-        return self._guard.course(principal, given, trace=traces.trace_id(parent) if parent else "", **words)
+        return self.guard.course(principal, given, trace=traces.trace_id(parent) if parent else "", **words)
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
