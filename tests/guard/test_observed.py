@@ -13,7 +13,7 @@ from tests.guard.signed import ROW, command
 from fivefold.assess.run import Options, assess
 from fivefold.contract.outcome import Outcome
 from fivefold.governance.operation import told
-from fivefold.guard import Guard
+from fivefold.guard import Guard, reasoning
 from fivefold.keys import store
 from fivefold.manifest.reader import read
 from fivefold.traceability.recorder.opening import home as place_of
@@ -141,3 +141,31 @@ def test_a_record_that_this_user_cannot_read_is_not_taken_for_none(
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "other"))
     assert store.config_folder().parent == tmp_path / "other"
     assert not told.facts(read(root)).get(told.TRACE)
+
+
+def test_with_what_decisions_left_is_read_from_the_record(root: Path) -> None:
+    """Reasons, late ones, word that there is none, none for many rows; refusals do not count."""
+    fields: list[dict[str, Any]] = [
+        {"reasons": ["Because."], "rows": 1, "stages": {"reason": 20.0}},
+        {"reasons": ["Because."], "rows": 1, "stages": {"reason": 501.0}},
+        {"reasons": ["No."], "rows": 1, "without reason": 1, "stages": {"reason": 1.0}},
+        {"answer": ["yes"] * 9, "rows": 9},
+        {"refused": "guard.range"},
+    ]
+    record(root, *((f"case {at}", "decision", each) for at, each in enumerate(fields)))
+    assert told.delivery(place_of(read(root)).reading()) == "rl-."
+
+
+def test_the_guard_keeps_the_time_that_is_judged() -> None:
+    """One figure, in two rooms that may not know each other."""
+    assert told.REASON_SECONDS == reasoning.SECONDS
+
+
+def test_a_decision_of_the_guard_leaves_with_its_reason(root: Path) -> None:
+    """As recorded by a served application; and word that there is none is known as such."""
+    with Guard(root) as guard:
+        guard.decide(ROW, caller="c", purpose="sorting")
+        stage = next(one for one in guard.chain if one.name == "reason")
+        stage._seconds = 0.0
+        guard.decide({**ROW, "weight": 60.0}, caller="c", purpose="sorting")
+    assert told.delivery(place_of(read(root)).reading()) == "r-"

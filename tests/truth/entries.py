@@ -25,6 +25,7 @@ MODULES = {
     "C5.stages": "drilled",
     "D1.admission": "admitting",
     "D1.benefit": "operation",
+    "E5.delivery": "operation",
     "D1.drift": "drifting",
     **{f"C2.{name}": "ensemble" for name in ("detection", "adaptive", "drift")},
     "P1.blackbox": "evasion",

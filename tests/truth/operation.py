@@ -1,4 +1,4 @@
-"""Subjects of A1.observed and D1.benefit: records of decisions with and without people behind them, and of outcomes."""
+"""Subjects of A1.observed, E5.delivery, D1.benefit: records of decisions, of who stands behind, and of outcomes."""
 
 from __future__ import annotations
 
@@ -9,11 +9,16 @@ import numpy as np
 from fivefold.contract.subject import SettingsView
 from fivefold.governance.operation.told import (
     AUTOMATIC,
+    DELIVERED,
+    DELIVERY,
     FOLLOWED,
     HURRIED,
+    LATE,
+    NONE,
     NOTHING,
     OUTCOMES,
     OVERRIDDEN,
+    SAID_NONE,
     TARGET,
     TRACE,
 )
@@ -25,7 +30,7 @@ from .subjects import context
 if TYPE_CHECKING:
     from fivefold.contract.check import Context
 
-LEVEL, BENEFIT = "A1.observed", "D1.benefit"
+LEVEL, REASONS, BENEFIT = "A1.observed", "E5.delivery", "D1.benefit"
 _LETTERS = (NOTHING, FOLLOWED, HURRIED, OVERRIDDEN, AUTOMATIC)
 
 
@@ -53,6 +58,19 @@ def _observed(seed: int, shares: tuple[float, float, float, float], *, rows: tup
 def waved(seed: int, rows: tuple[int, int] = (200, 4000)) -> Context:
     """Nobody ever overrides, nearly all is done within seconds or by itself."""
     return _observed(seed, (0.0, 0.6, 0.0, 0.3), rows=rows)
+
+
+def _delivered(seed: int, shares: tuple[float, float, float], rows: tuple[int, int] = (300, 4000)) -> Context:
+    """Return a record in which reasons were late, said to be none, or missing at these shares."""
+    rng = np.random.default_rng([seed, 0])
+    letters = rng.choice((LATE, SAID_NONE, NONE, DELIVERED), int(rng.integers(*rows)), p=(*shares, 1 - sum(shares)))
+    settings = SettingsView(facts={DELIVERY: "".join(letters)})
+    return context(REASONS, None, {}, seed, thresholds=floors(REASONS), settings=settings)
+
+
+def silent(seed: int) -> Context:
+    """Half of the reasons are missing, and half of the others late."""
+    return _delivered(seed, (0.25, 0.0, 0.5))
 
 
 def _benefit(seed: int, above: float, *, plain: bool, n: tuple[int, int] = (600, 5000)) -> Context:
@@ -87,6 +105,20 @@ ENTRIES = {
             "often overridden": lambda seed: _observed(seed, (0.3, 0.1, 0.25, 0.0)),
         },
         small={"few decisions, nobody overrides": lambda seed: waved(seed, (1, 60))},
+    ),
+    REASONS: Entry(
+        check=REASONS,
+        documented="one decision in ten without a reason, or with one that came late, in 300 decisions or more",
+        planted={
+            "no reason": lambda seed: _delivered(seed, (0.0, 0.0, 0.1)),
+            "word that there is none": lambda seed: _delivered(seed, (0.0, 0.1, 0.0)),
+            "late reasons": lambda seed: _delivered(seed, (0.1, 0.0, 0.0)),
+        },
+        clean={
+            "every decision has its reason": lambda seed: _delivered(seed, (0.0, 0.0, 0.0)),
+            "one in fifty late or missing": lambda seed: _delivered(seed, (0.01, 0.005, 0.005)),
+        },
+        small={"few decisions": lambda seed: _delivered(seed, (0.0, 0.0, 0.5), (1, 5))},
     ),
     BENEFIT: Entry(
         check=BENEFIT,

@@ -52,6 +52,7 @@ REFERENCES: Mapping[str, Make] = {
     "blind-watch": drifting.blind,
     "narrow-ranges": admitting.narrow,
     "waved-through": operation.waved,
+    "silent": operation.silent,
     "unrecorded-stage": drilled.unrecorded,
     "open-guard": drilled.unguarded,
     **{

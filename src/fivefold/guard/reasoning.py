@@ -32,6 +32,7 @@ _FEWEST = 4
 _HELD = 10_000
 _LATE = "No reason could be given within the time allowed."
 _FAILED = "No reason could be given: the model failed when it was asked for more."
+_NONE = frozenset({_LATE, _FAILED})
 
 
 class Reasoning:
@@ -67,6 +68,8 @@ class Reasoning:
             for at in range(passage.size)
         ]
         passage.reasons, passage.credits = tuple(said for said, _ in made), [credit for _, credit in made]
+        if lacking := sum(said.text in _NONE for said, _ in made):
+            passage.notes["without reason"] = lacking
 
     def _reason(self, reasoner: Any, row: pd.DataFrame, rows: int) -> tuple[Said, Any]:
         row = row.reset_index(drop=True)

@@ -14,17 +14,23 @@ from fivefold.governance.operation import drilled
 from fivefold.traceability.recorder.opening import home
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fivefold.manifest.nouns import Manifest
     from fivefold.traceability.recorder.reading import Found, Reading
 
     Facts = dict[str, str | float | bool | None]
 
-PURPOSES, TRACE, OUTCOMES, MEASURE, TARGET, UNIT = (
-    "manifest.purposes",
-    "operation.trace", "benefit.outcomes", "benefit.measure", "benefit.target", "benefit.unit",
+PURPOSES, TRACE, DELIVERY, OUTCOMES, MEASURE, TARGET, UNIT = (
+    "manifest.purposes", "operation.trace", "operation.delivery",
+    "benefit.outcomes", "benefit.measure", "benefit.target", "benefit.unit",
 )  # fmt: skip
 NOTHING, FOLLOWED, HURRIED, OVERRIDDEN, AUTOMATIC = ".fhoa"
 """What followed a decision: nothing; a person did so; within seconds; otherwise; it was done without a person."""
+DELIVERED, LATE, SAID_NONE, NONE = "rl-."
+"""With what a decision left: a reason for each row; one that took too long; word that there is none; nothing."""
+REASON_SECONDS = 0.5
+"""Time that the reasons of one request may take."""
 HURRY = 5.0
 """Seconds within which nobody weighs an answer."""
 MOST = 10_000
@@ -49,6 +55,7 @@ def facts(manifest: Manifest, until: str = "") -> Facts:
         reading, end = place.reading(), _nanoseconds(until)
         return declared | {
             TRACE: trace(reading, end),
+            DELIVERY: delivery(reading, end),
             OUTCOMES: ",".join(map(repr, outcomes(reading, end))),
             drilled.DRILL: drilled.newest(reading, end),
         }
@@ -58,13 +65,7 @@ def facts(manifest: Manifest, until: str = "") -> Facts:
 
 def trace(reading: Reading, until: int = 1 << 63) -> str:
     """Return a letter for each of the newest decisions, oldest first: what followed it."""
-    decided: dict[str, Found] = {}
-    for item in reading.search(kind="decision", until=until):
-        if item.body is not None and "refused" not in item.body.fields:
-            decided.pop(item.body.case, None)
-            decided[item.body.case] = item
-            if len(decided) > MOST:
-                del decided[next(iter(decided))]
+    decided = _decided(reading, until)
     followed = dict.fromkeys(decided, NOTHING)
     for kind in ("action", "approval"):
         for item in reading.search(kind=kind, until=until):
@@ -72,6 +73,12 @@ def trace(reading: Reading, until: int = 1 << 63) -> str:
             if case in decided and item.index > decided[case].index:
                 followed[case] = _stronger(followed[case], _letter(decided[case], item))
     return "".join(followed.values())
+
+
+def delivery(reading: Reading, until: int = 1 << 63) -> str:
+    """Return a letter for each of the newest decisions, oldest first: whether it left with its reason, and in time."""
+    fields = (item.body.fields for item in _decided(reading, until).values() if item.body is not None)
+    return "".join(map(_left, fields))
 
 
 def outcomes(reading: Reading, until: int = 1 << 63) -> list[float]:
@@ -85,6 +92,29 @@ def outcomes(reading: Reading, until: int = 1 << 63) -> list[float]:
             if len(found) > MOST:
                 del found[next(iter(found))]
     return list(found.values())
+
+
+def _decided(reading: Reading, until: int) -> dict[str, Found]:
+    """Return the newest decisions by case, oldest first; the last one of a case counts, refusals do not."""
+    decided: dict[str, Found] = {}
+    for item in reading.search(kind="decision", until=until):
+        if item.body is not None and "refused" not in item.body.fields:
+            decided.pop(item.body.case, None)
+            decided[item.body.case] = item
+            if len(decided) > MOST:
+                del decided[next(iter(decided))]
+    return decided
+
+
+def _left(fields: Mapping[str, Any]) -> str:
+    """Return with what one decision left."""
+    reasons, stages = fields.get("reasons"), fields.get("stages")
+    if not isinstance(reasons, list) or len(reasons) != fields.get("rows") or not all(reasons):
+        return NONE
+    if fields.get("without reason"):
+        return SAID_NONE
+    took = stages.get("reason", 0.0) if isinstance(stages, dict) else 0.0
+    return LATE if isinstance(took, int | float) and took > 1000 * REASON_SECONDS else DELIVERED
 
 
 def _letter(decision: Found, action: Found) -> str:
