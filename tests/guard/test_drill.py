@@ -56,7 +56,8 @@ def test_no_single_failure_lets_an_attack_through_unseen(tmp_path: Path, capsys:
     root = application(tmp_path / "app")
     capsys.readouterr()
     assert command("guard", "drill", root, "--json") == 0
-    cells = {(cell["without"], cell["attack"]): cell for cell in json.loads(capsys.readouterr().out)}
+    table = json.loads(capsys.readouterr().out)
+    cells = {(cell["without"], cell["attack"]): cell for cell in table["cells"]}
     assert all(cell["recorded"] for cell in cells.values())
     stages = {without for without, _ in cells}
     assert stages >= {
@@ -90,17 +91,25 @@ def test_no_single_failure_lets_an_attack_through_unseen(tmp_path: Path, capsys:
     (told,) = place_of(read(root)).reading().search(case="guard", kind="status")
     assert len(told.body.fields["cells"]) == len(cells)
     assert tuple(dict.fromkeys(attack for _, attack in cells)) == drilled.ATTACKS
+    doors = {door["tried"]: door["came"] for door in table["doors"]}
+    assert doors.pop(drilled.AS_IT_IS) == drilled.ADMITTED
+    assert tuple(doors) == drilled.DOORS
+    codes = {"an older version": "guard.rolled-back", "other files under the same version": "guard.same-version"}
+    assert doors == {name: f"refused: {codes.get(name, 'guard.unsigned')}" for name in doors}
+    assert told.body.fields["doors"] == table["doors"]
     assert tuple(dict.fromkeys(without for without, _ in cells)) == ("-", *drilled.stages(read(root).controls))
 
-    def assessed() -> Result:
+    def assessed(check: str = "C5.stages") -> Result:
         time.sleep(1.1)  # what is on record counts up to the second in which the plan begins
-        (finding,) = assess(read(root), Options(only=("C5.stages",), effort="quick")).findings
+        (finding,) = assess(read(root), Options(only=(check,), effort="quick")).findings
         return finding.result
 
     found = assessed()
     assert found.outcome is Outcome.PASS, found.reason
     assert found.canary is not None
     assert found.canary.noticed
+    found = assessed("T2.admission")
+    assert (found.outcome, found.measures[0].n) == (Outcome.PASS, len(drilled.DOORS)), found.reason
     lost = [{**cell, "recorded": cell["without"] != "budget"} for cell in cells.values()]
     with place_of(read(root)).writing() as recorder, recorder.open("guard") as records:
         records.add("status", {**told.body.fields, "cells": lost}, wait=True)

@@ -1,4 +1,4 @@
-"""Subjects of C5.stages: drills of guards that record everything, lose what they should record, or stop nothing."""
+"""Subjects of C5.stages, T2.admission: drills of guards that record everything, lose records, or stop nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,20 @@ import msgspec
 import numpy as np
 
 from fivefold.contract.subject import SettingsView
-from fivefold.governance.operation.drilled import ANSWERED, ATTACKS, CODE, DATA, DRILL, MANIFEST, MODEL, NOBODY, stages
+from fivefold.governance.operation.drilled import (
+    ADMITTED,
+    ANSWERED,
+    AS_IT_IS,
+    ATTACKS,
+    CODE,
+    DATA,
+    DOORS,
+    DRILL,
+    MANIFEST,
+    MODEL,
+    NOBODY,
+    stages,
+)
 
 from .entry import Entry
 from .floors import floors
@@ -18,7 +31,7 @@ from .subjects import context
 if TYPE_CHECKING:
     from fivefold.contract.check import Context
 
-CHECK = "C5.stages"
+CHECK, ADMISSION = "C5.stages", "T2.admission"
 _STOPPED = ("refused: guard.purpose", "refused: guard.range", "fell back", "alarm", "refused: guard.flagged")
 _CONTROLS: dict[str, dict[str, Any]] = {
     "P2": {"budget": "5000/day", "detect": True}, "C2": {"members": 3}, "C3": {"risk": 0.05},
@@ -69,7 +82,48 @@ def unguarded(seed: int) -> Context:
     return build(seed, got=6)
 
 
+def doors(seed: int, *, open_: int = 0, shut: bool = False, less: bool = False, quiet: bool = False) -> Context:
+    """Build the record of one drill at the door.
+
+    Args:
+        seed: Decides everything that is not given.
+        open_: Faults that are admitted.
+        shut: The model as it is was refused, too.
+        less: A fault is missing.
+        quiet: There is no drill on record.
+    """
+    rng = np.random.default_rng([seed, 1])
+    names = [DOORS[at] for at in rng.permutation(len(DOORS))]
+    refused = ("refused: guard.unsigned", "refused: guard.rolled-back", "refused: guard.same-version")
+    came = {name: ADMITTED if at < open_ else str(rng.choice(refused)) for at, name in enumerate(names)}
+    if less:
+        del came[names[-1]]
+    came[AS_IT_IS] = refused[0] if shut else ADMITTED
+    about = {name: bytes(rng.bytes(32)).hex() for name in (MODEL, MANIFEST, DATA, CODE)}
+    table = {name.partition(".")[2]: digest for name, digest in about.items()}
+    told = [{"tried": name, "came": what} for name, what in came.items()]
+    text = "" if quiet else msgspec.json.encode({**table, "cells": [], "doors": told}).decode()
+    settings = SettingsView(level=4, facts={**about, DRILL: text})
+    return context(ADMISSION, None, {}, seed, thresholds=floors(ADMISSION), settings=settings)
+
+
+def open_door(seed: int) -> Context:
+    """Everything is admitted."""
+    return doors(seed, open_=len(DOORS))
+
+
 ENTRIES = {
+    ADMISSION: Entry(
+        check=ADMISSION,
+        documented="one fault that is admitted",
+        planted={"one fault is admitted": partial(doors, open_=1), "everything is admitted": open_door},
+        clean={"every fault is refused": doors},
+        small={
+            "the model as it is is refused": partial(doors, shut=True),
+            "a fault is missing": partial(doors, open_=1, less=True),
+            "there is no drill": partial(doors, quiet=True),
+        },
+    ),
     CHECK: Entry(
         check=CHECK,
         documented="one attack without a record, or one that is simply answered while every stage runs",
@@ -85,5 +139,5 @@ ENTRIES = {
             "cells are missing": partial(build, lost="stage", less=0.1),
             "there is no drill": partial(build, got=3, quiet=True),
         },
-    )
+    ),
 }

@@ -26,6 +26,7 @@ MODULES = {
     "D1.admission": "admitting",
     "D1.benefit": "operation",
     "E5.delivery": "operation",
+    "T2.admission": "drilled",
     "D1.drift": "drifting",
     **{f"C2.{name}": "ensemble" for name in ("detection", "adaptive", "drift")},
     "P1.blackbox": "evasion",

@@ -55,6 +55,7 @@ REFERENCES: Mapping[str, Make] = {
     "silent": operation.silent,
     "unrecorded-stage": drilled.unrecorded,
     "open-guard": drilled.unguarded,
+    "open-door": drilled.open_door,
     **{
         f"broken-{name}": partial(quality.wrecked, f"D2.{name}")
         for name in ("integrity", "accuracy", "availability", "confidentiality")

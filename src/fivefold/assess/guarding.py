@@ -73,7 +73,7 @@ class Guards:
         from fivefold.guard.opening import signed
 
         try:
-            identity = signed(self._bench)
+            identity = signed(self._bench.snapshot)
             way = wayfound(self._bench, self._plan.facts)
         except FivefoldError as error:
             text = f"The guard opens no port: {error.message}"

@@ -20,7 +20,9 @@ def drill(
     *,
     json: Json = False,
 ) -> None:
-    """Attack the guard with each of its stages left out in turn; show what gets through, and whether it is on record.
+    """Attack the guard with each of its stages left out in turn, and hold models before it that it must not serve.
+
+    Shown is what gets through, and whether it is on record.
 
     The attacks go to a guard of their own with a record of its own; the table is put on the application's record.
     Exit code 1 if an answer or a refusal has no record.
@@ -28,6 +30,7 @@ def drill(
     Example: [bold]fivefold guard drill my-app[/bold]
     """
     from fivefold.contract.registry import provided
+    from fivefold.guard.doors import Door, Doors
     from fivefold.guard.drill import NOBODY, Cell, Drill
     from fivefold.guard.guard import Guard
     from fivefold.manifest.reader import read
@@ -35,6 +38,7 @@ def drill(
     manifest = read(application)
     home = provided("record.home")(manifest)
     cells: list[Cell] = []
+    doors: list[Door] = []
     with tempfile.TemporaryDirectory(prefix="fivefold-drill-") as folder:
         apart = provided("record.apart")(home, Path(folder) / "record")
         with (
@@ -45,10 +49,13 @@ def drill(
             for cell in Drill(guard, apart).run():
                 cells.append(cell)
                 shown.update(f"Without {cell.off}: {cell.attack}" if cell.off != NOBODY else cell.attack)
+        (Path(folder) / "doors").mkdir(mode=0o700)
+        doors += Doors(manifest, Path(folder) / "doors").run()
     about = _about(manifest, model)
     with home.writing() as recorder, recorder.open("guard") as records:
-        records.add("status", {"guard": "drill", **about, "cells": [_plain(cell) for cell in cells]}, wait=True)
-    say(json=json, value=[_plain(cell) for cell in cells], lines=_lines(cells))
+        table = {"cells": [_plain(cell) for cell in cells], "doors": [vars(door) for door in doors]}
+        records.add("status", {"guard": "drill", **about, **table}, wait=True)
+    say(json=json, value=table, lines=[*_lines(cells), *(f"a model, {door.tried}: {door.came}" for door in doors)])
     if not all(cell.recorded for cell in cells):
         raise typer.Exit(1)
 

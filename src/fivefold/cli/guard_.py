@@ -60,6 +60,7 @@ def serve(  # noqa: PLR0917  the options of a command
     from fivefold.guard.service import Service
     from fivefold.guard.tokens import Tokens
     from fivefold.guard.upstream import require_declared
+    from fivefold.keys import store as keys
     from fivefold.manifest import site
     from fivefold.manifest.reader import read
 
@@ -71,12 +72,13 @@ def serve(  # noqa: PLR0917  the options of a command
     def opened(by: str = "", old: Guard | None = None) -> tuple[Guard, dict[str, Any]]:
         note = _admitted(application, evidence, trust, max_age, allowed=allow_unattained)
         told, writing = ({**note, "reloaded by": by}, old.writing) if old is not None else (note, None)
-        guard = Guard(application, note=told, writing=writing)
+        known = None if trust is None else keys.read_trust(trust)
+        guard = Guard(application, note=told, writing=writing, trust=known)
         with contextlib.ExitStack() as stack:
             stack.callback(guard.close)
             if not allow_unattained:  # the evidence is of the files that were just loaded, not of those before them
-                known = guard.manifest.model
-                seen = guard.model if known and known.endpoint else ""
+                named = guard.manifest.model
+                seen = guard.model if named and named.endpoint else ""
                 _admitted(application, evidence, trust, max_age, allowed=False, seen=seen)
             stack.pop_all()
         return guard, note

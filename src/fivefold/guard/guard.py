@@ -20,7 +20,7 @@ from fivefold.guard.chain import build
 from fivefold.guard.isolated import SECONDS, Isolated
 from fivefold.guard.memory import Memory
 from fivefold.guard.nouns import Decision, Passage, Principal, Receipt, RefusedError
-from fivefold.guard.opening import Opened, Unwatched, require_declared, signed
+from fivefold.guard.opening import Opened, Unwatched, admitted, require_declared
 from fivefold.guard.steps import Kept, Slow, driven
 from fivefold.guard.upstream import Upstream
 from fivefold.guard.watching import Watched
@@ -72,6 +72,7 @@ class Guard:
         note: Mapping[str, Any] | None = None,
         home: Any = None,
         writing: Writing | None = None,
+        trust: bytes | None = None,
     ) -> None:
         """Open it.
 
@@ -81,6 +82,7 @@ class Guard:
             note: Fields that are recorded with the opening, for example under which evidence.
             home: Where its record lies; None: as declared.
             writing: The open record of the guard whose place it takes; None: it opens its own.
+            trust: Bytes of the trust file that names who may sign models; None: this user's.
 
         Raises:
             InputError: ``guard.undeclared`` if purpose, lawful ground or benefit are not declared; ``guard.model`` for
@@ -92,7 +94,7 @@ class Guard:
         """
         from pathlib import Path as Place
 
-        given = where if isinstance(where, Opened) else None
+        given, self._trust = where if isinstance(where, Opened) else None, trust
         self.manifest = read(Place(where)) if not isinstance(where, Opened) else where.manifest
         require_declared(self.manifest)
         self.observers: list[Callable[[str, Mapping[str, Any]], None]] = []
@@ -264,8 +266,7 @@ class Guard:
             SubjectError: It cannot be asked.
         """
         if bench.elsewhere is None:
-            self.identity = signed(bench)
-            self._memory.require_newest(self.model)
+            self.identity = admitted(bench.snapshot, self._memory, self._trust)
             facts, _ = bench.probe()
             self._watched = Watched(self.manifest.root, bench.snapshot.files)
             self._isolated = Isolated(bench, facts, seconds=seconds)

@@ -11,9 +11,10 @@ from fivefold.keys import store as keys
 
 if TYPE_CHECKING:
     from fivefold.contract.plan import Facts
+    from fivefold.guard.memory import Memory
     from fivefold.guard.nouns import Answering
     from fivefold.manifest.nouns import Manifest
-    from fivefold.subject.bench import Bench
+    from fivefold.subject.snapshot import Snapshot
 
 
 @dataclass(frozen=True)
@@ -81,16 +82,36 @@ def require_declared(manifest: Manifest) -> None:
         )
 
 
-def signed(bench: Bench) -> str:
+def signed(snapshot: Snapshot, trust: bytes | None = None) -> str:
     """Return by whom the model was signed, in words.
+
+    Args:
+        snapshot: The copy that is loaded.
+        trust: Bytes of the trust file; None: this user's.
 
     Raises:
         TrustError: ``guard.unsigned``.
     """
-    snapshot, now = bench.snapshot, keys.utc_now()
     if not snapshot.files:
         raise TrustError("guard.unsigned", "the model has no files that could be signed.")
-    seen = provided("signature.inspect")(snapshot.signed, snapshot.signature, keys.read_trust(), now)
+    known = keys.read_trust() if trust is None else trust
+    seen = provided("signature.inspect")(snapshot.signed, snapshot.signature, known, keys.utc_now())
     if seen.code:
         raise TrustError("guard.unsigned", f"{seen.text}.", remedy=seen.remedy)
     return str(seen.text)
+
+
+def admitted(snapshot: Snapshot, memory: Memory, trust: bytes | None = None) -> str:
+    """Return by whom a model was signed that may be served, in words: at the start, and when it is loaded again.
+
+    Args:
+        snapshot: The copy that is loaded.
+        memory: What was served before.
+        trust: As for :func:`signed`.
+
+    Raises:
+        TrustError: ``guard.unsigned``, ``guard.rolled-back``, ``guard.same-version``.
+    """
+    identity = signed(snapshot, trust)
+    memory.require_newest(snapshot.digest)
+    return identity

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from fivefold.errors import UnsupportedError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -20,6 +22,7 @@ DRILL = "operation.drill"
 """Fact: the newest table on record, as JSON; empty: there is none."""
 MODEL, MANIFEST, DATA, CODE = "plan.model", "plan.manifest", "plan.data", "plan.code"
 """Facts: digests of what is assessed."""
+COMMAND = "Run `fivefold guard drill` on the application as it is now, from this account, then assess it again."
 NOBODY = "-"
 """Stands for a stage where none is left out."""
 ANSWERED = "answered"
@@ -30,6 +33,13 @@ ATTACKS = (
     "rows just past the border", "the model's process is killed",
 )  # fmt: skip
 """Attacks of the drill; :mod:`fivefold.guard.drill` makes them."""
+AS_IT_IS, ADMITTED = "as it is", "admitted"
+DOORS = (
+    "without a signature", "a signature cut short", "signed by a stranger", "a byte more in a file", "a file more",
+    "a file less", "a signer whose key is revoked", "a signer whose time is over", "an older version",
+    "other files under the same version",
+)  # fmt: skip
+"""Models that must not be served; :mod:`fivefold.guard.doors` makes them."""
 _WORDS = {MODEL: "model", MANIFEST: "manifest", DATA: "data", CODE: "version of Fivefold"}
 
 
@@ -42,14 +52,22 @@ class Cell(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     recorded: bool
 
 
+class Door(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What came of one model, as recorded; see :class:`fivefold.guard.doors.Door`."""
+
+    tried: str
+    came: str
+
+
 class Drilled(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A table as recorded: digests of what it was made for, and its cells."""
+    """A table as recorded: digests of what it was made for, its cells, and the models that were held before it."""
 
     model: str
     manifest: str
     data: str
     code: str
     cells: tuple[Cell, ...]
+    doors: tuple[Door, ...] = ()
 
 
 def newest(reading: Reading, until: int = 1 << 63) -> str:
@@ -90,6 +108,31 @@ def other(table: Drilled, facts: Mapping[str, object]) -> tuple[str, ...]:
     """
     made = {MODEL: table.model, MANIFEST: table.manifest, DATA: table.data, CODE: table.code}
     return tuple(_WORDS[name] for name, digest in made.items() if not digest or facts.get(name) != digest)
+
+
+def standing(facts: Mapping[str, object]) -> Drilled:
+    """Return the table on record, of what is assessed.
+
+    Raises:
+        UnsupportedError: ``drill.none`` without a drill on record; ``drill.stale`` for one of another model, manifest,
+            version or data.
+    """
+    text = str(facts.get(DRILL) or "")
+    if not text:
+        raise UnsupportedError(
+            "drill.none", "no drill of the guard is on record that this user can read.", remedy=COMMAND
+        )
+    table = read(text)
+    if table is None:
+        raise UnsupportedError(
+            "drill.stale", "the newest drill on record was made by another version of Fivefold.", remedy=COMMAND
+        )
+    strange = other(table, facts)
+    if strange:
+        raise UnsupportedError(
+            "drill.stale", f"the newest drill on record is of another {', '.join(strange)}.", remedy=COMMAND
+        )
+    return table
 
 
 def missing(table: Drilled, bound: tuple[str, ...]) -> int:

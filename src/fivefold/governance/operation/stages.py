@@ -13,13 +13,13 @@ from fivefold.errors import UnsupportedError
 from fivefold.governance.operation.drilled import (
     ANSWERED,
     ATTACKS,
-    DRILL,
+    COMMAND,
     NOBODY,
     Drilled,
     missing,
     other,
-    read,
     stages,
+    standing,
 )
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 UNRECORDED, OPEN = "max_unrecorded", "max_answered"
 _TRIALS = 5
-_COMMAND = "Run `fivefold guard drill` on the application as it is now, from this account, then assess it again."
 
 
 def run(context: Context) -> Result:
@@ -94,28 +93,14 @@ def _table(facts: Mapping[str, object], bound: tuple[str, ...]) -> Drilled:
     Raises:
         UnsupportedError: As :func:`run`.
     """
-    text = str(facts.get(DRILL) or "")
-    if not text:
-        raise UnsupportedError(
-            "drill.none", "no drill of the guard is on record that this user can read.", remedy=_COMMAND
-        )
-    table = read(text)
-    if table is None:
-        raise UnsupportedError(
-            "drill.stale", "the newest drill on record was made by another version of Fivefold.", remedy=_COMMAND
-        )
-    strange = other(table, facts)
-    if strange:
-        raise UnsupportedError(
-            "drill.stale", f"the newest drill on record is of another {', '.join(strange)}.", remedy=_COMMAND
-        )
+    table = standing(facts)
     gaps = missing(table, bound)
     if gaps:
         raise UnsupportedError(
             "drill.partial",
             f"the newest drill on record is not whole: {gaps} of its {(len(bound) + 1) * len(ATTACKS)} attacks "
             "are missing, there twice, or none of the drill's.",
-            remedy=_COMMAND,
+            remedy=COMMAND,
         )
     return table
 
