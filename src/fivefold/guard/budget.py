@@ -71,15 +71,16 @@ class Budget:
             if window != self._window:
                 self._window = window
                 self._spent.clear()
-            if self._spent.get(name, 0) + rows > self._most:
-                left = self._most - self._spent.get(name, 0)
+            spent = self._spent.get(name, 0)
+            if spent + rows > self._most:
+                left = self._most - spent
                 raise RefusedError(
                     "guard.budget",
                     f"{rows:,} rows are asked and {left:,} are left of {self._most:,} in this {self._period}.",
                     status=429,
                     remedy=f"Ask again in the next {self._period}, or have the budget raised.",
                 ).of(np.arange(rows) >= left)
-            self._spent[name] = self._spent.get(name, 0) + rows
+            self._spent[name] = spent + rows
 
     def _now(self) -> int:
         return int(self._clock() if self._clock is not None else time.time()) // self._seconds

@@ -148,7 +148,7 @@ class Grpc:
     def _infer(self, request: Any, principal: Principal, given: Any) -> Any:
         self._named(request.model_name, request.model_version)
         service = self._service
-        with service.in_hand():
+        with service.in_hand(), service.at_work():
             try:
                 asked = messages.asked(request)
             except RefusedError as refusal:

@@ -52,6 +52,7 @@ class App:
         """
         self._service, self._hosts = service, hosts
         self._threads = ThreadPoolExecutor(_THREADS, "fivefold-guard-http")
+        self._loop = service.loop(self._threads)
         model = f"/v2/models/{service.name}"
         names = (model, f"{model}/versions/{service.version}")
         self._told: dict[str, Callable[[Principal], Told]] = {
@@ -100,12 +101,13 @@ class App:
                 body = await _body(receive)
             except RefusedError as refusal:
                 raise service.counted(refusal) from None
-            if len(body) > _SMALL or "content-encoding" in given:  # it may take its time
-                loop = asyncio.get_running_loop()
-                return await loop.run_in_executor(self._threads, self._inferred, principal, body, given)
-            asked = self._asked(body, given)
-            parent = given.get("traceparent", "")
-            return self._packed(await service.infer_soon(principal, asked, parent, self._threads), asked, given)
+            with service.at_work():
+                if len(body) > _SMALL or "content-encoding" in given:  # it may take its time
+                    loop = asyncio.get_running_loop()
+                    return await loop.run_in_executor(self._threads, self._inferred, principal, body, given)
+                asked = self._asked(body, given)
+                parent = given.get("traceparent", "")
+                return self._packed(await service.infer_soon(principal, asked, parent, self._loop), asked, given)
 
     def _inferred(self, principal: Principal, body: bytes, headers: Mapping[str, str]) -> Told:
         asked = self._asked(body, headers)

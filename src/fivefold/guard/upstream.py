@@ -99,6 +99,7 @@ class Upstream:
         way: How it is asked.
         why: What :meth:`changed` means, in words.
         restarts, pid: Always 0: nothing of it is started here.
+        single: Always False: it is asked over several connections.
 
     Threat: the server behind fails, is slow, answers nonsense or with a page, is another model than the one that was
     assessed, or is made to stand for another host.
@@ -108,6 +109,7 @@ class Upstream:
     why = "the model behind the endpoint changed while it was served."
     restarts = 0
     pid = 0
+    single = False
 
     def __init__(self, bench: Bench, facts: Facts, *, seconds: float) -> None:
         """Take what the probe found, and ask the canary rows.

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _SMALL = 4 << 20
 _PART = 1 << 16
 _ZIP_LEVEL = 1
+_WORTH = 1024
+"""Bytes of a request that are worth to be compressed."""
 _WAIT = 3600.0
 _LENGTH = "Inference-Header-Content-Length"
 
@@ -131,7 +133,7 @@ class Rest:
     def infer(self, question: Question, cap: int) -> tuple[Tensor, ...]:
         """Ask for an inference, once."""
         body, headers = encode(question)
-        if question.zipped:
+        if question.zipped and len(body) >= _WORTH:
             body, headers = gzip.compress(body, _ZIP_LEVEL, mtime=0), headers | {"Content-Encoding": "gzip"}
         reply = self._exchange("POST", f"{self._address.path}/infer", body, headers, cap)
         _require_ok(reply)
