@@ -392,7 +392,6 @@ def test_a_bet_on_one_row_is_that_of_its_rank_among_all_before() -> None:
         rank = (sum(p < place for p in places) + ties.random() * sum(p == place for p in places)) / len(places)
         stakes = [stake + 1 / (at * (at + 1) * 5) for stake in stakes]
         mean = sum(stakes) / 5
-        stakes = [
-            (0.99 * stake + 0.01 * mean) * (1 + slope * (rank - 0.5)) for stake, slope in zip(stakes, range(-2, 3))
-        ]
+        bets = zip(stakes, range(-2, 3), strict=True)
+        stakes = [(0.99 * stake + 0.01 * mean) * (1 + slope * (rank - 0.5)) for stake, slope in bets]
         assert watched.capital == pytest.approx(sum(stakes) + 1 / (at + 1), rel=1e-12)

@@ -67,6 +67,12 @@ class _Peer:
         self.mine, self.other = socket.socketpair()
         self.asked = self.taken = 0
         self.threads: set[int] = set()
+        self._question = asyncio.Event()
+
+    async def came(self) -> None:
+        """Return once another question came."""
+        await self._question.wait()
+        self._question.clear()
 
     def close(self) -> None:
         """Close both ends."""
@@ -98,6 +104,7 @@ class _Question:
         peer = self._peer
         assert peer.asked == peer.taken, "it was asked while it had not answered"
         peer.asked += 1
+        peer._question.set()
         return peer
 
     def take(self, begun: _Peer) -> None:
@@ -112,9 +119,8 @@ def _told(count: int, late: float) -> _Peer:
         yield _Question(peer)
 
     async def answer() -> None:
-        for at in range(count):
-            while peer.asked <= at:
-                await asyncio.sleep(0)
+        for _ in range(count):
+            await peer.came()
             await asyncio.sleep(late)
             peer.other.send(b".")
 
@@ -153,8 +159,7 @@ def test_who_gives_up_while_the_model_answers_leaves_it_ready_for_the_next() -> 
         with ThreadPoolExecutor(1) as threads:
             loop = Loop(threads, alone=lambda: False)
             asking = asyncio.create_task(driven_soon(course(), loop))
-            while not peer.asked:
-                await asyncio.sleep(0)
+            await peer.came()
             asking.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await asking

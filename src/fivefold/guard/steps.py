@@ -117,8 +117,8 @@ class Loop:
 
     Attributes:
         threads: For what takes its time.
-        alone: Whether nothing else is in hand: then the loop itself waits for a quick model and writes the record, which
-            spares turns of threads and of the loop.
+        alone: Whether nothing else is in hand: then the loop itself waits for a quick model and writes the record,
+            which spares turns of threads and of the loop.
         turn: Of a model that answers one question at a time: who waits for it does so here, in order.
     """
 
@@ -166,7 +166,10 @@ async def _told(step: Question, loop: Loop) -> None:
 
 
 async def _readable(begun: Begun, shared: Loop) -> bool:
-    """Return whether an answer began to come within :data:`LONGER`, while the event loop does other things."""
+    """Return whether an answer came within :data:`LONGER`, while the event loop does other things.
+
+    One that begins to come and is not whole at once is left to a thread.
+    """
     loop = asyncio.get_running_loop()
     told: asyncio.Future[bool] = loop.create_future()
 
@@ -175,7 +178,7 @@ async def _readable(begun: Begun, shared: Loop) -> bool:
             told.set_result(found)
 
     place = begun.fileno()
-    loop.add_reader(place, partial(tell, found=True))
+    loop.add_reader(place, lambda: tell(found=begun.ready(0.0)))
     late = loop.call_later(LONGER, partial(tell, found=False))
     try:
         return await told

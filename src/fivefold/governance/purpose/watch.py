@@ -144,7 +144,7 @@ class Watch:
         return self.found
 
     def _calm_up_to(self) -> float:
-        """Return a count of rows in this period up to which nothing can be found: the bet grows with the count alone."""
+        """Return how many rows of this period can come and nothing be found: the bet grows with their number."""
         low, high = 0, int(self._most()) + 1
         if self._ahead(high) < self._need_rate - _CLEAR:
             return math.inf

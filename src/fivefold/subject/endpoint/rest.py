@@ -9,6 +9,7 @@ import contextlib
 import gzip
 import http.client
 import json
+import ssl
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,11 +18,12 @@ import msgspec
 import numpy as np
 
 from fivefold.subject.endpoint import dial, wire
+from fivefold.subject.endpoint.ahead import Ahead
 from fivefold.subject.endpoint.wire import About, Question, Tensor, TroubleError
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from fivefold.manifest.address import Address
 
@@ -132,12 +134,32 @@ class Rest:
 
     def infer(self, question: Question, cap: int) -> tuple[Tensor, ...]:
         """Ask for an inference, once."""
-        body, headers = encode(question)
-        if question.zipped and len(body) >= _WORTH:
-            body, headers = gzip.compress(body, _ZIP_LEVEL, mtime=0), headers | {"Content-Encoding": "gzip"}
-        reply = self._exchange("POST", f"{self._address.path}/infer", body, headers, cap)
-        _require_ok(reply)
-        return decode(reply.body, reply.kind, reply.headers.get(_LENGTH))
+        return _tensors(self._exchange("POST", f"{self._address.path}/infer", *_packed(question), cap))
+
+    def post(self, question: Question) -> Ahead | None:
+        """Ask over a connection that is open, and do not wait; :meth:`taken` must follow; None: nothing was asked.
+
+        Raises:
+            TroubleError: ``endpoint.dropped``.
+        """
+        link = self._open
+        if link is None or isinstance(link.sock, ssl.SSLSocket) or dial.readable(link.sock):
+            return None
+        with self._kept(link.sock):
+            self._sent(link, "POST", f"{self._address.path}/infer", *_packed(question))
+        return Ahead(link.sock)
+
+    def taken(self, ahead: Ahead, cap: int) -> tuple[Tensor, ...]:
+        """Return what :meth:`infer` returns, waiting for what is still to come."""
+        link = self._open
+        if link is None:
+            raise dial.dropped()
+        link.sock = ahead  # type: ignore[assignment]
+        with self._kept(ahead.peer):
+            reply = self._heard(link, cap)
+        if link.sock is not None:
+            link.sock = ahead.peer
+        return _tensors(reply)
 
     def close(self) -> None:
         """Give the connection up."""
@@ -158,27 +180,40 @@ class Rest:
 
     def _exchange(self, verb: str, path: str, body: bytes, headers: dict[str, str], cap: int) -> _Reply:
         """Send one request over the connection that is open, or over a new one; close it where it cannot go on."""
-        link, whole = self._opened(), False
+        link = self._opened()
         self._spend()
+        with self._kept(link.sock):
+            self._sent(link, verb, path, body, headers)
+            return self._heard(link, cap)
+
+    @contextlib.contextmanager
+    def _kept(self, peer: socket.socket) -> Iterator[None]:
+        """Say what goes wrong in an exchange, and close the connection then."""
         try:
-            with dial.deadline(link.sock, self._seconds):
-                link.request(verb, path, body or None, {"Host": self._address.authority, **self._headers, **headers})
-                response = link.getresponse()
-                data = _read(response, cap)
-                response.close()
-                whole = not response.will_close
-                return _Reply(response.status, response.headers, data)
-        except (http.client.IncompleteRead, http.client.RemoteDisconnected, ConnectionError, BrokenPipeError):
-            raise dial.dropped() from None
-        except http.client.HTTPException as error:
-            raise wire.malformed(f"it is no HTTP ({type(error).__name__})") from None
-        except OSError as error:
+            with dial.deadline(peer, self._seconds):
+                yield
+        except BaseException as error:
+            self.close()
+            if isinstance(error, http.client.IncompleteRead | http.client.RemoteDisconnected | ConnectionError):
+                raise dial.dropped() from None
+            if isinstance(error, http.client.HTTPException):
+                raise wire.malformed(f"it is no HTTP ({type(error).__name__})") from None
             if isinstance(error, TimeoutError):
                 raise dial.slow(self._seconds) from None
-            raise dial.dropped() from None
-        finally:
-            if not whole:
-                self.close()
+            if isinstance(error, OSError):
+                raise dial.dropped() from None
+            raise
+
+    def _sent(self, link: http.client.HTTPConnection, verb: str, path: str, body: bytes, more: dict[str, str]) -> None:
+        link.request(verb, path, body or None, {"Host": self._address.authority, **self._headers, **more})
+
+    def _heard(self, link: http.client.HTTPConnection, cap: int) -> _Reply:
+        response = link.getresponse()
+        data = _read(response, cap)
+        response.close()
+        if response.will_close:
+            self.close()
+        return _Reply(response.status, response.headers, data)
 
     def _opened(self) -> http.client.HTTPConnection:
         """Return a connection; one that the server has ended while it was idle is replaced."""
@@ -190,6 +225,19 @@ class Rest:
             self._open = http.client.HTTPConnection(self._address.host, self._address.port)
             self._open.sock = peer
         return self._open
+
+
+def _packed(question: Question) -> tuple[bytes, dict[str, str]]:
+    """Return body and headers, compressed where that is known and worth it."""
+    body, headers = encode(question)
+    if question.zipped and len(body) >= _WORTH:
+        return gzip.compress(body, _ZIP_LEVEL, mtime=0), headers | {"Content-Encoding": "gzip"}
+    return body, headers
+
+
+def _tensors(reply: _Reply) -> tuple[Tensor, ...]:
+    _require_ok(reply)
+    return decode(reply.body, reply.kind, reply.headers.get(_LENGTH))
 
 
 def _read(response: http.client.HTTPResponse, cap: int) -> bytes:
