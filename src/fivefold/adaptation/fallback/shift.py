@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _BINS = 512
 _SLOPES = (-2.0, -1.0, 0.0, 1.0, 2.0)
 _JUMP = 0.01
+_STAY = 1 - _JUMP
 _PART = 24
 """Bins whose counts are summed together: a row then costs about twice the root of the bins."""
 MOST_OF_ONE = 50
@@ -90,9 +91,12 @@ class Shift:
         self.seen += 1
         # 1 / n - 1 / (n + 1) is staked at row n, in equal parts: what is never staked is what is left
         more = 1 / (self.seen * (self.seen + 1) * len(_SLOPES))
-        stakes = [stake + more for stake in self._stakes]
-        shared, side = _JUMP * (sum(stakes) / len(stakes)), rank - 0.5
+        one, two, three, four, five = (stake + more for stake in self._stakes)
+        shared, side = _JUMP * (sum((one, two, three, four, five)) / len(_SLOPES)), rank - 0.5
+        down, less, same, rise, up = _SLOPES  # written out: this is most of what a row costs
         self._stakes = [
-            ((1 - _JUMP) * stake + shared) * (1 + slope * side) for stake, slope in zip(stakes, _SLOPES, strict=True)
-        ]
+            (_STAY * one + shared) * (1 + down * side), (_STAY * two + shared) * (1 + less * side),
+            (_STAY * three + shared) * (1 + same * side), (_STAY * four + shared) * (1 + rise * side),
+            (_STAY * five + shared) * (1 + up * side),
+        ]  # fmt: skip
         self.alarmed = self.capital >= self._enough

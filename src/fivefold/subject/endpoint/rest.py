@@ -154,7 +154,7 @@ class Rest:
         link = self._open
         if link is None:
             raise dial.dropped()
-        link.sock = ahead  # type: ignore[assignment]
+        link.sock = ahead
         with self._kept(ahead.peer):
             reply = self._heard(link, cap)
         if link.sock is not None:
