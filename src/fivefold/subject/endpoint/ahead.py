@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import socket
 
 _READ = 1 << 16
-_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,12})[ \t]*\r\n", re.IGNORECASE)
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,12})[ \t]*(?=\r\n)", re.IGNORECASE)
 _PARTS = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
 _FINAL = re.compile(rb"HTTP/1\.[01] [2-5]")
 
