@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -355,3 +356,42 @@ def test_threads_count_every_row_once() -> None:
     for thread in threads:
         thread.join()
     assert (watched.seen, watched.alarmed) == (8000, False)
+
+
+def test_one_row_is_decided_as_the_same_row_among_others_and_nothing_is_made_of_it_where_the_model_is_sure() -> None:
+    """Rows that come one at a time: answers, rungs and certainties to the last bit, and a table only where needed."""
+    rows = frame(400)
+    answers, scores = model_of(rows)
+    held, made = ladder(), 0
+    whole = held.descend(rows, (answers, scores), watch=False)
+
+    def table(at: int) -> pd.DataFrame:
+        nonlocal made
+        made += 1
+        return rows.iloc[at : at + 1]
+
+    for at in range(len(rows)):
+        one = held.descend(partial(table, at), (answers[at : at + 1], scores[at : at + 1]), watch=False)
+        for alone, among in zip(one, whole, strict=True):
+            assert alone.dtype == among.dtype
+            assert alone.tobytes() == among[at : at + 1].tobytes()
+    assert 0 < made <= int((whole.by != 0).sum())
+
+
+def test_a_bet_on_one_row_is_that_of_its_rank_among_all_before() -> None:
+    """The capital after each row against ranks counted one by one, in the order of the bins."""
+    rng = np.random.default_rng(3)
+    seen = rng.random(300).round(2)
+    watched = Shift(seen, rate=1e-6, rng=np.random.default_rng(1))
+    ties, edges = np.random.default_rng(1), np.unique(np.quantile(seen, np.linspace(0, 1, 513)[1:-1]))
+    places, stakes = np.searchsorted(edges, seen, side="right").tolist(), [0.0] * 5
+    for at, one in enumerate(rng.random(200).round(2), start=1):
+        watched.watch(np.array([one]))
+        place = int(np.searchsorted(edges, one, side="right"))
+        places.append(place)
+        rank = (sum(p < place for p in places) + ties.random() * sum(p == place for p in places)) / len(places)
+        stakes = [stake + 1 / (at * (at + 1) * 5) for stake in stakes]
+        mean = sum(stakes) / 5
+        bets = zip(stakes, range(-2, 3), strict=True)
+        stakes = [(0.99 * stake + 0.01 * mean) * (1 + slope * (rank - 0.5)) for stake, slope in bets]
+        assert watched.capital == pytest.approx(sum(stakes) + 1 / (at + 1), rel=1e-12)

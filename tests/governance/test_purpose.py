@@ -150,3 +150,19 @@ def test_a_rate_that_is_none(text: str) -> None:
     with pytest.raises(InputError) as error:
         Rate.read(text)
     assert error.value.code == "purpose.rate"
+
+
+@pytest.mark.parametrize("each", [30.0, 0.6])
+def test_a_rate_is_found_at_the_same_row_whether_looked_at_each_time_or_not(each: float) -> None:
+    """Rows below what can be found are only counted: the same is found, at the same row, as by looking at each."""
+    rng = np.random.default_rng(9)
+    quick, careful = Watch(None, Rate(100, 60)), Watch(None, Rate(100, 60))
+    now, found = 1e9, 0
+    for at in range(2000):
+        now += rng.exponential(each)
+        careful._calm = -1.0
+        n = int(rng.integers(1, 4))
+        one, other = quick.arrive(n, now), careful.arrive(n, now)
+        assert one == other
+        found = found or (at if one else 0)
+    assert bool(found) == (each < 1)

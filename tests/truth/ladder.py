@@ -38,7 +38,7 @@ class _Deaf(Ladder):
         found = super().descend(rows, model, suspect, watch=watch)
         if model is not None:
             return found
-        return replace(found, by=np.zeros(len(rows), dtype=np.int64), answers=np.zeros(len(rows)))
+        return found._replace(by=np.zeros(len(rows), dtype=np.int64), answers=np.zeros(len(rows)))
 
 
 class _Hasty(Ladder):
@@ -47,7 +47,7 @@ class _Hasty(Ladder):
     def descend(self, rows: Rows, model: Any, suspect: Any = None, *, watch: bool = True) -> Descent:
         found = super().descend(rows, model, suspect, watch=watch)
         last = (found.by >= len(self.terms.levels) - 2) & (np.arange(len(rows)) % 4 == 0)
-        return replace(found, answers=np.where(last, 0, found.answers))
+        return found._replace(answers=np.where(last, 0, found.answers))
 
 
 class _Trusting(Ladder):

@@ -89,6 +89,11 @@ class Question(NamedTuple):
     rows: Rows | Block
     below: bool
 
+    @property
+    def single(self) -> bool:
+        """Whether the model answers one question at a time."""
+        return self.isolated.single
+
     def now(self) -> None:
         """Ask and wait.
 

@@ -113,26 +113,31 @@ class Fallback:
         Raises:
             RefusedError: ``guard.rows`` if nothing was admitted.
         """
-        rows, told = passage.rows, passage.told
-        if rows is None:
+        told = passage.told
+        if passage.admitted is None:
             raise RefusedError("guard.rows", "nothing was admitted.", status=400)
         model = None if told is None else (told.answers, told.scores)
-        found = self._ladder.descend(rows, model, passage.suspect)
+        found = self._ladder.descend(lambda: passage.rows, model, passage.suspect)
         if self._ladder.shift.alarmed and self._untold.acquire(blocking=False):
             self._alarm({"shift": self._calibration, "rows": self._ladder.shift.seen})
+        scores = None if told is None or told.scores is None else told.scores.astype(np.float64, copy=False)
+        raw, notes = {} if told is None else told.raw, passage.notes
+        notes["certainty"] = _rounded(found.certainty[:_MOST_LISTED])
+        if not any(found.by.tolist()):  # as mostly: the model answered every row
+            passage.by = (self._ladder.terms.levels[0],) * len(found.by)
+            passage.told = Told(raw, found.answers, scores)
+            notes["by"], notes["waiting"] = list(passage.by[:_MOST_LISTED]), {}
+            return
         levels = self._ladder.terms.levels
         passage.by = tuple(levels[place] for place in found.by.tolist())
         passage.waiting = self._queued(passage, [at for at, rung in enumerate(passage.by) if rung == "human"])
         others = np.flatnonzero(found.by != 0)[:_MOST_LISTED].tolist()
         passage.said = {at: self._said(passage, at, int(found.rule[at])) for at in others}
-        scores = None if told is None or told.scores is None else told.scores.astype(np.float64)
         if scores is not None:
             scores = np.where((found.by == 0)[:, None], scores, np.nan)
-        passage.told = Told({} if told is None else told.raw, found.answers, scores)
-        sure = found.certainty[:_MOST_LISTED].round(6).tolist()
-        passage.notes["by"] = list(passage.by[:_MOST_LISTED])
-        passage.notes["certainty"] = [None if math.isnan(one) else one for one in sure]
-        passage.notes["waiting"] = {str(at): case for at, case in list(passage.waiting.items())[:_MOST_LISTED]}
+        passage.told = Told(raw, found.answers, scores)
+        notes["by"] = list(passage.by[:_MOST_LISTED])
+        notes["waiting"] = {str(at): case for at, case in list(passage.waiting.items())[:_MOST_LISTED]}
 
     def withdraw(self, passage: Passage) -> None:
         """Take cases back that nobody will be told of."""
@@ -173,6 +178,13 @@ class Fallback:
         if passage.suspect is not None and passage.suspect[at]:
             return "The input looks made to mislead the model"
         return "The model is not sure enough"
+
+
+def _rounded(certainty: np.ndarray) -> list[float | None]:
+    """Return certainties as they are noted; None: there is none."""
+    if len(certainty) == 1 and 0 <= (one := certainty.item()) <= 1:
+        return [round(1e6 * one) / 1e6]  # as below, without its price
+    return [None if math.isnan(one) else one for one in certainty.round(6).tolist()]
 
 
 def _read(manifest: Manifest, place: str) -> bytes:

@@ -152,7 +152,7 @@ class Grpc:
 
     def _infer(self, request: Any, principal: Principal, given: Any) -> Any:
         service = self._named(request.model_name, request.model_version)
-        with service.in_hand():
+        with service.in_hand(), service.at_work():
             try:
                 asked = messages.asked(request)
             except RefusedError as refusal:

@@ -85,6 +85,7 @@ class App:
         """
         self._hosts, self._load = hosts, load
         self._threads = ThreadPoolExecutor(_THREADS, "fivefold-guard-http")
+        self._loop = service.loop(self._threads)
         self.take(service)
 
     def take(self, service: Service) -> None:
@@ -130,12 +131,13 @@ class App:
                 body = await _body(receive)
             except RefusedError as refusal:
                 raise service.counted(refusal) from None
-            if len(body) > _SMALL or "content-encoding" in given:  # it may take its time
-                loop = asyncio.get_running_loop()
-                return await loop.run_in_executor(self._threads, _inferred, service, principal, body, given)
-            asked = _asked(service, body, given)
-            parent = given.get("traceparent", "")
-            return _packed(service, await service.infer_soon(principal, asked, parent, self._threads), asked, given)
+            with service.at_work():
+                if len(body) > _SMALL or "content-encoding" in given:  # it may take its time
+                    loop = asyncio.get_running_loop()
+                    return await loop.run_in_executor(self._threads, _inferred, service, principal, body, given)
+                asked = _asked(service, body, given)
+                parent = given.get("traceparent", "")
+                return _packed(service, await service.infer_soon(principal, asked, parent, self._loop), asked, given)
 
     def _loaded(self, principal: Principal) -> Told:
         if self._load is None:

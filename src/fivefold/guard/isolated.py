@@ -22,6 +22,7 @@ from fivefold.subject.worker.messages import Failed
 from fivefold.subject.worker.watch import Limits
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
 
     from fivefold.contract.plan import Facts
@@ -60,11 +61,16 @@ class Begun:
     """A question that was asked; nobody else asks before :meth:`take`."""
 
     isolated: Isolated
+    peer: socket.socket
     rows: Rows | Block
+
+    def fileno(self) -> int:
+        """Return the descriptor that can be read once the answer begins to come, or the process is gone."""
+        return self.peer.fileno()
 
     def ready(self, seconds: float) -> bool:
         """Return whether the answer is there, waiting so long at most."""
-        return self.isolated._ready(seconds)  # noqa: SLF001
+        return bool(select.select([self.peer], [], [], seconds)[0])
 
     def take(self) -> Told:
         """Return the answer; as :meth:`Isolated.ask`."""
@@ -78,10 +84,13 @@ class Isolated:
         way: How it is asked.
         manner: Which short ways of asking give the same.
         restarts: How often its process was replaced.
+        single: Always True.
 
     Threat: the model's own code reads files, calls home, or dies and takes the service with it.
     Limit: what it computes is its own; one process answers one question at a time.
     """
+
+    single = True
 
     def __init__(self, bench: Bench, facts: Facts, *, seconds: float = SECONDS) -> None:
         """Find out how it is asked, and start it.
@@ -125,23 +134,19 @@ class Isolated:
             return None
         try:
             self._running()
-            self._posted(rows)
+            model = self._posted(rows)
         except BaseException as error:
             self._lock.release()
             if isinstance(error, SubjectError):
                 return None  # who asks again and waits is told
             raise
-        return Begun(self, rows)
+        return Begun(self, model.peer, rows)
 
     def _finished(self, rows: Rows | Block) -> Told:
         try:
             return self._guarded(lambda: self._taken(self._running(), rows))
         finally:
             self._lock.release()
-
-    def _ready(self, seconds: float) -> bool:
-        lent = self._lent
-        return lent is None or bool(select.select([lent.peer], [], [], seconds)[0])
 
     def _posted(self, rows: Rows | Block) -> RemoteModel:
         if self._model is None:

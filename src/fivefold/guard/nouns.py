@@ -130,10 +130,12 @@ class Answering(Protocol):
     Attributes:
         way: How it is asked.
         restarts: How often it had to be started again.
+        single: Whether it answers one question at a time.
     """
 
     way: Way
     restarts: int
+    single: bool
 
     @property
     def pid(self) -> int:

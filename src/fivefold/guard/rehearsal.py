@@ -57,9 +57,11 @@ class Borrowed:
         way: How it is asked.
         restarts: How often its process was replaced.
         pid: 0: whoever started it looks after it.
+        single: Always True.
     """
 
     pid = 0
+    single = True
 
     def __init__(self, way: Way, start: Callable[[], socket.socket]) -> None:
         """Take how it is asked, and what starts a process and returns the connection to it."""

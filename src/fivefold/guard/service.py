@@ -13,7 +13,7 @@ from fivefold.guard import protocol, traces
 from fivefold.guard.gate import Gate
 from fivefold.guard.metrics import Metrics
 from fivefold.guard.nouns import RefusedError
-from fivefold.guard.steps import driven, driven_soon
+from fivefold.guard.steps import Loop, driven, driven_soon
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -115,6 +115,22 @@ class Service:
             time.sleep(_LOOK)
         return not self._mine.inside
 
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Work on a request that was read.
+
+        Raises:
+            RefusedError: ``guard.busy``; that is counted.
+        """
+        try:
+            begun = self.gate.begin()
+        except RefusedError as refusal:
+            raise self.counted(refusal) from None
+        try:
+            yield
+        finally:
+            self.gate.end(begun)
+
     @property
     def ready(self) -> bool:
         """Whether questions are answered."""
@@ -162,11 +178,15 @@ class Service:
         with traces.span("guard.infer", parent), self._told():
             return driven(course)
 
-    async def infer_soon(self, principal: Principal, asked: Asked, parent: str, threads: Executor) -> Decision:
+    def loop(self, threads: Executor) -> Loop:
+        """Return what requests on one event loop share."""
+        return Loop(threads, alone=lambda: self.gate.quiet)
+
+    async def infer_soon(self, principal: Principal, asked: Asked, parent: str, loop: Loop) -> Decision:
         """As :meth:`infer`, from an event loop; what takes its time is done in other threads."""
         course = self._course(principal, asked, parent)
         with traces.span("guard.infer", parent), self._told():
-            return await driven_soon(course, threads, alone=lambda: self.gate.inside < 2)
+            return await driven_soon(course, loop)
 
     def _course(self, principal: Principal, asked: Asked, parent: str) -> Course:
         try:

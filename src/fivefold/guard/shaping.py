@@ -61,11 +61,11 @@ class Shape:
     def __call__(self, passage: Passage) -> None:
         """Settle a label or value for each row, and the scores that are let out."""
         if passage.told is not None:
-            passage.shaped = self._shaped(passage.told, passage.rows)
+            passage.shaped = self._shaped(passage.told, passage.rows if self._noise else None)
 
     def _shaped(self, told: Told, rows: Rows | None) -> tuple[tuple[str | float, ...], Scores]:
         access = self._access
-        ids = self._identities(rows, self._secret) if self._noise and rows is not None else None
+        ids = None if rows is None else self._identities(rows, self._secret)
         if access.task == "regression":
             return tuple(map(float, self._shaping.values(told.answers, ids, self._spread))), None
         answers = tuple(np.array([*access.classes, ""], dtype=object)[told.answers.astype(np.int64)].tolist())

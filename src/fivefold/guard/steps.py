@@ -6,7 +6,8 @@ A course is a generator that yields whatever it has to wait for; each driver wai
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     Course = Generator["Step", None, Decision]
 
 PATIENCE = 0.002
-"""Seconds that an event loop itself waits for a model that usually answers sooner."""
+"""Seconds that an event loop itself waits for a model that usually answers sooner, where nothing else is in hand."""
+LONGER = 0.02
+"""Seconds after which a thread waits for a model that usually answers sooner."""
 
 
 class Step(Protocol):
@@ -32,6 +35,10 @@ class Step(Protocol):
 class Begun(Protocol):
     """A question that was asked and is not answered yet; :meth:`take` must follow, in whatever thread."""
 
+    def fileno(self) -> int:
+        """Return the descriptor that can be read once the answer begins to come."""
+        ...
+
     def ready(self, seconds: float) -> bool:
         """Return whether the answer is there, waiting so long at most."""
         ...
@@ -43,6 +50,11 @@ class Begun(Protocol):
 
 class Question(Protocol):
     """A question to the model; a step that can be begun without waiting."""
+
+    @property
+    def single(self) -> bool:
+        """Whether the model answers one question at a time."""
+        ...
 
     def now(self) -> None:
         """Ask and wait."""
@@ -99,19 +111,29 @@ def driven(course: Course) -> Decision:
         return found
 
 
-async def driven_soon(course: Course, threads: Executor, *, alone: Callable[[], bool]) -> Decision:
-    """Run a course from an event loop; what it raises in the end is raised.
+@dataclass(frozen=True)
+class Loop:
+    """What requests on one event loop share.
 
-    Args:
-        course: It.
+    Attributes:
         threads: For what takes its time.
-        alone: Whether nothing else is in hand: then the record is written here, which spares two turns of threads.
+        alone: Whether nothing else is in hand: then the loop itself waits for a quick model and writes the record,
+            which spares turns of threads and of the loop.
+        turn: Of a model that answers one question at a time: who waits for it does so here, in order.
     """
+
+    threads: Executor
+    alone: Callable[[], bool]
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+async def driven_soon(course: Course, loop: Loop) -> Decision:
+    """Run a course from an event loop; what it raises in the end is raised."""
     try:
         step = next(course)
         while True:
             try:
-                await _awaited(step, threads, alone)
+                await _awaited(step, loop)
             except BaseException as error:  # noqa: BLE001  the course decides what it means
                 step = course.throw(error)
             else:
@@ -121,20 +143,51 @@ async def driven_soon(course: Course, threads: Executor, *, alone: Callable[[], 
         return found
 
 
-async def _awaited(step: Any, threads: Executor, alone: Callable[[], bool]) -> None:
+async def _awaited(step: Any, loop: Loop) -> None:
     if isinstance(step, Kept):
-        await _durable(step.records, here=alone())
-        return
+        await _durable(step.records, here=loop.alone())
+    elif not hasattr(step, "begin"):
+        await asyncio.get_running_loop().run_in_executor(loop.threads, step.now)
+    elif step.single:
+        async with loop.turn:
+            await _told(step, loop)
+    else:
+        await _told(step, loop)
+
+
+async def _told(step: Question, loop: Loop) -> None:
+    begun, run = step.begin(), asyncio.get_running_loop().run_in_executor
+    if begun is None:
+        await run(loop.threads, step.now)
+    elif begun.ready(PATIENCE if loop.alone() else 0.0) or await _readable(begun, loop):
+        step.take(begun)
+    else:
+        await run(loop.threads, step.take, begun)
+
+
+async def _readable(begun: Begun, shared: Loop) -> bool:
+    """Return whether an answer came within :data:`LONGER`, while the event loop does other things.
+
+    One that begins to come and is not whole at once is left to a thread.
+    """
     loop = asyncio.get_running_loop()
-    if hasattr(step, "begin"):
-        begun = step.begin()
-        if begun is not None:
-            if begun.ready(PATIENCE):
-                step.take(begun)
-            else:
-                await loop.run_in_executor(threads, step.take, begun)
-            return
-    await loop.run_in_executor(threads, step.now)
+    told: asyncio.Future[bool] = loop.create_future()
+
+    def tell(*, found: bool) -> None:
+        if not told.done():
+            told.set_result(found)
+
+    place = begun.fileno()
+    loop.add_reader(place, lambda: tell(found=begun.ready(0.0)))
+    late = loop.call_later(LONGER, partial(tell, found=False))
+    try:
+        return await told
+    except BaseException:
+        shared.threads.submit(begun.take)  # it was asked: nobody else is told before this answer was taken
+        raise
+    finally:
+        loop.remove_reader(place)
+        late.cancel()
 
 
 async def _durable(records: Any, *, here: bool) -> None:

@@ -11,6 +11,7 @@ import importlib.util
 import threading
 import time
 from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -28,7 +29,7 @@ from fivefold.subject.endpoint.rest import Rest
 from fivefold.subject.endpoint.wire import TroubleError
 from fivefold.subject.outside import Found
 from fivefold.subject.rows import cut
-from fivefold.subject.way import Told, ask
+from fivefold.subject.way import Told, ask, methods, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from fivefold.guard.block import Block
     from fivefold.manifest.nouns import Manifest
     from fivefold.subject.bench import Bench
+    from fivefold.subject.endpoint.ahead import Ahead
     from fivefold.subject.model import Form, Method
     from fivefold.subject.rows import Rows
 
@@ -58,10 +60,7 @@ class _Asked:
         self._model = model
 
     def every(self, methods: tuple[Method, ...], _form: Form, frame: Rows) -> dict[Method, np.ndarray]:
-        given = self._model.answers(frame)
-        if not given.keys() >= set(methods):
-            raise SubjectError("model.protocol", "the endpoint does not give all that it gave before.")
-        return {method: given[method] for method in methods}
+        return _all_of(self._model.answers(frame), methods)
 
 
 class _Once:
@@ -92,6 +91,28 @@ class _Pace:
         time.sleep(ahead)
 
 
+@dataclass(frozen=True)
+class Begun:
+    """A question that is on its way; see :class:`fivefold.guard.steps.Begun`."""
+
+    upstream: Upstream
+    model: EndpointModel
+    ahead: Ahead
+    rows: Rows | Block
+
+    def fileno(self) -> int:
+        """Return the connection's descriptor."""
+        return self.ahead.peer.fileno()
+
+    def ready(self, _seconds: float) -> bool:
+        """Return whether the whole answer is here; nobody waits for a network."""
+        return self.ahead.ready()
+
+    def take(self) -> Told:
+        """Return the answer; as :meth:`Upstream.ask`."""
+        return self.upstream._finished(self)  # noqa: SLF001
+
+
 class Upstream:
     """A model that runs elsewhere; the counterpart of :class:`fivefold.guard.isolated.Isolated`.
 
@@ -99,6 +120,7 @@ class Upstream:
         way: How it is asked.
         why: What :meth:`changed` means, in words.
         restarts, pid: Always 0: nothing of it is started here.
+        single: Always False: it is asked over several connections.
 
     Threat: the server behind fails, is slow, answers nonsense or with a page, is another model than the one that was
     assessed, or is made to stand for another host.
@@ -108,6 +130,7 @@ class Upstream:
     why = "the model behind the endpoint changed while it was served."
     restarts = 0
     pid = 0
+    single = False
 
     def __init__(self, bench: Bench, facts: Facts, *, seconds: float) -> None:
         """Take what the probe found, and ask the canary rows.
@@ -136,7 +159,7 @@ class Upstream:
             raise InputError("endpoint.extra", "gRPC needs the extra `endpoint`.")
         context = dial.secure(site.ca, "http/1.1" if rest else "h2") if address.tls else None
         connect = functools.partial(dial.dial, address.host, address.port, elsewhere.addresses, context, self._seconds)
-        spend = _Pace(site.rate)
+        spend, self._paced = _Pace(site.rate), bool(site.rate)
         self._connect = functools.partial(
             Rest if rest else Grpc, address, connect, spend, token=site.token, seconds=self._seconds
         )
@@ -149,8 +172,27 @@ class Upstream:
             rows = cut(unpack(background), slice(_CANARIES))
             self._canary = rows, self.ask(rows)
 
-    def begin(self, _rows: Rows | Block) -> None:
-        """Return None: whoever asks waits."""
+    def begin(self, rows: Rows | Block) -> Begun | None:
+        """Ask over an open connection without TLS, without waiting; None: there is none, and nothing was asked."""
+        if self._paced or not self._free.acquire(blocking=False):
+            return None
+        begun: Begun | None = None
+        try:
+            model = self._idle.pop()
+            try:
+                ahead = model.begin(_table(rows))
+            except SubjectError:
+                return None  # whoever asks again is told
+            if ahead is None:
+                self._idle.append(model)
+            else:
+                begun = Begun(self, model, ahead, rows)
+        except IndexError:
+            return None
+        finally:
+            if begun is None:
+                self._free.release()
+        return begun
 
     def ask(self, rows: Rows | Block) -> Told:
         """Return what it answers.
@@ -162,17 +204,36 @@ class Upstream:
             raise SubjectError(_DOWN, "all connections to the model are taken.")
         try:
             model = self._idle.pop() if self._idle else EndpointModel(self._connect(), _Once(), self._learned)
-            try:
-                table = rows if isinstance(rows, pd.DataFrame | np.ndarray) else rows.frame()
-                told = ask(_Asked(model), self.way.access, table)
-            except BaseException as error:
-                model.client.close()
-                self._other = self._other or getattr(error, "code", "") == "model.changed"
-                raise
-            self._idle.append(model)
-            return told
+            return self._kept(model, lambda: ask(_Asked(model), self.way.access, _table(rows)))
         finally:
             self._free.release()
+
+    def _kept(self, model: EndpointModel, asked: Callable[[], Told]) -> Told:
+        """Return what is told; the connection is kept for the next question, or closed where it went wrong."""
+        try:
+            found = asked()
+        except BaseException as error:
+            model.client.close()
+            self._other = self._other or getattr(error, "code", "") == "model.changed"
+            raise
+        self._idle.append(model)
+        return found
+
+    def _finished(self, begun: Begun) -> Told:
+        model, ahead, table = begun.model, begun.ahead, _table(begun.rows)
+        try:
+            return self._kept(
+                model,
+                lambda: told(
+                    _all_of(model.finish(ahead, table), methods(self.way.access)), self.way.access, len(table)
+                ),
+            )
+        except TroubleError as error:
+            if error.code != "endpoint.dropped":
+                raise
+        finally:
+            self._free.release()
+        return self.ask(begun.rows)  # as :class:`_Once`: the connection had been idle
 
     def changed(self) -> bool:
         """Return whether it is seen to be another model: another TLS key, or other answers to the canary rows."""
@@ -219,6 +280,16 @@ def require_declared(manifest: Manifest, url: str) -> None:
         where=str(manifest.file),
         remedy="Write model: {endpoint: URL} in the manifest, and assess it: what is served is what was assessed.",
     )
+
+
+def _table(rows: Rows | Block) -> Rows:
+    return rows if isinstance(rows, pd.DataFrame | np.ndarray) else rows.frame()
+
+
+def _all_of(given: dict[Method, np.ndarray], methods: tuple[Method, ...]) -> dict[Method, np.ndarray]:
+    if not given.keys() >= set(methods):
+        raise SubjectError("model.protocol", "the endpoint does not give all that it gave before.")
+    return {method: given[method] for method in methods}
 
 
 def _same(before: Told, now: Told) -> bool:

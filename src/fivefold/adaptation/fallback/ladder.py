@@ -7,8 +7,7 @@ above leave to it, and one for each number of rungs above that are gone.
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
@@ -18,7 +17,7 @@ from fivefold.adaptation.fallback.shift import Shift
 from fivefold.errors import InputError, SubjectError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import pandas as pd
 
@@ -39,16 +38,14 @@ class Rung(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Told:
+class Told(NamedTuple):
     """What one rung says to n rows: (n,) answers as class indices or values, and how sure it is of each."""
 
     answers: np.ndarray
     certainty: np.ndarray
 
 
-@dataclass(frozen=True)
-class Descent:
+class Descent(NamedTuple):
     """Who answered n rows.
 
     Attributes:
@@ -139,7 +136,7 @@ class Ladder:
 
     def descend(
         self,
-        rows: Rows,
+        rows: Rows | Callable[[], Rows],
         model: tuple[np.ndarray, np.ndarray | None] | None,
         suspect: np.ndarray | None = None,
         *,
@@ -148,19 +145,23 @@ class Ladder:
         """Return who answers each row, and what.
 
         Args:
-            rows: (n, ...) what was asked.
+            rows: (n, ...) what was asked, or a function that returns it, which is called only where it is looked at.
             model: (n,) answers and (n, K) scores of the served model; None: it is gone.
             suspect: (n,) rows that no model may answer, since they look like an attack; None: none.
             watch: Whether they count for the shift; not where a check asks them.
         """
-        n = len(rows)
         nobody, kind = (np.nan, np.float64) if self._regression else (-1, np.int64)
         told = None if model is None else self._told(rows, model)
         if told is not None and watch:
             self.shift.watch(told.certainty)
         if told is not None and suspect is None and self._sure(told):
-            answers, sure = told.answers.astype(kind), told.certainty.astype(np.float64)
-            return Descent(answers, np.zeros(n, dtype=np.int64), np.full(n, ASK, dtype=np.int64), sure)
+            n = len(told.answers)
+            rule = np.empty(n, dtype=np.int64)
+            rule.fill(ASK)
+            answers, sure = told.answers.astype(kind, copy=False), told.certainty.astype(np.float64, copy=False)
+            return Descent(answers, np.zeros(n, dtype=np.int64), rule, sure)
+        rows = _made(rows)
+        n = len(rows)
         found = Descent(
             np.full(n, nobody, dtype=kind),
             np.full(n, len(self.terms.levels) - 1, dtype=np.int64),
@@ -200,7 +201,10 @@ class Ladder:
         first = self.terms.levels[0]
         if first != "model" or self.terms.group or self.shift.alarmed:
             return False
-        return bool((told.certainty >= self.guarantees[first][0][EVERYBODY].threshold).all())
+        needed = self.guarantees[first][0][EVERYBODY].threshold
+        if len(told.certainty) == 1:
+            return bool(told.certainty[0] >= needed)
+        return bool((told.certainty >= needed).all())
 
     def _left(self, said: Mapping[str, Told], groups: np.ndarray, mine: np.ndarray, place: int) -> list[np.ndarray]:
         """Return the rows that come down to a rung: past all rungs above, past all but the first, and so on."""
@@ -262,17 +266,26 @@ class Ladder:
         certainty = np.zeros(len(scores)) if other is None else -np.abs(scores - other.scores(rows))
         return Told(scores, certainty)
 
-    def _told(self, rows: Rows, model: tuple[np.ndarray, np.ndarray | None]) -> Told:
+    def _told(self, rows: Rows | Callable[[], Rows], model: tuple[np.ndarray, np.ndarray | None]) -> Told:
         answers, scores = model
         if scores is not None and not self._regression:
-            return Told(answers, scores[np.arange(len(answers)), answers])
+            return Told(answers, _chosen(scores, answers))
         judge = self._rungs.get("simpler")
         if judge is None:
             raise InputError(
                 "fallback.certainty", "the model gives no scores, and nothing else says how sure it is.",
                 remedy="Declare data.train: a small model is fitted to it that says how likely each answer is.",
             )  # fmt: skip
-        other = judge.scores(rows)
+        other = judge.scores(_made(rows))
         if self._regression:
             return Told(answers, -np.abs(answers - other))
-        return Told(answers, other[np.arange(len(answers)), answers])
+        return Told(answers, _chosen(other, answers))
+
+
+def _made(rows: Rows | Callable[[], Rows]) -> Rows:
+    return rows() if callable(rows) else rows
+
+
+def _chosen(scores: np.ndarray, answers: np.ndarray) -> np.ndarray:
+    """Return (n,) of (n, K) scores those of the answers; of one row without making arrays of places."""
+    return scores[:, answers[0]] if len(answers) == 1 else scores[np.arange(len(answers)), answers]

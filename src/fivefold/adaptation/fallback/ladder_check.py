@@ -231,19 +231,19 @@ def _deaf(trial: Trial, descent: Descent, rng: np.random.Generator) -> Descent:
     """Return a way down on which the model answers some rows although it is gone."""
     some = rng.random(len(trial.rows)) < rng.uniform(0.1, 0.5)
     by, answers = np.where(some, 0, descent.by), np.where(some, trial.model[0], descent.answers)
-    return replace(descent, by=by, answers=answers)
+    return descent._replace(by=by, answers=answers)
 
 
 def _unrefused(trial: Trial, descent: Descent, rng: np.random.Generator) -> Descent:
     """Return a way down on which the model's answer is given to some rows that must be refused."""
     some = rng.random(len(trial.rows)) < rng.uniform(0.1, 0.5)
-    return replace(descent, answers=np.where(some, trial.model[0], descent.answers))
+    return descent._replace(answers=np.where(some, trial.model[0], descent.answers))
 
 
 def _passed(descent: Descent, place: int) -> Descent:
     """Return a way down on which a step is passed over, whatever it would decide."""
     by = np.where(descent.by == place, place + 1, descent.by)
-    return replace(descent, by=by)
+    return descent._replace(by=by)
 
 
 def _cut(descent: Descent, some: np.ndarray) -> Descent:

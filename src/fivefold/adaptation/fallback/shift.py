@@ -11,6 +11,7 @@ Ville 1939.
 from __future__ import annotations
 
 import threading
+from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 _BINS = 512
 _SLOPES = (-2.0, -1.0, 0.0, 1.0, 2.0)
 _JUMP = 0.01
+_STAY = 1 - _JUMP
+_PART = 24
+"""Bins whose counts are summed together: a row then costs about twice the root of the bins."""
 MOST_OF_ONE = 50
 """Most rows of one request that are counted: a batch is chosen by who asks, and is no draw of many."""
 
@@ -45,9 +49,12 @@ class Shift:
             rng: Breaks ties.
         """
         sure = np.asarray(certainty, dtype=np.float64)
-        self._edges = np.unique(np.quantile(sure, np.linspace(0, 1, _BINS + 1)[1:-1]))
-        self._counts = np.bincount(self._bin(sure), minlength=len(self._edges) + 1).astype(np.float64)
-        self._total, self._rng, self._rate = float(len(sure)), rng, rate
+        edges = np.unique(np.quantile(sure, np.linspace(0, 1, _BINS + 1)[1:-1]))
+        places = np.searchsorted(edges, sure, side="right")
+        self._edges: list[float] = edges.tolist()
+        self._counts: list[int] = np.bincount(places, minlength=len(edges) + 1).tolist()
+        self._sums = [sum(self._counts[at : at + _PART]) for at in range(0, len(self._counts), _PART)]
+        self._total, self._rng, self._enough = len(sure), rng, 1 / rate
         self._stakes, self._lock = [0.0] * len(_SLOPES), threading.Lock()
         self.seen, self.alarmed = 0, False
 
@@ -62,25 +69,34 @@ class Shift:
             return self.alarmed or self._watched(certainty)
 
     def _watched(self, certainty: np.ndarray) -> bool:
+        if len(certainty) == 1:
+            self._bet(certainty.item(), self._rng.random())
+            return self.alarmed
         if len(certainty) > MOST_OF_ONE:
             certainty = self._rng.choice(certainty, MOST_OF_ONE, replace=False)
-        for place, tie in zip(self._bin(certainty).tolist(), self._rng.random(len(certainty)).tolist(), strict=True):
-            self._counts[place] += 1
-            self._total += 1
-            rank = float(self._counts[:place].sum() + tie * self._counts[place]) / self._total
-            self.seen += 1
-            # 1 / n - 1 / (n + 1) is staked at row n, in equal parts: what is never staked is what is left
-            more = 1 / (self.seen * (self.seen + 1) * len(_SLOPES))
-            stakes = [stake + more for stake in self._stakes]
-            shared = _JUMP * (sum(stakes) / len(stakes))
-            self._stakes = [
-                ((1 - _JUMP) * stake + shared) * (1 + slope * (rank - 0.5))
-                for stake, slope in zip(stakes, _SLOPES, strict=True)
-            ]
-            if self.capital >= 1 / self._rate:
-                self.alarmed = True
+        for sure, tie in zip(certainty.tolist(), self._rng.random(len(certainty)).tolist(), strict=True):
+            self._bet(sure, tie)
+            if self.alarmed:
                 break
         return self.alarmed
 
-    def _bin(self, certainty: np.ndarray) -> np.ndarray:
-        return np.searchsorted(self._edges, certainty, side="right")
+    def _bet(self, sure: float, tie: float) -> None:
+        place = bisect_right(self._edges, sure)
+        part = place // _PART
+        self._counts[place] += 1
+        self._sums[part] += 1
+        self._total += 1
+        below = sum(self._sums[:part]) + sum(self._counts[part * _PART : place])
+        rank = (below + tie * self._counts[place]) / self._total
+        self.seen += 1
+        # 1 / n - 1 / (n + 1) is staked at row n, in equal parts: what is never staked is what is left
+        more = 1 / (self.seen * (self.seen + 1) * len(_SLOPES))
+        one, two, three, four, five = (stake + more for stake in self._stakes)
+        shared, side = _JUMP * (sum((one, two, three, four, five)) / len(_SLOPES)), rank - 0.5
+        down, less, same, rise, up = _SLOPES  # written out: this is most of what a row costs
+        self._stakes = [
+            (_STAY * one + shared) * (1 + down * side), (_STAY * two + shared) * (1 + less * side),
+            (_STAY * three + shared) * (1 + same * side), (_STAY * four + shared) * (1 + rise * side),
+            (_STAY * five + shared) * (1 + up * side),
+        ]  # fmt: skip
+        self.alarmed = self.capital >= self._enough

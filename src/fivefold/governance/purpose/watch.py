@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,8 @@ TOLERANCE = 0.02
 BLOCK = 32
 """Rows that are looked at together."""
 _CAP = 8.0
+_CLEAR = 1e-6
+"""So far below what is needed, rounding cannot matter."""
 _LONG = 100
 _FADES = 0.9
 """What a block counts, after one more, in the share that is told."""
@@ -94,6 +97,7 @@ class Watch:
         self._rows, self._lately = 0, 0.0
         self._hits = np.zeros(len(gauge.limits) if gauge is not None else 0)
         self._period, self._count = 0, 0
+        self._calm: float | None = None
         self.found: Drift | None = None
 
     def take(self, given: Mapping[str, Any], n: int) -> Drift | None:
@@ -129,7 +133,9 @@ class Watch:
             self._close(period - self._period)
             self._period, self._count = period, 0
         self._count += n
-        if self.found is None and self._arrivals.ahead(self._value()) >= self._need_rate:
+        if self._calm is None:
+            self._calm = self._calm_up_to()
+        if self._count > self._calm and self.found is None and self._ahead(self._count) >= self._need_rate:
             self.found = Drift(
                 "rate", self._rows,
                 f"{self._count:,} rows in this period after {self._arrivals.steps:,} others; "
@@ -137,13 +143,29 @@ class Watch:
             )  # fmt: skip
         return self.found
 
-    def _value(self) -> np.ndarray:
-        most = _CAP * self._rate.rows if self._rate is not None else 1.0
-        return np.array([min(self._count / most, 1.0)])
+    def _calm_up_to(self) -> float:
+        """Return how many rows of this period can come and nothing be found: the bet grows with their number."""
+        low, high = 0, int(self._most()) + 1
+        if self._ahead(high) < self._need_rate - _CLEAR:
+            return math.inf
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if self._ahead(middle) < self._need_rate - _CLEAR else (low, middle)
+        return low
+
+    def _ahead(self, count: int) -> float:
+        return self._arrivals.ahead(self._value(count))
+
+    def _most(self) -> float:
+        return _CAP * self._rate.rows if self._rate is not None else 1.0
+
+    def _value(self, count: int) -> np.ndarray:
+        return np.array([min(count / self._most(), 1.0)])
 
     def _close(self, periods: int) -> None:
         """End a period, and those after it in which nothing arrived; a long silence forgets what was won before it."""
-        self._arrivals.add_bounded(self._value())
+        self._calm = None
+        self._arrivals.add_bounded(self._value(self._count))
         if periods - 1 > _LONG:
             self._arrivals.forget(periods - 1)
             return

@@ -7,10 +7,10 @@ import hashlib
 import select
 import socket
 import ssl
-import threading
 import time
 from typing import TYPE_CHECKING
 
+from fivefold.subject.endpoint.deadlines import deadlines
 from fivefold.subject.endpoint.wire import TroubleError
 
 if TYPE_CHECKING:
@@ -96,9 +96,8 @@ def deadline(peer: socket.socket, seconds: float) -> Iterator[None]:
         TroubleError: ``endpoint.timeout``.
     """
     end = time.monotonic() + seconds
-    timer = threading.Timer(seconds, _cut, (peer,))
-    timer.daemon = True
-    timer.start()
+    watched = deadlines()
+    number = watched.begin(peer, end)
     try:
         yield
     except TimeoutError:
@@ -108,12 +107,7 @@ def deadline(peer: socket.socket, seconds: float) -> Iterator[None]:
             raise slow(seconds) from None
         raise
     finally:
-        timer.cancel()
-
-
-def _cut(peer: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        socket.socket.shutdown(peer, socket.SHUT_RDWR)
+        watched.end(number)
 
 
 def readable(peer: socket.socket) -> bool:

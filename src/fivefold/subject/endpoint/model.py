@@ -14,11 +14,13 @@ from fivefold.errors import SubjectError
 from fivefold.subject.endpoint import layout as layouts
 from fivefold.subject.endpoint import wire
 from fivefold.subject.endpoint.layout import Layout
+from fivefold.subject.endpoint.rest import Rest
 from fivefold.subject.endpoint.wire import TroubleError
 from fivefold.subject.outside import Learned, changed
 from fivefold.subject.rows import cut
 
 if TYPE_CHECKING:
+    from fivefold.subject.endpoint.ahead import Ahead
     from fivefold.subject.endpoint.patience import Asking
     from fivefold.subject.endpoint.wire import About, Client, Question, Tensor
     from fivefold.subject.model import Method
@@ -73,8 +75,26 @@ class EndpointModel:
         parts = [self._part(layout, cut(frame, slice(at, at + step))) for at in range(0, len(frame), step)]
         if known.key and self.client.key != known.key:
             raise changed("the endpoint has another TLS key")
-        names: dict[Method, str] = {"predict": layout.answer, "predict_proba": layout.scores}
-        return {method: _joined([part[name] for part in parts]) for method, name in names.items() if name}
+        return _methods(layout, parts)
+
+    def begin(self, frame: Rows) -> Ahead | None:
+        """Ask about few rows without waiting; :meth:`finish` must follow; None: nothing was asked.
+
+        Raises:
+            SubjectError: It could not be asked; the connection is closed.
+        """
+        known, client = self.learned, self.client
+        if known is None or known.key or not isinstance(client, Rest) or len(frame) > (known.max_rows or TOP):
+            return None
+        return client.post(layouts.question(msgspec.msgpack.decode(known.how, type=Layout), frame))
+
+    def finish(self, ahead: Ahead, frame: Rows) -> dict[Method, np.ndarray]:
+        """Return what :meth:`answers` returns, waiting for what is still to come."""
+        known, client = self.learned, self.client
+        if known is None or not isinstance(client, Rest):
+            raise SubjectError("model.unprobed", "the endpoint has not been probed.")
+        layout = msgspec.msgpack.decode(known.how, type=Layout)
+        return _methods(layout, [_outputs(layout, client.taken(ahead, _cap(len(frame))), len(frame))])
 
     def learn(self, frame: Rows) -> Learned:
         """Find out how the endpoint is asked.
@@ -210,23 +230,36 @@ class EndpointModel:
 
     def _part(self, layout: Layout, frame: Rows, tries: int = 0) -> dict[str, np.ndarray]:
         """Return the outputs that matter for rows that one call carries."""
-        question = layouts.question(layout, frame)
-        tensors = {item.name: item for item in self._asked(question, len(frame), tries)}
-        found: dict[str, np.ndarray] = {}
-        for name in (layout.answer, layout.scores):
-            if not name:
-                continue
-            if name not in tensors:
-                raise wire.misshapen(name, "it did not come")
-            given = layouts.flat(tensors[name]) if tensors[name].data.ndim else np.empty(0)
-            if len(given) != len(frame):
-                raise wire.misshapen(name, f"{len(given)} answers came for {len(frame)} rows")
-            found[name] = given
-        return found
+        return _outputs(layout, self._asked(layouts.question(layout, frame), len(frame), tries), len(frame))
 
     def _asked(self, question: Question, rows: int, tries: int) -> tuple[Tensor, ...]:
-        cap = min(_MOST, _SMALL + _PER_ROW * rows)
-        return self.patience.ask(lambda: self.client.infer(question, cap), tries)
+        return self.patience.ask(lambda: self.client.infer(question, _cap(rows)), tries)
+
+
+def _cap(rows: int) -> int:
+    """Return how many bytes an answer about so many rows may have."""
+    return min(_MOST, _SMALL + _PER_ROW * rows)
+
+
+def _outputs(layout: Layout, given: tuple[Tensor, ...], rows: int) -> dict[str, np.ndarray]:
+    """Return the outputs that matter for rows that one call carries."""
+    tensors = {item.name: item for item in given}
+    found: dict[str, np.ndarray] = {}
+    for name in (layout.answer, layout.scores):
+        if not name:
+            continue
+        if name not in tensors:
+            raise wire.misshapen(name, "it did not come")
+        values = layouts.flat(tensors[name]) if tensors[name].data.ndim else np.empty(0)
+        if len(values) != rows:
+            raise wire.misshapen(name, f"{len(values)} answers came for {rows} rows")
+        found[name] = values
+    return found
+
+
+def _methods(layout: Layout, parts: list[dict[str, np.ndarray]]) -> dict[Method, np.ndarray]:
+    names: dict[Method, str] = {"predict": layout.answer, "predict_proba": layout.scores}
+    return {method: _joined([part[name] for part in parts]) for method, name in names.items() if name}
 
 
 def _joined(parts: list[np.ndarray]) -> np.ndarray:

@@ -6,30 +6,29 @@ No redirect is followed and no proxy is used. An answer is read up to a cap, als
 from __future__ import annotations
 
 import contextlib
-import gzip
 import http.client
-import json
+import ssl
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import numpy as np
 
 from fivefold.subject.endpoint import dial, wire
+from fivefold.subject.endpoint.ahead import Ahead
+from fivefold.subject.endpoint.bodies import LENGTH, decode, packed
+from fivefold.subject.endpoint.bodies import said as told_of
 from fivefold.subject.endpoint.wire import About, Question, Tensor, TroubleError
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from fivefold.manifest.address import Address
 
 _SMALL = 4 << 20
 _PART = 1 << 16
-_ZIP_LEVEL = 1
 _WAIT = 3600.0
-_LENGTH = "Inference-Header-Content-Length"
 
 
 class _Metadata(msgspec.Struct):
@@ -46,18 +45,6 @@ class _Slot(msgspec.Struct):
     name: str
     datatype: str
     shape: list[int]
-
-
-class _Output(msgspec.Struct):
-    name: str
-    datatype: str
-    shape: list[int]
-    parameters: dict[str, Any] | None = None
-    data: Any = None
-
-
-class _Answer(msgspec.Struct):
-    outputs: list[_Output]
 
 
 @dataclass(frozen=True)
@@ -130,12 +117,32 @@ class Rest:
 
     def infer(self, question: Question, cap: int) -> tuple[Tensor, ...]:
         """Ask for an inference, once."""
-        body, headers = encode(question)
-        if question.zipped:
-            body, headers = gzip.compress(body, _ZIP_LEVEL, mtime=0), headers | {"Content-Encoding": "gzip"}
-        reply = self._exchange("POST", f"{self._address.path}/infer", body, headers, cap)
-        _require_ok(reply)
-        return decode(reply.body, reply.kind, reply.headers.get(_LENGTH))
+        return _tensors(self._exchange("POST", f"{self._address.path}/infer", *packed(question), cap))
+
+    def post(self, question: Question) -> Ahead | None:
+        """Ask over a connection that is open, and do not wait; :meth:`taken` must follow; None: nothing was asked.
+
+        Raises:
+            TroubleError: ``endpoint.dropped``.
+        """
+        link = self._open
+        if link is None or isinstance(link.sock, ssl.SSLSocket) or dial.readable(link.sock):
+            return None
+        with self._kept(link.sock):
+            self._sent(link, "POST", f"{self._address.path}/infer", *packed(question))
+        return Ahead(link.sock)
+
+    def taken(self, ahead: Ahead, cap: int) -> tuple[Tensor, ...]:
+        """Return what :meth:`infer` returns, waiting for what is still to come."""
+        link = self._open
+        if link is None:
+            raise dial.dropped()
+        link.sock = ahead
+        with self._kept(ahead.peer):
+            reply = self._heard(link, cap)
+        if link.sock is not None:
+            link.sock = ahead.peer
+        return _tensors(reply)
 
     def close(self) -> None:
         """Give the connection up."""
@@ -152,31 +159,44 @@ class Rest:
         try:
             return msgspec.json.decode(reply.body, type=_Metadata)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            raise wire.malformed("its metadata are no metadata of the protocol", _said(reply.body)) from None
+            raise wire.malformed("its metadata are no metadata of the protocol", told_of(reply.body)) from None
 
     def _exchange(self, verb: str, path: str, body: bytes, headers: dict[str, str], cap: int) -> _Reply:
         """Send one request over the connection that is open, or over a new one; close it where it cannot go on."""
-        link, whole = self._opened(), False
+        link = self._opened()
         self._spend()
+        with self._kept(link.sock):
+            self._sent(link, verb, path, body, headers)
+            return self._heard(link, cap)
+
+    @contextlib.contextmanager
+    def _kept(self, peer: socket.socket) -> Iterator[None]:
+        """Say what goes wrong in an exchange, and close the connection then."""
         try:
-            with dial.deadline(link.sock, self._seconds):
-                link.request(verb, path, body or None, {"Host": self._address.authority, **self._headers, **headers})
-                response = link.getresponse()
-                data = _read(response, cap)
-                response.close()
-                whole = not response.will_close
-                return _Reply(response.status, response.headers, data)
-        except (http.client.IncompleteRead, http.client.RemoteDisconnected, ConnectionError, BrokenPipeError):
-            raise dial.dropped() from None
-        except http.client.HTTPException as error:
-            raise wire.malformed(f"it is no HTTP ({type(error).__name__})") from None
-        except OSError as error:
+            with dial.deadline(peer, self._seconds):
+                yield
+        except BaseException as error:
+            self.close()
+            if isinstance(error, http.client.IncompleteRead | http.client.RemoteDisconnected | ConnectionError):
+                raise dial.dropped() from None
+            if isinstance(error, http.client.HTTPException):
+                raise wire.malformed(f"it is no HTTP ({type(error).__name__})") from None
             if isinstance(error, TimeoutError):
                 raise dial.slow(self._seconds) from None
-            raise dial.dropped() from None
-        finally:
-            if not whole:
-                self.close()
+            if isinstance(error, OSError):
+                raise dial.dropped() from None
+            raise
+
+    def _sent(self, link: http.client.HTTPConnection, verb: str, path: str, body: bytes, more: dict[str, str]) -> None:
+        link.request(verb, path, body or None, {"Host": self._address.authority, **self._headers, **more})
+
+    def _heard(self, link: http.client.HTTPConnection, cap: int) -> _Reply:
+        response = link.getresponse()
+        data = _read(response, cap)
+        response.close()
+        if response.will_close:
+            self.close()
+        return _Reply(response.status, response.headers, data)
 
     def _opened(self) -> http.client.HTTPConnection:
         """Return a connection; one that the server has ended while it was idle is replaced."""
@@ -188,6 +208,11 @@ class Rest:
             self._open = http.client.HTTPConnection(self._address.host, self._address.port)
             self._open.sock = peer
         return self._open
+
+
+def _tensors(reply: _Reply) -> tuple[Tensor, ...]:
+    _require_ok(reply)
+    return decode(reply.body, reply.kind, reply.headers.get(LENGTH))
 
 
 def _read(response: http.client.HTTPResponse, cap: int) -> bytes:
@@ -224,90 +249,9 @@ def too_large(cap: int) -> TroubleError:
     )
 
 
-def encode(question: Question) -> tuple[bytes, dict[str, str]]:
-    """Return body and headers of an inference request."""
-    inputs: list[dict[str, Any]] = []
-    blocks: list[bytes] = []
-    for tensor in question.inputs:
-        item: dict[str, Any] = {"name": tensor.name, "datatype": tensor.datatype, "shape": list(tensor.data.shape)}
-        parameters: dict[str, Any] = dict(tensor.parameters)
-        if question.binary:
-            blocks.append(wire.to_bytes(tensor))
-            parameters["binary_data_size"] = len(blocks[-1])
-        else:
-            item["data"] = _listed(tensor)
-        if parameters:
-            item["parameters"] = parameters
-        inputs.append(item)
-    document: dict[str, Any] = {"inputs": inputs}
-    if question.parameters or question.binary:
-        document["parameters"] = {**question.parameters, **({"binary_data_output": True} if question.binary else {})}
-    if question.outputs:
-        document["outputs"] = [{"name": name} for name in question.outputs]
-    head = msgspec.json.encode(document)
-    if not question.binary:
-        return head, {"Content-Type": "application/json"}
-    return b"".join((head, *blocks)), {"Content-Type": "application/octet-stream", _LENGTH: str(len(head))}
-
-
-def _listed(tensor: Tensor) -> list[Any]:
-    """Return a tensor's values for JSON; a missing number is null, since JSON has no NaN."""
-    flat = tensor.data.ravel()
-    if flat.dtype == np.float32:
-        return [float(text) for text in flat.astype(str)] if len(flat) < _FEW else flat.tolist()
-    return flat.tolist()
-
-
-_FEW = 200_000
-"""As many single-precision numbers are written with their own few digits."""
-
-
-def decode(body: bytes, kind: str, length: str | None) -> tuple[Tensor, ...]:
-    """Read the tensors of an answer; the header's length tells binary ones.
-
-    Raises:
-        TroubleError: ``endpoint.malformed``, ``endpoint.html`` or ``endpoint.shape``.
-    """
-    if kind in ("text/html", "application/xhtml+xml") or body[:9].lower() in (b"<!doctype", b"<html>\n<h"):
-        raise TroubleError(
-            "html",
-            "the endpoint answers with a page for people.",
-            remedy="A gateway or login may stand before it; check the URL and the token.",
-            said=_said(body),
-        )
-    if kind not in ("application/json", "application/octet-stream", "", "text/json", "binary/octet-stream"):
-        raise wire.malformed(f"its content type is {wire.clean(kind)}", _said(body))
-    size = int(length) if length is not None and length.isdigit() else len(body)
-    if size > len(body):
-        raise wire.malformed("its header is longer than it is")
-    answer, tail, at = _answer(body[:size]), body[size:], 0
-    found = []
-    for item in answer.outputs[:64]:
-        count = (item.parameters or {}).get("binary_data_size")
-        if count is None:
-            found.append(wire.from_list(item.name, item.datatype, item.shape, item.data))
-            continue
-        if not isinstance(count, int) or not 0 <= count <= len(tail) - at:
-            raise wire.malformed("its binary data end too soon")
-        found.append(wire.from_bytes(item.name, item.datatype, item.shape, tail[at : at + count]))
-        at += count
-    return tuple(found)
-
-
-def _answer(head: bytes) -> _Answer:
-    try:
-        return msgspec.json.decode(head, type=_Answer)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        pass
-    try:  # Python's own servers write NaN and Infinity, which are no JSON
-        return msgspec.convert(json.loads(head), type=_Answer)
-    except (ValueError, msgspec.ValidationError, RecursionError):
-        raise wire.malformed("it is no inference response", _said(head)) from None
-
-
 def _require_ok(reply: _Reply) -> None:
     """Turn a status into trouble."""
-    status, said = reply.status, _said(reply.body)
+    status, said = reply.status, told_of(reply.body)
     if status == 200:
         return
     after = _after(reply.headers.get("Retry-After"))
@@ -383,7 +327,3 @@ def _after(text: str | None) -> float | None:
         when = parsedate_to_datetime(text)
         return min(max(0.0, (when - datetime.now(UTC)).total_seconds()), _WAIT)
     return None
-
-
-def _said(body: bytes) -> str:
-    return body[:2000].decode("utf-8", "replace")
