@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fivefold.contract.registry import provided
 from fivefold.errors import InputError
+from fivefold.guard.block import Block
 from fivefold.guard.nouns import Passage, RefusedError
 from fivefold.subject.batch import unpack
 
@@ -49,10 +50,14 @@ class Screen:
             RefusedError: ``guard.theft``: the caller is taken for a thief (403), or new callers together look like one
                 and this request is like theirs (429).
         """
-        if passage.rows is None:
+        admitted = passage.admitted
+        if admitted is None:
             return
         caller = passage.principal.name
-        found = self._detector.screen(caller, passage.rows)
+        if isinstance(admitted, Block):
+            found = self._detector.screen_block(caller, admitted)
+        else:
+            found = self._detector.screen(caller, admitted)
         passage.notes["theft"] = {"state": found.state, "evidence": found.evidence, "against": found.against}
         if found.first:
             about = {ALARM: caller, "evidence": found.evidence, "asked": found.asked, "new callers": found.pooled}
