@@ -35,8 +35,8 @@ _CELLS = 500_000
 _KNOWN_CELLS = 120_000
 _PLACE = np.arange(256)
 _INSIDE = (_PLACE > 0) & (_PLACE < _END)
-_LOWEST = np.maximum(_PLACE - _STEP, 0).astype(np.uint8)
-_SPAN = (np.minimum(_PLACE + _STEP, _END) - _LOWEST + 1).astype(np.uint8)
+_LOWEST = np.maximum(_PLACE - _STEP, 0)
+_CLOSE = np.column_stack([_LOWEST, np.minimum(_PLACE + _STEP, _END) - _LOWEST + 1]).astype(np.uint8)
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,8 @@ class Nearness:
             codes, marks, places = codes[:, self.columns], marks[:, self.columns], places[:, self.columns]
         if len(self._numbers) != len(self.columns):
             places = places[:, self._numbers]
+        if len(codes) == 1:
+            return [self._look(codes[0], places[0], marks[0])]
         return [self._look(*one) for one in zip(codes, places, marks, strict=True)]
 
     def _look(self, codes: np.ndarray, places: np.ndarray, marks: np.ndarray) -> Look:
@@ -105,7 +107,8 @@ class Nearness:
                 ends = np.flatnonzero(~inside)
                 weights[:2, ends] = 0.0
                 weights[:2, count + self._numbers[ends]] += np.array([[_NEAR - _APART], [1.0]], np.float32)
-        return Look(places, _LOWEST.take(places)[:, None], _SPAN.take(places)[:, None], weights, marks)
+        close = _CLOSE.take(places, 0)
+        return Look(places, close[:, :1], close[:, 1:], weights, marks[:, None])
 
     @cached_property
     def _numbers(self) -> np.ndarray:
@@ -154,7 +157,7 @@ class Look(NamedTuple):
         low: (k, 1) from which place on others are close.
         span: (k, 1) how far on from there.
         weights: (3, k + c) of close and of equal cells.
-        marks: (c,).
+        marks: (c, 1).
     """
 
     places: np.ndarray
@@ -251,7 +254,7 @@ class Sketch:
         used, count = self.used, len(look.places)
         found = np.empty((look.weights.shape[1], used), np.float32)
         np.less(self.places[:, :used] - look.low, look.span, out=found[:count])
-        np.equal(self.marks[:, :used], look.marks[:, None], out=found[count:])
+        np.equal(self.marks[:, :used], look.marks, out=found[count:])
         nats, agree, same = look.weights.dot(found)
         enough, least, copied = near.least
         if not used or (nats[nats.argmax()] < enough and same[same.argmax()] < copied):
@@ -272,7 +275,7 @@ class Sketch:
             spot, self.used = self.used, self.used + 1
         else:
             spot = int((self.last if kept is None else self.last + kept).argmin())
-        self.places[:, spot], self.marks[:, spot], self.hits[spot] = look.places, look.marks, 0
+        self.places[:, spot], self.marks[:, spot], self.hits[spot] = look.places, look.marks[:, 0], 0
         self.last[spot], self.mass[spot] = now, np.nan
 
     def _grow(self) -> None:

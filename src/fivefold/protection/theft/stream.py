@@ -120,7 +120,7 @@ class Stream:
             self.variants += begins(self.varied)
             self.variants *= odds(np.array(chance))[0 if excess else 1]
         self.asked += 1
-        total = float(self.rows.sum() + self.variants.sum())
+        total = float(self.rows.dot(bets.ones)) + (float(self.variants.sum()) if self.varied else 0.0)
         if total > _MUCH:
             np.minimum(self.rows, _MUCH, self.rows)
             np.minimum(self.variants, _MUCH, self.variants)

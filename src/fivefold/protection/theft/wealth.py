@@ -28,6 +28,7 @@ class Bets:
         against: (t + 1,) how much such a row counts against a caller: 0, 1 (somewhat unusual) or 2.
         chance: Of a row that counts 2, at most.
         share: Logarithm of the number of stakes among which one unit is divided.
+        ones: (j,) of one.
     """
 
     cuts: list[float]
@@ -35,6 +36,7 @@ class Bets:
     against: list[int]
     chance: float
     share: float
+    ones: np.ndarray
 
 
 def bets(cuts: np.ndarray, rates: np.ndarray) -> Bets:
@@ -46,7 +48,8 @@ def bets(cuts: np.ndarray, rates: np.ndarray) -> Bets:
     rare = rates[order] < _TELLING
     against = beyond.any(axis=1).astype(np.int64) + (beyond & rare).any(axis=1)
     share = math.log((len(cuts) + 1) * len(SHARES))
-    return Bets(cuts[order].tolist(), moves, against.tolist(), float(rates[order][rare].max(initial=0.0)), share)
+    rarely, ones = float(rates[order][rare].max(initial=0.0)), np.ones(moves.shape[1])
+    return Bets(cuts[order].tolist(), moves, against.tolist(), rarely, share, ones)
 
 
 def begins(turn: int) -> float:
