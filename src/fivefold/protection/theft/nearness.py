@@ -6,7 +6,7 @@ caller's former rows are kept in a sketch of fixed size.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -32,7 +32,8 @@ _REMEMBERED = 512
 _PAIRS = 2e-4
 _ROWS = 600
 _CELLS = 500_000
-_KNOWN_CELLS = 120_000
+_KNOWN_CELLS = 1_000_000
+_ALIKE = 0.01
 _PLACE = np.arange(256)
 _INSIDE = (_PLACE > 0) & (_PLACE < _END)
 _LOWEST = np.maximum(_PLACE - _STEP, 0)
@@ -48,6 +49,8 @@ class Nearness:
         reach: (c,) how far places may be apart to be close: numbers 5 in 255, categories never are.
         worth: (c, w) nats that equal cells of each code speak for it.
         enough: Nats from which on it counts.
+        copied: Equal cells from which on a row is copied: four fifths; where pairs of the population have as many,
+            as in images with a blank ground, more than these have.
         known: Rows of the population, to say how many of it would count as variants of a row.
     """
 
@@ -55,6 +58,7 @@ class Nearness:
     reach: np.ndarray
     worth: np.ndarray
     enough: float
+    copied: float
     known: Cells
 
     def alike(self, cells: Cells, places: np.ndarray, marks: np.ndarray) -> np.ndarray:
@@ -73,7 +77,7 @@ class Nearness:
         told = np.where(near, np.float32(_NEAR), np.float32(_APART))
         found: np.ndarray = np.where(same, worth[:, None, :].astype(np.float32), told).sum(axis=2)
         found[(same | near).sum(axis=2) < _AGREE * len(self.columns)] = _NOT
-        found[same.sum(axis=2) >= _COPIED * len(self.columns)] += COPY
+        found[same.sum(axis=2) >= self.copied] += COPY
         return found
 
     def sketch(self, most: int = MOST) -> Sketch:
@@ -133,7 +137,7 @@ class Nearness:
     def least(self) -> tuple[float, float, float]:
         """How many nats, how many cells that agree a variant has at least, and how many equal ones a copy."""
         c = len(self.columns)
-        return self.enough - _APART * c, _AGREE * c - 1e-3, _COPIED * c - 1e-3
+        return self.enough - _APART * c, _AGREE * c - 1e-3, self.copied - 1e-3
 
     def is_near(self, alike: np.ndarray) -> np.ndarray:
         """Return whether rows are more alike than those of the population are, copied or not."""
@@ -182,19 +186,31 @@ def learn(cells: Cells, alone: np.ndarray, numbers: np.ndarray, rng: np.random.G
     order = rng.permutation(len(cells))
     most = max(2 * _ROWS, _KNOWN_CELLS // len(columns))
     reach = np.where(numbers[columns], _STEP, -1)
-    first = Nearness(columns, reach, worth, np.inf, cells.take(order[:most]))
+    known = cells.take(order[:most])
     order = order[: 2 * _ROWS]
     half = len(order) // 2
     one, two = cells.take(order[:half]), cells.take(order[half:])
+    other = one.whole[:, None] != two.whole
+    copied = _copied(one.marks[:, columns], two.marks[:, columns], other)
+    first = Nearness(columns, reach, worth, np.inf, copied, known)
     step = max(1, _CELLS // max(1, half * len(columns)))
     parts = [
         first.alike(one.take(slice(at, at + step)), two.places[:, columns], two.marks[:, columns])
         for at in range(0, half, step)
     ]
     found = np.concatenate(parts)
-    found = found[(one.whole[:, None] != two.whole) & (found < COPY / 2)]
+    found = found[other & (found < COPY / 2)]
     enough = float(np.quantile(found, 1 - _PAIRS, method="higher")) + 1e-9 if len(found) else np.inf
-    return Nearness(columns, reach, worth, max(enough, 0.0), first.known)
+    return replace(first, enough=max(enough, 0.0))
+
+
+def _copied(one: np.ndarray, two: np.ndarray, other: np.ndarray) -> float:
+    """Return how many equal cells make a copy, by (n, c) and (m, c) marks and which pairs are different rows."""
+    c = one.shape[1]
+    same = np.array([(row == two).sum(axis=1) for row in one])[other]
+    if not len(same) or (same >= _COPIED * c).mean() <= _ALIKE:
+        return _COPIED * c
+    return float(min(np.quantile(same, 1 - _PAIRS, method="higher") + 1, c - 1))
 
 
 def _within(cells: Cells, columns: np.ndarray, width: int) -> np.ndarray:
