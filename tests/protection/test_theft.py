@@ -99,6 +99,10 @@ def test_a_row_is_compared_with_a_sketch_as_with_the_rows_in_it(profile: Profile
         assert found is not None
         np.testing.assert_array_equal(found[0], np.flatnonzero(near.is_near(alike[at])))
         np.testing.assert_array_equal(found[1], np.flatnonzero(alike[at] > nearness.COPY / 2))
+    places, marks = near.known.places[:9].astype(np.int16), near.known.marks[:9]
+    known = near.is_near(near.alike(near.known, places, marks)).sum(axis=0)
+    np.testing.assert_array_equal(near.variants(places, marks), known)
+    assert (known > 0).any()
 
 
 def test_a_single_row_is_read_as_in_a_batch(profile: Profile) -> None:

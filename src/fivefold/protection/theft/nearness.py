@@ -32,7 +32,7 @@ _REMEMBERED = 512
 _PAIRS = 2e-4
 _ROWS = 600
 _CELLS = 500_000
-_KNOWN_CELLS = 1_000_000
+_KNOWN_CELLS = 500_000
 _ALIKE = 0.01
 _PLACE = np.arange(256)
 _INSIDE = (_PLACE > 0) & (_PLACE < _END)
@@ -144,13 +144,24 @@ class Nearness:
         return np.asarray(np.where(alike > COPY / 2, alike - COPY, alike) >= self.enough)
 
     def variants(self, places: np.ndarray, marks: np.ndarray) -> np.ndarray:
-        """Return (m,) how many rows of the population would count as variants of each."""
-        found = np.zeros(len(places))
-        step = max(1, _CELLS // max(1, len(self.known) * len(self.columns)))
-        for at in range(0, len(places), step):
-            part = slice(at, at + step)
-            found[part] = self.is_near(self.alike(self.known, places[part], marks[part])).sum(axis=0)
+        """Return (m,) how many rows of the population would count as variants of each, by (m, c) places and marks."""
+        low, span, worth, own = self._population
+        found, least = np.zeros(len(places)), _AGREE * len(self.columns)
+        for at, (place, mark) in enumerate(zip(places.astype(np.uint8), marks, strict=True)):
+            same, close = own == mark, place - low < span
+            nats = np.where(same, worth, np.where(close, np.float32(_NEAR), np.float32(_APART))).sum(axis=1)
+            agree = np.count_nonzero(same | close, axis=1)
+            found[at] = np.count_nonzero((nats >= self.enough) & (agree >= least))
         return found
+
+    @cached_property
+    def _population(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Return (n, c) from where on others are close to known rows, how far on, nats if they are equal, and marks."""
+        codes, places, marks = (part[:, self.columns] for part in (self.known.codes, self.known.places, self.known.marks))
+        close = _CLOSE.take(places, 0)
+        span = np.where(_INSIDE.take(places) & (self.reach >= 0), close[..., 1], 0).astype(np.uint8)
+        worth = self.worth[np.arange(len(self.columns)), codes].astype(np.float32)
+        return close[..., 0].copy(), span, worth, np.ascontiguousarray(marks)
 
 
 class Look(NamedTuple):
