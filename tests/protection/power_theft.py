@@ -34,7 +34,8 @@ WAYS = {"alone": 0, "1:1": 1, "1:9": 9, "50 accounts": 0, "50 accounts beside 50
 SHAPES = {
     "full": Shaping(), "labels": None, "decimals 2": Shaping(decimals=2), "decimals 1": Shaping(decimals=1),
     "top 1, decimals 1": Shaping(top=1, decimals=1), "noise 0.5, decimals 2": Shaping(noise=0.5, decimals=2),
-    "noise 1, decimals 1": Shaping(noise=1.0, decimals=1), "noise 2, decimals 1": Shaping(noise=2.0, decimals=1),
+    "noise 1, decimals 1": Shaping(noise=1.0, decimals=1), "noise 1.5, decimals 1": Shaping(noise=1.5, decimals=1),
+    "noise 2, decimals 1": Shaping(noise=2.0, decimals=1),
 }  # fmt: skip
 HIDDEN = {
     "19 honest questions beside each": (1, 19, 0), "49 beside each": (1, 49, 0),

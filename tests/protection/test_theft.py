@@ -302,3 +302,17 @@ def test_only_the_top_scores_are_told() -> None:
     ids = np.zeros((1, 2), np.uint64)
     found = Shaping(top=1, decimals=2).scores(np.array([[0.1, 0.65, 0.25]]), ids)
     np.testing.assert_allclose(found, [[0.18, 0.65, 0.18]])
+
+
+def test_rounding_leaves_the_highest_score_the_highest() -> None:
+    """Also where others are as high by then; two classes still add up to one."""
+    ids = np.zeros((3, 2), np.uint64)
+    found = Shaping(decimals=1).scores(np.array([[0.48, 0.52], [0.52, 0.48], [0.9, 0.1]]), ids)
+    np.testing.assert_allclose(found, [[0.4, 0.6], [0.6, 0.4], [0.9, 0.1]])
+    rng = np.random.default_rng(0)
+    scores, ids = rng.dirichlet(np.ones(5), 3000), rng.integers(0, 2**63, (3000, 2)).astype(np.uint64)
+    for shaping in (Shaping(decimals=1), Shaping(noise=1.5, decimals=1)):
+        shaped = shaping.scores(scores, ids)
+        assert (np.sort(shaped)[:, -1] > np.sort(shaped)[:, -2]).all()
+        assert (shaped.argmax(axis=1) == scores.argmax(axis=1)).all()
+        assert ((shaped >= 0) & (shaped <= 1)).all()

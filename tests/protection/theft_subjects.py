@@ -188,6 +188,22 @@ def digits_prey() -> Prey:
 
 
 @cache
+def power_prey() -> Prey:
+    """Return boosted trees that say whether electricity becomes dearer, learnt from 20,000 half-hours in any order."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    frame = pd.read_csv(DATA / "elec2_stream" / "elec.csv.gz")
+    frame = frame.iloc[np.random.default_rng(0).permutation(len(frame))].reset_index(drop=True)
+    target = frame.columns[-1]
+    rows, right = frame.drop(columns=target), pd.factorize(frame[target], sort=True)[0].astype(np.int64)
+    model = HistGradientBoostingClassifier(max_iter=30, random_state=0).fit(rows[:20_000], right[:20_000])
+    return Prey(
+        "electricity, boosted", model.predict_proba, rows[:20_000], rows[20_000:22_000].reset_index(drop=True),
+        right[20_000:22_000], rows[22_000:].reset_index(drop=True), right[22_000:], 2,
+    )  # fmt: skip
+
+
+@cache
 def fashion_prey() -> Prey:
     """Return a convolutional network of 5,000 pieces of clothing."""
     with np.load(DATA / "fashion_mnist_20k" / "fashion_mnist_20k.npz") as file:
@@ -227,4 +243,5 @@ def preys() -> dict[str, Callable[[], Prey]]:
         "mnist, CNN": digits_prey,
         "fashion, CNN": fashion_prey,
         "signs, forest": signs_prey,
+        "electricity, boosted": power_prey,
     }

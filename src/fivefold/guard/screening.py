@@ -54,10 +54,11 @@ class Screen:
         if admitted is None:
             return
         caller = passage.principal.name
+        found = None
         if isinstance(admitted, Block):
-            found = self._detector.screen_block(caller, admitted)
-        else:
-            found = self._detector.screen(caller, admitted)
+            found = self._detector.screen_numbers(caller, admitted.names, admitted.values)
+        if found is None:
+            found = self._detector.screen(caller, passage.rows)
         passage.notes["theft"] = {"state": found.state, "evidence": found.evidence, "against": found.against}
         if found.first:
             about = {ALARM: caller, "evidence": found.evidence, "asked": found.asked, "new callers": found.pooled}

@@ -6,7 +6,7 @@ import math
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -18,23 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from fivefold.protection.theft.coding import Cells, Rows
-
-
-class Block(Protocol):
-    """Rows of numbers.
-
-    Attributes:
-        names: Of the columns.
-        values: (n, d).
-    """
-
-    @property
-    def names(self) -> tuple[str, ...]: ...
-    @property
-    def values(self) -> np.ndarray: ...
-    def frame(self) -> pd.DataFrame:
-        """Return them as a table."""
-    def __len__(self) -> int: ...
 
 ALPHA = 1e-5
 """Chance, over all time, that an honest caller is flagged."""
@@ -136,11 +119,18 @@ class Detector:
         """
         return self._cells(caller, self.profile.coding.cells(rows))
 
-    def screen_block(self, caller: str, block: Block) -> Verdict:
-        """Do the same with rows of numbers that are no table yet."""
+    def screen_numbers(self, caller: str, names: tuple[str, ...], values: np.ndarray) -> Verdict | None:
+        """Do the same with one row of a table that has numbers alone, in fewer steps; None: give the table.
+
+        Args:
+            caller: Who asks.
+            names: Of the columns.
+            values: (1, d) numbers.
+        """
         coding = self.profile.coding
-        is_plain = len(block) == 1 and coding.is_plain and coding.names == block.names
-        return self._cells(caller, coding.plain(block.values) if is_plain else coding.cells(block.frame()))
+        if len(values) != 1 or not coding.is_plain or coding.names != names:
+            return None
+        return self._cells(caller, coding.plain(values))
 
     def _cells(self, caller: str, cells: Cells) -> Verdict:
         asked = Asked(self.profile.near.looks(cells), cells.whole, self.profile.unlikely(cells))

@@ -157,7 +157,8 @@ class Nearness:
     @cached_property
     def _population(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Return (n, c) from where on others are close to known rows, how far on, nats if they are equal, and marks."""
-        codes, places, marks = (part[:, self.columns] for part in (self.known.codes, self.known.places, self.known.marks))
+        known = self.known
+        codes, places, marks = (part[:, self.columns] for part in (known.codes, known.places, known.marks))
         close = _CLOSE.take(places, 0)
         span = np.where(_INSIDE.take(places) & (self.reach >= 0), close[..., 1], 0).astype(np.uint8)
         worth = self.worth[np.arange(len(self.columns)), codes].astype(np.float32)
@@ -217,11 +218,11 @@ def learn(cells: Cells, alone: np.ndarray, numbers: np.ndarray, rng: np.random.G
 
 def _copied(one: np.ndarray, two: np.ndarray, other: np.ndarray) -> float:
     """Return how many equal cells make a copy, by (n, c) and (m, c) marks and which pairs are different rows."""
-    c = one.shape[1]
+    c: int = one.shape[1]
     same = np.array([(row == two).sum(axis=1) for row in one])[other]
     if not len(same) or (same >= _COPIED * c).mean() <= _ALIKE:
         return _COPIED * c
-    return float(min(np.quantile(same, 1 - _PAIRS, method="higher") + 1, c - 1))
+    return min(float(np.quantile(same, 1 - _PAIRS, method="higher")) + 1, c - 1.0)
 
 
 def _within(cells: Cells, columns: np.ndarray, width: int) -> np.ndarray:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from fivefold.protection.theft.coding import Cells
     from fivefold.protection.theft.learning import Profile
     from fivefold.protection.theft.nearness import Look
-    from fivefold.protection.theft.wealth import Bets
 
 _KEPT = 2000
 _RARE = 0.5
@@ -64,7 +63,7 @@ class Stream:
     bets on more variants of a row than are allowed.
     """
 
-    __slots__ = ("asked", "bet", "chance", "full", "level", "rows", "sketch", "varied", "variants")
+    __slots__ = ("asked", "bet", "chance", "full", "level", "rows", "sketch", "variants", "varied")
 
     def __init__(self, profile: Profile, most: int = MOST) -> None:
         """Begin without evidence."""
@@ -100,13 +99,14 @@ class Stream:
 
     def taken(self, profile: Profile, honest: Honest, asked: Asked) -> tuple[float, list[int]]:
         """Do the same with rows that are ready to be judged."""
-        bets, most, against = profile.bets(honest.weight), -np.inf, []
+        most, against = -np.inf, []
         for look, whole, unlike in zip(asked.looks, asked.whole, asked.unlike.tolist(), strict=True):
-            against.append(self._row(profile, honest, bets, look, whole, unlike))
+            against.append(self._row(profile, honest, look, whole, unlike))
             most = max(most, self.level)
         return most, against
 
-    def _row(self, profile: Profile, honest: Honest, bets: Bets, look: Look, whole: np.uint64, unlike: float) -> int:
+    def _row(self, profile: Profile, honest: Honest, look: Look, whole: np.uint64, unlike: float) -> int:
+        bets = profile.bets(honest.weight)
         was, against = self.full, 0
         fresh, excess, chance = self._varied(profile, honest, look, whole)
         if fresh:

@@ -46,10 +46,10 @@ def bets(cuts: np.ndarray, rates: np.ndarray) -> Bets:
     beyond = np.arange(len(cuts)) < np.arange(len(cuts) + 1)[:, None]
     moves = np.where(beyond[:, :, None], won, lost).reshape(len(cuts) + 1, -1)
     rare = rates[order] < _TELLING
-    against = beyond.any(axis=1).astype(np.int64) + (beyond & rare).any(axis=1)
+    against = [int(row.any()) + int((row & rare).any()) for row in beyond]
     share = math.log((len(cuts) + 1) * len(SHARES))
     rarely, ones = float(rates[order][rare].max(initial=0.0)), np.ones(moves.shape[1])
-    return Bets(cuts[order].tolist(), moves, against.tolist(), rarely, share, ones)
+    return Bets(cuts[order].tolist(), moves, against, rarely, share, ones)
 
 
 def begins(turn: int) -> float:
