@@ -88,7 +88,7 @@ def test_a_row_is_compared_with_a_sketch_as_with_the_rows_in_it(profile: Profile
     """Variants and copies of former rows, found by weights, are those that the slower way finds."""
     rows = pd.concat([variants(population(1, 4), 10), population(30, 5), even(population(4000, 1), 20, 2)])
     cells, sketch, near = profile.coding.cells(rows), profile.near.sketch(), profile.near
-    looks = near.looks(cells)
+    looks = list(near.looks(cells))
     for look in looks:
         sketch.keep(look, 0, None)
     places, marks = near.kept(sketch, np.arange(sketch.used))
@@ -244,7 +244,7 @@ def test_callers_are_screened_from_many_threads(profile: Profile) -> None:
 def test_a_sketch_keeps_those_whose_variants_were_asked_last(profile: Profile) -> None:
     """Of more rows than there is room for; and those of which too many variants were asked even longer."""
     cells = profile.coding.cells(population(40, 5))
-    looks, sketch = profile.near.looks(cells), profile.near.sketch(16)
+    looks, sketch = list(profile.near.looks(cells)), profile.near.sketch(16)
     for at, look in enumerate(looks):
         sketch.keep(look, at, np.where(np.arange(16) == 3, 100, 0) if sketch.used == 16 else None)
     _, marks = profile.near.kept(sketch, np.arange(16))

@@ -133,13 +133,13 @@ class Detector:
         return self._cells(caller, coding.plain(values))
 
     def _cells(self, caller: str, cells: Cells) -> Verdict:
-        asked = Asked(self.profile.near.looks(cells), cells.whole, self.profile.unlikely(cells))
+        asked = Asked(self.profile.near, cells, self.profile.unlikely(cells))
         with self._lock:
             return self._screened(caller, asked)
 
     def screened(self, caller: str, cells: Cells, unlike: np.ndarray) -> State:
         """Take in rows whose cells and log odds are known; return what is to be done with them."""
-        asked = Asked(self.profile.near.looks(cells), cells.whole, unlike)
+        asked = Asked(self.profile.near, cells, unlike)
         with self._lock:
             return self._screened(caller, asked).state
 
@@ -160,7 +160,7 @@ class Detector:
     def _pooled(self, caller: _Caller, asked: Asked) -> bool:
         """Return whether new callers together look like a thief, and this request like a part of it."""
         pool = self._pool
-        few = asked if len(asked.looks) <= YOUNG else asked.first(YOUNG)  # a large request is one caller's evidence
+        few = asked if len(asked) <= YOUNG else asked.first(YOUNG)  # a large request is one caller's evidence
         most, against = pool.taken(self.profile, self._pool_honest, few)
         if most >= self._pool_enough:
             self._hot = pool.asked + _HOT

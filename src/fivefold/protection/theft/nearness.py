@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from fivefold.protection.theft.coding import Cells
 
 MOST = 64
@@ -90,16 +92,15 @@ class Nearness:
         places[:, self._numbers] = sketch.places[:, spots].T
         return places, sketch.marks[:, spots].T
 
-    def looks(self, cells: Cells) -> list[Look]:
-        """Return n rows ready to be compared."""
+    def looks(self, cells: Cells) -> Iterator[Look]:
+        """Yield n rows ready to be compared."""
         codes, marks, places = cells.codes, cells.marks, cells.places
         if codes.shape[1] != len(self.columns):
             codes, marks, places = codes[:, self.columns], marks[:, self.columns], places[:, self.columns]
         if len(self._numbers) != len(self.columns):
             places = places[:, self._numbers]
-        if len(codes) == 1:
-            return [self._look(codes[0], places[0], marks[0])]
-        return [self._look(*one) for one in zip(codes, places, marks, strict=True)]
+        for one in zip(codes, places, marks, strict=True):
+            yield self._look(*one)
 
     def _look(self, codes: np.ndarray, places: np.ndarray, marks: np.ndarray) -> Look:
         base, worth, starts = self._weights

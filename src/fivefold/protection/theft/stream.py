@@ -13,15 +13,16 @@ from fivefold.protection.theft.nearness import MOST
 from fivefold.protection.theft.wealth import SHARES, begins, odds
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from fivefold.protection.theft.coding import Cells
     from fivefold.protection.theft.learning import Profile
-    from fivefold.protection.theft.nearness import Look
+    from fivefold.protection.theft.nearness import Look, Nearness
 
 _KEPT = 2000
 _RARE = 0.5
 _MUCH = 1e280
+_FEW = 300
 
 
 @dataclass(frozen=True)
@@ -37,23 +38,27 @@ class Honest:
     variants: int = 15
 
 
-@dataclass(frozen=True, slots=True)
 class Asked:
-    """n rows, ready to be judged.
+    """n rows, ready to be judged."""
 
-    Attributes:
-        looks: Each one as it is compared with others.
-        whole: (n,) uint64, the same for the same row.
-        unlike: (n,) log odds of not being of the population.
-    """
+    __slots__ = ("_cells", "_few", "_near", "unlike", "whole")
 
-    looks: Sequence[Look]
-    whole: np.ndarray
-    unlike: np.ndarray
+    def __init__(self, near: Nearness, cells: Cells, unlike: np.ndarray) -> None:
+        """Take cells and (n,) log odds of not being of the population."""
+        self._near, self._cells, self.whole, self.unlike = near, cells, cells.whole, unlike
+        self._few = list(near.looks(cells)) if len(cells) <= _FEW else None
+
+    def __len__(self) -> int:
+        return len(self._cells)
+
+    def looks(self) -> Iterable[Look]:
+        """Return each row as it is compared with others; of many rows one at a time, since they are large."""
+        return self._near.looks(self._cells) if self._few is None else self._few
 
     def first(self, count: int) -> Asked:
         """Return the first of them."""
-        return Asked(self.looks[:count], self.whole[:count], self.unlike[:count])
+        part = slice(0, count)
+        return Asked(self._near, self._cells.take(part), self.unlike[part])
 
 
 class Stream:
@@ -95,12 +100,12 @@ class Stream:
             The largest logarithm of the mixed stake on the way, and how much each row counted against the caller: 0,
             1 (somewhat unusual) or 2.
         """
-        return self.taken(profile, honest, Asked(profile.near.looks(cells), cells.whole, unlike))
+        return self.taken(profile, honest, Asked(profile.near, cells, unlike))
 
     def taken(self, profile: Profile, honest: Honest, asked: Asked) -> tuple[float, list[int]]:
         """Do the same with rows that are ready to be judged."""
         most, against = -np.inf, []
-        for look, whole, unlike in zip(asked.looks, asked.whole, asked.unlike.tolist(), strict=True):
+        for look, whole, unlike in zip(asked.looks(), asked.whole, asked.unlike.tolist(), strict=True):
             against.append(self._row(profile, honest, look, whole, unlike))
             most = max(most, self.level)
         return most, against
