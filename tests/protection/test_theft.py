@@ -60,20 +60,49 @@ def test_bets_are_fair_and_beginnings_weigh_one_at_most() -> None:
     """At the chance that was bet on, a stake is expected to stay; all times of beginning together weigh at most 1."""
     chance = np.array([0.001, 0.05, 0.3, 1.0])
     won, lost = wealth.odds(chance)
-    expected = np.exp(won) * chance[:, None] + np.exp(lost) * (1 - chance[:, None])
-    np.testing.assert_allclose(expected, 1.0)
-    assert 0.8 < np.exp(wealth.begins(0, 1_000_000)).sum() <= 1.0
+    np.testing.assert_allclose(won * chance[:, None] + lost * (1 - chance[:, None]), 1.0)
+    assert 0.8 < sum(wealth.begins(turn) for turn in range(1, 100_001)) <= 1.0
+    bets = wealth.bets(np.array([3.0, 1.0, 2.0]), chance[:3])
+    assert bets.cuts == [1.0, 2.0, 3.0]
+    np.testing.assert_allclose(bets.moves[1, :5], won[1])
+    np.testing.assert_allclose(bets.moves[1, 5:10], (1 - wealth.SHARES))
+    assert bets.against == [0, 2, 2, 2]
 
 
-def test_stakes_do_not_depend_on_how_questions_come_in_batches() -> None:
-    """One by one or all at once, the stakes after each question are the same."""
-    rng = np.random.default_rng(3)
-    factors = rng.normal(size=(40, 5))
-    whole = wealth.grown(np.full(5, -np.inf), factors, 0)
-    stakes = np.full(5, -np.inf)
-    for at in range(40):
-        stakes = wealth.grown(stakes, factors[at : at + 1], at)[-1]
-        np.testing.assert_allclose(stakes, whole[at])
+def test_stakes_do_not_depend_on_how_questions_come_in_batches(profile: Profile) -> None:
+    """One by one or all at once, every row counts the same and the stakes are the same."""
+    rows = pd.concat([population(60, 3), even(population(4000, 1), 60, 2), variants(population(1, 4), 30)])
+    whole, parts, found = Stream(profile), Stream(profile), []
+    cells = profile.coding.cells(rows)
+    unlike = profile.unlikely(cells)
+    _, together = whole.add(profile, Honest(), cells, unlike)
+    for at in range(len(rows)):
+        alone = profile.coding.cells(rows.iloc[at : at + 1])
+        found += parts.add(profile, Honest(), alone, profile.unlikely(alone))[1]
+    assert found == together
+    assert 2 in found
+    assert parts.level == pytest.approx(whole.level)
+
+
+def test_a_row_is_compared_with_a_sketch_as_with_the_rows_in_it(profile: Profile) -> None:
+    """Variants and copies of former rows, found by weights, are those that the slower way finds."""
+    rows = pd.concat([variants(population(1, 4), 10), population(30, 5), even(population(4000, 1), 20, 2)])
+    cells, sketch, near = profile.coding.cells(rows), profile.near.sketch(), profile.near
+    looks = list(near.looks(cells))
+    for look in looks:
+        sketch.keep(look, 0, None)
+    places, marks = near.kept(sketch, np.arange(sketch.used))
+    np.testing.assert_array_equal(places, cells.places)
+    alike = near.alike(cells, places, marks)
+    for at, look in enumerate(looks):
+        found = sketch.near(near, look)
+        assert found is not None
+        np.testing.assert_array_equal(found[0], np.flatnonzero(near.is_near(alike[at])))
+        np.testing.assert_array_equal(found[1], np.flatnonzero(alike[at] > nearness.COPY / 2))
+    places, marks = near.known.places[:9].astype(np.int16), near.known.marks[:9]
+    known = near.is_near(near.alike(near.known, places, marks)).sum(axis=0)
+    np.testing.assert_array_equal(near.variants(places, marks), known)
+    assert (known > 0).any()
 
 
 def test_a_single_row_is_read_as_in_a_batch(profile: Profile) -> None:
@@ -212,13 +241,17 @@ def test_callers_are_screened_from_many_threads(profile: Profile) -> None:
     assert detector.screen("branch", rows.iloc[:1]).asked == 201
 
 
-def test_a_sketch_keeps_those_whose_variants_were_asked_last() -> None:
-    """Of more rows than there is room for."""
-    sketch = nearness.Sketch(1, most=16)
-    for at in range(40):
-        one = np.full((1, 1), at, np.uint8)
-        sketch.add(one, one.astype(np.uint16), np.zeros(1, np.int32), np.array([at]), np.zeros(sketch.used))
-    assert sorted(sketch.places[:, 0]) == list(range(24, 40))
+def test_a_sketch_keeps_those_whose_variants_were_asked_last(profile: Profile) -> None:
+    """Of more rows than there is room for; and those of which too many variants were asked even longer."""
+    cells = profile.coding.cells(population(40, 5))
+    looks, sketch = list(profile.near.looks(cells)), profile.near.sketch(16)
+    for at, look in enumerate(looks):
+        sketch.keep(look, at, np.where(np.arange(16) == 3, 100, 0) if sketch.used == 16 else None)
+    _, marks = profile.near.kept(sketch, np.arange(16))
+    kept = [int(np.flatnonzero((cells.marks == one).all(axis=1))[0]) for one in marks]
+    assert sorted(kept) == [3, *range(25, 40)]
+    assert not sketch.is_known(cells.whole[0])
+    assert sketch.is_known(cells.whole[0])
 
 
 def test_unseen_columns_of_one_value_are_coded() -> None:
@@ -269,3 +302,17 @@ def test_only_the_top_scores_are_told() -> None:
     ids = np.zeros((1, 2), np.uint64)
     found = Shaping(top=1, decimals=2).scores(np.array([[0.1, 0.65, 0.25]]), ids)
     np.testing.assert_allclose(found, [[0.18, 0.65, 0.18]])
+
+
+def test_rounding_leaves_the_highest_score_the_highest() -> None:
+    """Also where others are as high by then; two classes still add up to one."""
+    ids = np.zeros((3, 2), np.uint64)
+    found = Shaping(decimals=1).scores(np.array([[0.48, 0.52], [0.52, 0.48], [0.9, 0.1]]), ids)
+    np.testing.assert_allclose(found, [[0.4, 0.6], [0.6, 0.4], [0.9, 0.1]])
+    rng = np.random.default_rng(0)
+    scores, ids = rng.dirichlet(np.ones(5), 3000), rng.integers(0, 2**63, (3000, 2)).astype(np.uint64)
+    for shaping in (Shaping(decimals=1), Shaping(noise=1.5, decimals=1)):
+        shaped = shaping.scores(scores, ids)
+        assert (np.sort(shaped)[:, -1] > np.sort(shaped)[:, -2]).all()
+        assert (shaped.argmax(axis=1) == scores.argmax(axis=1)).all()
+        assert ((shaped >= 0) & (shaped <= 1)).all()

@@ -187,10 +187,61 @@ def digits_prey() -> Prey:
     )
 
 
+@cache
+def power_prey() -> Prey:
+    """Return boosted trees that say whether electricity becomes dearer, learnt from 20,000 half-hours in any order."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    frame = pd.read_csv(DATA / "elec2_stream" / "elec.csv.gz")
+    frame = frame.iloc[np.random.default_rng(0).permutation(len(frame))].reset_index(drop=True)
+    target = frame.columns[-1]
+    rows, right = frame.drop(columns=target), pd.factorize(frame[target], sort=True)[0].astype(np.int64)
+    model = HistGradientBoostingClassifier(max_iter=30, random_state=0).fit(rows[:20_000], right[:20_000])
+    return Prey(
+        "electricity, boosted", model.predict_proba, rows[:20_000], rows[20_000:22_000].reset_index(drop=True),
+        right[20_000:22_000], rows[22_000:].reset_index(drop=True), right[22_000:], 2,
+    )  # fmt: skip
+
+
+@cache
+def fashion_prey() -> Prey:
+    """Return a convolutional network of 5,000 pieces of clothing."""
+    with np.load(DATA / "fashion_mnist_20k" / "fashion_mnist_20k.npz") as file:
+        images, right, held, right_held = (file[name] for name in ("X_train", "y_train", "X_test", "y_test"))
+    order = np.random.default_rng(0).permutation(len(images))
+    images, right = images[order].reshape(-1, 1, 28, 28), right[order].astype(np.int64)
+    model = network(images[:5000], np.eye(10)[right[:5000]], 0, 10)
+    return Prey(
+        "fashion, CNN", model, images[:8000], images[8000:], right[8000:], held.reshape(-1, 1, 28, 28),
+        right_held.astype(np.int64), 10,
+    )  # fmt: skip
+
+
+@cache
+def signs_prey() -> Prey:
+    """Return a forest of traffic signs in colour; whoever asks shows other tracks than those it learnt from."""
+    from sklearn.ensemble import RandomForestClassifier
+
+    with np.load(DATA / "gtsrb_open" / "gtsrb_open.npz") as file:
+        images, right, track = file["X"], file["y"].astype(np.int64), file["track"].astype(np.int64)
+    part = np.empty(len(right), dtype=np.int64)
+    for one in np.unique(right):  # some tracks of each sign are learnt
+        part[right == one] = np.unique(track[right == one], return_inverse=True)[1] % 10
+    model = RandomForestClassifier(100, random_state=0).fit(images[part < 6].reshape(-1, 3072), right[part < 6])
+    taught, public, held = part < 6, part == 6, part > 6
+    return Prey(
+        "signs, forest", lambda rows: model.predict_proba(rows.reshape(len(rows), -1)), images[taught],
+        images[public], right[public], images[held], right[held], 43,
+    )  # fmt: skip
+
+
 def preys() -> dict[str, Callable[[], Prey]]:
-    """Return the three subjects."""
+    """Return the subjects."""
     return {
         "adult, logistic": lambda: adult_prey("logistic"),
         "adult, boosted": lambda: adult_prey("boosted"),
         "mnist, CNN": digits_prey,
+        "fashion, CNN": fashion_prey,
+        "signs, forest": signs_prey,
+        "electricity, boosted": power_prey,
     }

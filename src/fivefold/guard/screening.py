@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fivefold.contract.registry import provided
 from fivefold.errors import InputError
+from fivefold.guard.block import Block
 from fivefold.guard.nouns import Passage, RefusedError
 from fivefold.subject.batch import unpack
 
@@ -53,10 +54,15 @@ class Screen:
             RefusedError: ``guard.theft``: the caller is taken for a thief (403), or new callers together look like one
                 and this request is like theirs (429).
         """
-        if passage.rows is None:
+        admitted = passage.admitted
+        if admitted is None:
             return
         caller = passage.principal.name
-        found = self._detector.screen(caller, passage.rows)
+        found = None
+        if isinstance(admitted, Block):
+            found = self._detector.screen_numbers(caller, admitted.names, admitted.values)
+        if found is None:
+            found = self._detector.screen(caller, passage.rows)
         passage.notes["theft"] = {"state": found.state, "evidence": found.evidence, "against": found.against}
         if found.first:
             about = {ALARM: caller, "evidence": found.evidence, "asked": found.asked, "new callers": found.pooled}

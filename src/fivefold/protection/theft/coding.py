@@ -7,8 +7,6 @@ seen) and a *mark* (16 bits of the value itself, to tell whether two cells are t
 from __future__ import annotations
 
 import math
-import struct
-from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -31,8 +29,7 @@ _KNOWN = 4096
 _RANKS = 255
 _REPEATS = 0.05
 _MOST_CELLS = 4096
-_MIX = 0x9E3779B97F4A7C15
-_ALL = (1 << 64) - 1
+_MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,7 @@ class Cells:
 
     Attributes:
         codes: (n, d) uint8.
-        places: (n, d) int16, 0 to 255; the same for all values of a category.
+        places: (n, d) uint8; 0 for all values of a category.
         marks: (n, d) uint16.
         whole: (n,) uint64, the same for the same row.
     """
@@ -57,6 +54,11 @@ class Cells:
     def take(self, where: np.ndarray | slice) -> Cells:
         """Return some rows."""
         return Cells(self.codes[where], self.places[where], self.marks[where], self.whole[where])
+
+
+def _marks(values: np.ndarray) -> np.ndarray:
+    bits = (values + 0.0).view(np.uint64)
+    return np.asarray(((bits ^ (bits >> np.uint64(32))) * _MIX) >> np.uint64(48))
 
 
 @dataclass(frozen=True)
@@ -85,28 +87,7 @@ class _Number:
         codes = np.where(gone, MISSING, np.where(hit, self.at[near], self.between[spot]))
         ranks = (np.searchsorted(self.grid, values, "left") + np.searchsorted(self.grid, values, "right")) / 2
         places = np.where(gone, 0, ranks * (255 / len(self.grid)))
-        bits = (np.nan_to_num(values) + 0.0).view(np.uint64)
-        return codes, places.astype(np.int16), ((bits ^ (bits >> np.uint64(32))) * np.uint64(_MIX)) >> np.uint64(48)
-
-    def cell(self, given: Any) -> tuple[int, int, int]:
-        """Return the same for one value."""
-        known, at, between, grid = self._lists
-        value = _microseconds(given) if self.dates else math.nan if given is None or given is pd.NA else float(given)
-        if math.isnan(value):
-            return MISSING, 0, _mark(0.0)
-        spot = bisect_left(known, value)
-        code = at[spot] if spot < len(known) and known[spot] == value else between[spot]
-        place = (bisect_left(grid, value) + bisect_right(grid, value)) / 2 * (255 / len(grid))
-        return code, int(place), _mark(value)
-
-    @cached_property
-    def _lists(self) -> tuple[list[float], list[int], list[int], list[float]]:
-        return self.known.tolist(), self.at.tolist(), self.between.tolist(), self.grid.tolist()
-
-
-def _mark(value: float) -> int:
-    bits: int = struct.unpack("<Q", struct.pack("<d", value + 0.0))[0]
-    return ((bits ^ (bits >> 32)) * _MIX & _ALL) >> 48
+        return codes, places.astype(np.uint8), _marks(np.nan_to_num(values))
 
 
 def _microseconds(given: Any) -> float:
@@ -136,7 +117,7 @@ class _Names:
         if len(new):
             hashed = pd.util.hash_array(np.array([str(value) for value in given[new]], dtype=object))
             marks[new] = hashed & np.uint64(0xFFFF)
-        return codes, np.zeros(len(given), np.int16), marks
+        return codes, np.zeros(len(given), np.uint8), marks
 
     def cell(self, given: Any) -> tuple[int, int, int]:
         """Return the same for one value."""
@@ -144,7 +125,7 @@ class _Names:
             return MISSING, 0, 0
         spot = self._spots.get(given, -1)
         if spot >= 0:
-            return self._codes[spot], 0, spot + 1
+            return self._codes[spot], 0, (spot + 1) & 0xFFFF
         hashed = pd.util.hash_array(np.array([str(given)], dtype=object))[0]
         return self._codes[-1], 0, int(hashed & np.uint64(0xFFFF))
 
@@ -155,6 +136,46 @@ class _Names:
     @cached_property
     def _codes(self) -> list[int]:
         return [int(code) for code in self.codes]
+
+
+class Search:
+    """The cells of one row's numbers, all looked up at once.
+
+    Between two neighbours of a column's known values and quantiles nothing changes, so that a table has an entry for
+    each such value and each gap. Complex numbers are ordered by column first, by value then.
+    """
+
+    def __init__(self, columns: Sequence[_Number]) -> None:
+        """Take the columns."""
+        breaks, codes, places = [], [], []
+        for at, column in enumerate(columns):
+            values = np.unique(np.concatenate([column.known, column.grid]))
+            values = values[np.isfinite(values)] if np.isfinite(values).any() else np.zeros(1)
+            asked = np.empty(2 * len(values) + 1)
+            asked[1::2], asked[2:-1:2] = values, values[:-1] / 2 + values[1:] / 2
+            asked[0], asked[-1] = np.nextafter(values[0], -np.inf), np.nextafter(values[-1], np.inf)
+            code, place, _ = column.cells(asked)
+            breaks.append(at + 1j * values)
+            codes.append(code.astype(np.uint8))
+            places.append(place)
+        self._breaks = np.concatenate(breaks) if breaks else np.zeros(0, complex)
+        self._codes, self._places = (np.concatenate(one) if one else np.zeros(0) for one in (codes, places))
+        self._column = np.arange(len(columns))
+        self._empty = self._column.astype(complex)
+
+    def cells(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return (c,) codes, places and marks of (c,) values, one of each column."""
+        query = self._empty.copy()
+        query.imag = values
+        spot = self._breaks.searchsorted(query)
+        state = spot + spot + self._column + (self._breaks.take(spot, mode="clip") == query)
+        codes, places = self._codes.take(state), self._places.take(state)
+        size = float(values.dot(values))
+        if size - size != 0:  # something is missing or infinite
+            gone = np.isnan(values)
+            codes[gone], places[gone] = MISSING, 0
+            values = np.nan_to_num(values)
+        return codes, places, _marks(values)
 
 
 @dataclass(frozen=True)
@@ -174,9 +195,9 @@ class Coding:
     def cells(self, rows: Rows) -> Cells:
         """Return the cells of n rows."""
         n, d = len(rows), len(self.columns)
-        if n == 1 and isinstance(rows, pd.DataFrame):
-            return self.one(rows.iloc[0].tolist())
-        codes, places = np.empty((n, d), np.uint8), np.empty((n, d), np.int16)
+        if n == 1:
+            return self.one(rows.iloc[0].tolist()) if isinstance(rows, pd.DataFrame) else self._array(rows)
+        codes, places = np.empty((n, d), np.uint8), np.empty((n, d), np.uint8)
         marks = np.empty((n, d), np.uint16)
         for at, column in enumerate(self.columns):
             given = _column(rows, self.names[at] if self.names else int(self.spots[at]), isinstance(column, _Number))
@@ -189,10 +210,52 @@ class Coding:
 
     def one(self, values: list[Any]) -> Cells:
         """Return the cells of one row of a table, given as values of its columns in their order."""
-        found = [column.cell(values[at]) for column, at in zip(self.columns, self._order, strict=True)]
-        made = np.array(found, dtype=np.int64)
-        marks = made[None, :, 2].astype(np.uint16)
-        return Cells(made[None, :, 0].astype(np.uint8), made[None, :, 1].astype(np.int16), marks, self._whole(marks))
+        codes, places, marks = (np.empty(len(self.columns), kind) for kind in (np.uint8, np.uint8, np.uint16))
+        for at, spot, column in self._texts:
+            codes[at], places[at], marks[at] = column.cell(values[spot])
+        spots, dates, numbers = self._numbers
+        if len(spots):
+            for spot in dates:
+                values[spot] = _microseconds(values[spot])
+            given = [values[spot] for spot in numbers]
+            try:
+                found = np.array(given, dtype=np.float64)
+            except TypeError:  # a missing cell of a masked column
+                found = np.array([math.nan if one is pd.NA else one for one in given], dtype=np.float64)
+            codes[spots], places[spots], marks[spots] = self._search.cells(found)
+        return Cells(codes[None], places[None], marks[None], self._whole(marks[None]))
+
+    def plain(self, values: np.ndarray) -> Cells:
+        """Return the cells of one row of a table that has numbers alone, given as (1, d) of its columns in order."""
+        codes, places, marks = self._search.cells(values[0].astype(np.float64))
+        return Cells(codes[None], places[None], marks[None], self._whole(marks[None]))
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether all columns are looked at, and are numbers."""
+        return len(self._numbers[0]) == len(self.columns) < MOST_COLUMNS and not self._numbers[1]
+
+    def _array(self, rows: np.ndarray) -> Cells:
+        flat = rows.reshape(1, -1)
+        codes, places, marks = self._search.cells(flat[0, self.spots].astype(np.float64))
+        return Cells(codes[None], places[None], marks[None], self._whole(_whole_numbers(flat)))
+
+    @cached_property
+    def _search(self) -> Search:
+        return Search([column for column in self.columns if isinstance(column, _Number)])
+
+    @cached_property
+    def _texts(self) -> list[tuple[int, int, _Names]]:
+        every = zip(range(len(self.columns)), self._order, self.columns, strict=True)
+        return [(at, spot, column) for at, spot, column in every if isinstance(column, _Names)]
+
+    @cached_property
+    def _numbers(self) -> tuple[np.ndarray, list[int], list[int]]:
+        """Return which columns are numbers, and where dates and numbers are in a row."""
+        every = list(zip(self._order, self.columns, strict=True))
+        which = np.flatnonzero(is_number(self))
+        dates = [spot for spot, column in every if isinstance(column, _Number) and column.dates]
+        return which, dates, [spot for spot, column in every if isinstance(column, _Number)]
 
     @cached_property
     def _factors(self) -> np.ndarray:

@@ -8,6 +8,7 @@ moved between two rows).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -60,8 +61,28 @@ class Unlike:
 
     def score(self, codes: np.ndarray) -> np.ndarray:
         """Return (n,) log odds, up to a constant, of n rows not being of the population."""
+        if len(codes) == 1:
+            return self._one(codes[0])
         parts = [self.tables.look(codes[at : at + _AT_ONCE]).sum(axis=1) for at in range(0, len(codes), _AT_ONCE)]
         return np.concatenate(parts) if parts else np.zeros(0)
+
+    def _one(self, codes: np.ndarray) -> np.ndarray:
+        """Return (1,), with few and small steps: tables of one width, two columns' parts of all places at once."""
+        flat, offset, both, wide, ones = self._even
+        first, second = (codes * wide).take(both)
+        return np.array([flat.take(first + second + offset).dot(ones)])
+
+    @cached_property
+    def _even(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        made, d = self.tables, self.alone.shape[0]
+        wide, count = self.alone.shape[1], len(made.one)
+        flat = np.zeros((count, wide, wide))
+        ends = np.concatenate([made.offset[1:], [len(made.surprise)]])
+        for at, (begin, end, width) in enumerate(zip(made.offset, ends, made.width, strict=True)):
+            table = made.surprise[begin:end].reshape(-1, width)
+            flat[at, : len(table), :width] = table
+        both = np.stack([made.one, made.other + d])
+        return flat.ravel(), np.arange(count) * wide * wide, both, np.array([[wide], [1]]), np.ones(count)
 
 
 def tables(codes: np.ndarray, widths: np.ndarray) -> tuple[Tables, np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -11,8 +12,7 @@ import numpy as np
 
 from fivefold.protection.theft import wealth
 from fivefold.protection.theft.learning import Profile, learn
-from fivefold.protection.theft.nearness import Sketch
-from fivefold.protection.theft.stream import Honest, Stream
+from fivefold.protection.theft.stream import Asked, Honest, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,6 +36,8 @@ _MOST, _FEWEST = 100_000, 1000
 _LOOKED_AT = 8
 _SHARED = 3
 _SUSPECT = -1.0
+_TENS = 1 / math.log(10)
+_HOT_ENOUGH = -math.log(HOT_ALPHA)
 
 State = Literal["passed", "held", "flagged"]
 
@@ -115,35 +117,51 @@ class Detector:
             caller: Who asks.
             rows: n rows, in the columns (or the shape) that the profile was learnt from.
         """
-        cells = self.profile.coding.cells(rows)
-        unlike = self.profile.unlikely(cells)
+        return self._cells(caller, self.profile.coding.cells(rows))
+
+    def screen_numbers(self, caller: str, names: tuple[str, ...], values: np.ndarray) -> Verdict | None:
+        """Do the same with one row of a table that has numbers alone, in fewer steps; None: give the table.
+
+        Args:
+            caller: Who asks.
+            names: Of the columns.
+            values: (1, d) numbers.
+        """
+        coding = self.profile.coding
+        if len(values) != 1 or not coding.is_plain or coding.names != names:
+            return None
+        return self._cells(caller, coding.plain(values))
+
+    def _cells(self, caller: str, cells: Cells) -> Verdict:
+        asked = Asked(self.profile.near, cells, self.profile.unlikely(cells))
         with self._lock:
-            return self._screened(caller, cells, unlike)
+            return self._screened(caller, asked)
 
     def screened(self, caller: str, cells: Cells, unlike: np.ndarray) -> State:
         """Take in rows whose cells and log odds are known; return what is to be done with them."""
+        asked = Asked(self.profile.near, cells, unlike)
         with self._lock:
-            return self._screened(caller, cells, unlike).state
+            return self._screened(caller, asked).state
 
-    def _screened(self, name: str, cells: Cells, unlike: np.ndarray) -> Verdict:
+    def _screened(self, name: str, asked: Asked) -> Verdict:
         caller = self._caller(name)
         stream, was = caller.stream, name in self._flagged
         is_young = stream.asked < YOUNG
-        most, against = stream.add(self.profile, self.honest, cells, unlike)
-        held = is_young and not was and self._pooled(caller, cells, unlike)
+        most, against = stream.taken(self.profile, self.honest, asked)
+        held = is_young and not was and self._pooled(caller, asked)
         shared = max(most, caller.shared) if held else most
-        evidence = round(float(shared / np.log(10.0)), 2) if np.isfinite(shared) else -5.0
-        flagged = was or most >= self._enough or (held and shared >= -np.log(HOT_ALPHA))
+        evidence = max(round(shared * _TENS, 2), -5.0)
+        flagged = was or most >= self._enough or (held and shared >= _HOT_ENOUGH)
         if flagged:
             self._flagged.add(name)
         state: State = "flagged" if flagged else "held" if held else "passed"
-        return Verdict(state, flagged and not was, max(evidence, -5.0), stream.asked, int((against > 1).sum()), held)
+        return Verdict(state, flagged and not was, evidence, stream.asked, sum(one > 1 for one in against), held)
 
-    def _pooled(self, caller: _Caller, cells: Cells, unlike: np.ndarray) -> bool:
+    def _pooled(self, caller: _Caller, asked: Asked) -> bool:
         """Return whether new callers together look like a thief, and this request like a part of it."""
         pool = self._pool
-        few = slice(0, YOUNG)  # one large request is one caller's evidence, not all callers'
-        most, against = pool.add(self.profile, self._pool_honest, cells.take(few), unlike[few])
+        few = asked if len(asked) <= YOUNG else asked.first(YOUNG)  # a large request is one caller's evidence
+        most, against = pool.taken(self.profile, self._pool_honest, few)
         if most >= self._pool_enough:
             self._hot = pool.asked + _HOT
             self._pool_enough += np.log(2.0)
@@ -152,8 +170,9 @@ class Detector:
             caller.shared = 0.0
             return False
         won, lost = wealth.odds(np.array(max(pool.chance, 1e-3)))
-        caller.shared += float(np.where(against > 1, won[_SHARED], lost[_SHARED]).sum())
-        return bool(against.any())
+        count = sum(one > 1 for one in against)
+        caller.shared += count * math.log(won[_SHARED]) + (len(against) - count) * math.log(lost[_SHARED])
+        return any(against)
 
     def _caller(self, name: str) -> _Caller:
         found = self._callers.get(name)
@@ -172,7 +191,7 @@ class Detector:
         name = min(oldest, key=lambda one: self._callers[one].stream.level)
         stream = self._callers.pop(name).stream
         if stream.level > _SUSPECT and len(self._gone) < self._most:
-            stream.sketch = Sketch(len(self.profile.near.columns))
+            stream.sketch = self.profile.near.sketch()
             self._gone[name] = stream
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.stats import beta
 
-from fivefold.protection.theft import coding, density, nearness, oddities
+from fivefold.protection.theft import coding, density, nearness, oddities, wealth
 
 if TYPE_CHECKING:
     from fivefold.protection.theft.coding import Cells, Coding, Rows
     from fivefold.protection.theft.density import Unlike
     from fivefold.protection.theft.nearness import Nearness
+    from fivefold.protection.theft.wealth import Bets
 
 FEWEST = 100
 """Fewest rows to learn from."""
@@ -47,6 +49,17 @@ class Profile:
     def unlikely(self, cells: Cells) -> np.ndarray:
         """Return (n,) nats."""
         return self.unlike.score(cells.codes)
+
+    def bets(self, weight: float) -> Bets:
+        """Return the bets against callers whose rows are at most so many times as likely as in the population."""
+        found = self._bets.get(weight)
+        if found is None:
+            found = self._bets[weight] = wealth.bets(self.cuts, np.minimum(weight * self.rates, 1.0))
+        return found
+
+    @cached_property
+    def _bets(self) -> dict[float, Bets]:
+        return {}
 
     def masses(self, places: np.ndarray, marks: np.ndarray) -> np.ndarray:
         """Return (m,) upper bounds on the share of the population that are variants of each row."""
@@ -92,6 +105,7 @@ def _tails(found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     beyond = np.floor(np.array(TAILS) * n).astype(np.int64)
     cuts = found[n - 1 - beyond]
     rates = upper((found[:, None] > cuts).sum(axis=0), n)
+    cuts = cuts + 1e-9 * np.maximum(np.abs(cuts), 1.0)  # sums in another order are not beyond
     usual = found[int(0.8 * n)]
     width = max(cuts[0] - usual, 1e-9)
     far = np.array([0.5, 1.0, 2.0])

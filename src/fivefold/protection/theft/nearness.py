@@ -6,12 +6,15 @@ caller's former rows are kept in a sketch of fixed size.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from fivefold.protection.theft.coding import Cells
 
 MOST = 64
@@ -31,7 +34,12 @@ _REMEMBERED = 512
 _PAIRS = 2e-4
 _ROWS = 600
 _CELLS = 500_000
-_KNOWN_CELLS = 120_000
+_KNOWN_CELLS = 500_000
+_ALIKE = 0.01
+_PLACE = np.arange(256)
+_INSIDE = (_PLACE > 0) & (_PLACE < _END)
+_LOWEST = np.maximum(_PLACE - _STEP, 0)
+_CLOSE = np.column_stack([_LOWEST, np.minimum(_PLACE + _STEP, _END) - _LOWEST + 1]).astype(np.uint8)
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,8 @@ class Nearness:
         reach: (c,) how far places may be apart to be close: numbers 5 in 255, categories never are.
         worth: (c, w) nats that equal cells of each code speak for it.
         enough: Nats from which on it counts.
+        copied: Equal cells from which on a row is copied: four fifths; where pairs of the population have as many,
+            as in images with a blank ground, more than these have.
         known: Rows of the population, to say how many of it would count as variants of a row.
     """
 
@@ -50,6 +60,7 @@ class Nearness:
     reach: np.ndarray
     worth: np.ndarray
     enough: float
+    copied: float
     known: Cells
 
     def alike(self, cells: Cells, places: np.ndarray, marks: np.ndarray) -> np.ndarray:
@@ -62,27 +73,115 @@ class Nearness:
         """
         own = cells.marks[:, None, self.columns]
         same = own == marks
-        mine = cells.places[:, None, self.columns]
+        mine = cells.places[:, None, self.columns].astype(np.int16)
         near = (np.abs(mine - places) <= self.reach) & (mine > 0) & (mine < _END)
         worth = self.worth[np.arange(len(self.columns)), cells.codes[:, self.columns]]
         told = np.where(near, np.float32(_NEAR), np.float32(_APART))
         found: np.ndarray = np.where(same, worth[:, None, :].astype(np.float32), told).sum(axis=2)
         found[(same | near).sum(axis=2) < _AGREE * len(self.columns)] = _NOT
-        found[same.sum(axis=2) >= _COPIED * len(self.columns)] += COPY
+        found[same.sum(axis=2) >= self.copied] += COPY
         return found
+
+    def sketch(self, most: int = MOST) -> Sketch:
+        """Return an empty sketch of at most so many rows."""
+        return Sketch(len(self.columns), len(self._numbers), most)
+
+    def kept(self, sketch: Sketch, spots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return (m, c) places and marks of rows of a sketch."""
+        places = np.zeros((len(spots), len(self.columns)), np.int16)
+        places[:, self._numbers] = sketch.places[:, spots].T
+        return places, sketch.marks[:, spots].T
+
+    def looks(self, cells: Cells) -> Iterator[Look]:
+        """Yield n rows ready to be compared."""
+        codes, marks, places = cells.codes, cells.marks, cells.places
+        if codes.shape[1] != len(self.columns):
+            codes, marks, places = codes[:, self.columns], marks[:, self.columns], places[:, self.columns]
+        if len(self._numbers) != len(self.columns):
+            places = places[:, self._numbers]
+        for one in zip(codes, places, marks, strict=True):
+            yield self._look(*one)
+
+    def _look(self, codes: np.ndarray, places: np.ndarray, marks: np.ndarray) -> Look:
+        base, worth, starts = self._weights
+        weights, count = base.copy(), len(places)
+        weights[0, count:] = worth.take(codes + starts)
+        if count:
+            inside = _INSIDE.take(places)
+            if not inside[inside.argmin()]:
+                ends = np.flatnonzero(~inside)
+                weights[:2, ends] = 0.0
+                weights[:2, count + self._numbers[ends]] += np.array([[_NEAR - _APART], [1.0]], np.float32)
+        close = _CLOSE.take(places, 0)
+        return Look(places, close[:, :1], close[:, 1:], weights, marks[:, None])
+
+    @cached_property
+    def _numbers(self) -> np.ndarray:
+        return np.flatnonzero(self.reach >= 0)
+
+    @cached_property
+    def _weights(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return (3, numbers + c) weights of close and of equal cells, a table of nats that equal ones add, its rows.
+
+        Equal numbers are close, too. The weights add up to nats, cells that agree, and equal cells.
+        """
+        c, numbers = len(self.columns), self._numbers
+        found = np.zeros((3, len(numbers) + c), np.float32)
+        found[0, : len(numbers)], found[1, : len(numbers)] = _NEAR - _APART, 1.0
+        found[1:, len(numbers) :] = 1.0
+        found[1, len(numbers) + numbers] = 0.0
+        worth = self.worth - _APART
+        worth[numbers] -= _NEAR - _APART
+        return found, worth.astype(np.float32).ravel(), np.arange(c) * worth.shape[1]
+
+    @cached_property
+    def least(self) -> tuple[float, float, float]:
+        """How many nats, how many cells that agree a variant has at least, and how many equal ones a copy."""
+        c = len(self.columns)
+        return self.enough - _APART * c, _AGREE * c - 1e-3, self.copied - 1e-3
 
     def is_near(self, alike: np.ndarray) -> np.ndarray:
         """Return whether rows are more alike than those of the population are, copied or not."""
         return np.asarray(np.where(alike > COPY / 2, alike - COPY, alike) >= self.enough)
 
     def variants(self, places: np.ndarray, marks: np.ndarray) -> np.ndarray:
-        """Return (m,) how many rows of the population would count as variants of each."""
-        found = np.zeros(len(places))
-        step = max(1, _CELLS // max(1, len(self.known) * len(self.columns)))
-        for at in range(0, len(places), step):
-            part = slice(at, at + step)
-            found[part] = self.is_near(self.alike(self.known, places[part], marks[part])).sum(axis=0)
+        """Return (m,) how many rows of the population would count as variants of each, by (m, c) places and marks."""
+        low, span, worth, own = self._population
+        found, least = np.zeros(len(places)), _AGREE * len(self.columns)
+        for at, (place, mark) in enumerate(zip(places.astype(np.uint8), marks, strict=True)):
+            same, close = own == mark, place - low < span
+            nats = np.where(same, worth, np.where(close, np.float32(_NEAR), np.float32(_APART))).sum(axis=1)
+            agree = np.count_nonzero(same | close, axis=1)
+            found[at] = np.count_nonzero((nats >= self.enough) & (agree >= least))
         return found
+
+    @cached_property
+    def _population(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Return (n, c) from where on others are close to known rows, how far on, nats if they are equal, and marks."""
+        known = self.known
+        codes, places, marks = (part[:, self.columns] for part in (known.codes, known.places, known.marks))
+        close = _CLOSE.take(places, 0)
+        span = np.where(_INSIDE.take(places) & (self.reach >= 0), close[..., 1], 0).astype(np.uint8)
+        worth = self.worth[np.arange(len(self.columns)), codes].astype(np.float32)
+        return close[..., 0].copy(), span, worth, np.ascontiguousarray(marks)
+
+
+class Look(NamedTuple):
+    """One row, ready to be compared with others.
+
+    Attributes:
+        places: (k,) of the cells that are numbers.
+        low: (k, 1) from which place on others are close.
+        span: (k, 1) how far on from there.
+        weights: (3, k + c) of close and of equal cells.
+        marks: (c, 1).
+    """
+
+    places: np.ndarray
+    low: np.ndarray
+    span: np.ndarray
+    weights: np.ndarray
+    marks: np.ndarray
 
 
 def learn(cells: Cells, alone: np.ndarray, numbers: np.ndarray, rng: np.random.Generator) -> Nearness:
@@ -100,19 +199,31 @@ def learn(cells: Cells, alone: np.ndarray, numbers: np.ndarray, rng: np.random.G
     order = rng.permutation(len(cells))
     most = max(2 * _ROWS, _KNOWN_CELLS // len(columns))
     reach = np.where(numbers[columns], _STEP, -1)
-    first = Nearness(columns, reach, worth, np.inf, cells.take(order[:most]))
+    known = cells.take(order[:most])
     order = order[: 2 * _ROWS]
     half = len(order) // 2
     one, two = cells.take(order[:half]), cells.take(order[half:])
+    other = one.whole[:, None] != two.whole
+    copied = _copied(one.marks[:, columns], two.marks[:, columns], other)
+    first = Nearness(columns, reach, worth, np.inf, copied, known)
     step = max(1, _CELLS // max(1, half * len(columns)))
     parts = [
         first.alike(one.take(slice(at, at + step)), two.places[:, columns], two.marks[:, columns])
         for at in range(0, half, step)
     ]
     found = np.concatenate(parts)
-    found = found[(one.whole[:, None] != two.whole) & (found < COPY / 2)]
+    found = found[other & (found < COPY / 2)]
     enough = float(np.quantile(found, 1 - _PAIRS, method="higher")) + 1e-9 if len(found) else np.inf
-    return Nearness(columns, reach, worth, max(enough, 0.0), first.known)
+    return replace(first, enough=max(enough, 0.0))
+
+
+def _copied(one: np.ndarray, two: np.ndarray, other: np.ndarray) -> float:
+    """Return how many equal cells make a copy, by (n, c) and (m, c) marks and which pairs are different rows."""
+    c: int = one.shape[1]
+    same = np.array([(row == two).sum(axis=1) for row in one])[other]
+    if not len(same) or (same >= _COPIED * c).mean() <= _ALIKE:
+        return _COPIED * c
+    return min(float(np.quantile(same, 1 - _PAIRS, method="higher")) + 1, c - 1.0)
 
 
 def _within(cells: Cells, columns: np.ndarray, width: int) -> np.ndarray:
@@ -135,63 +246,70 @@ class Sketch:
     Of more rows than there is room for, the one whose variants were asked longest ago goes.
     """
 
-    __slots__ = ("asked", "hits", "last", "marks", "mass", "most", "places", "used")
+    __slots__ = ("asked", "hits", "last", "marks", "mass", "most", "places", "turn", "used")
 
-    def __init__(self, width: int, most: int = MOST) -> None:
-        """Begin empty, for rows of so many cells."""
-        self.most, self.used = most, 0
+    def __init__(self, width: int, numbers: int, most: int = MOST) -> None:
+        """Begin empty, for rows of so many cells, of which so many are numbers."""
+        self.most, self.used, self.turn = most, 0, 0
         size = min(8, most)
-        self.places = np.zeros((size, width), np.uint8)
-        self.marks = np.zeros((size, width), np.uint16)
+        self.places = np.zeros((numbers, size), np.uint8)
+        self.marks = np.zeros((width, size), np.uint16)
         self.hits = np.zeros(size, np.int32)
         self.last = np.zeros(size, np.int64)
         self.mass = np.full(size, np.nan)
-        self.asked = np.zeros(0, np.uint64)
-
-    def is_known(self, whole: np.ndarray) -> np.ndarray:
-        """Return (n,) whether each row was asked before, as far as is remembered; remember it."""
-        n = len(whole)
-        _, first = np.unique(whole, return_index=True)
-        found = np.ones(n, dtype=bool)
-        found[first] = False
-        if len(self.asked):
-            found |= (whole[:, None] == self.asked).any(axis=1)
-        self.asked = np.concatenate([self.asked, whole[~found]])[-_REMEMBERED:]
-        return found
+        self.asked = np.zeros(8, np.uint64)
 
     @property
     def nbytes(self) -> int:
         """Bytes of the arrays."""
         return sum(getattr(self, name).nbytes for name in ("places", "marks", "hits", "last", "mass", "asked"))
 
-    def add(
-        self, places: np.ndarray, marks: np.ndarray, hits: np.ndarray, now: np.ndarray, bonus: np.ndarray
-    ) -> np.ndarray:
-        """Keep m more rows (at most as many as there is room for), and return where.
+    def is_known(self, whole: np.uint64) -> bool:
+        """Return whether a row was asked before, as far as is remembered; remember it."""
+        turn = self.turn
+        if np.count_nonzero(self.asked[:turn] == whole):
+            return True
+        if turn == len(self.asked) < _REMEMBERED:
+            self.asked = np.concatenate([self.asked, np.zeros_like(self.asked)])
+        self.asked[turn % _REMEMBERED] = whole
+        self.turn = turn + 1
+        return False
+
+    def near(self, near: Nearness, look: Look) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return places here of rows of which one is a variant, and of those from which it is copied; None: none.
+
+        It does what :meth:`Nearness.alike` does, for one row, up to rounding.
+        """
+        used, count = self.used, len(look.places)
+        found = np.empty((look.weights.shape[1], used), np.float32)
+        np.less(self.places[:, :used] - look.low, look.span, out=found[:count])
+        np.equal(self.marks[:, :used], look.marks, out=found[count:])
+        nats, agree, same = look.weights.dot(found)
+        enough, least, copied = near.least
+        if not used or (nats[nats.argmax()] < enough and same[same.argmax()] < copied):
+            return None
+        return ((nats >= enough) & (agree >= least)).nonzero()[0], (same >= copied).nonzero()[0]
+
+    def keep(self, look: Look, now: int, kept: np.ndarray | None) -> None:
+        """Keep a row.
 
         Args:
-            places: (m, c).
-            marks: (m, c).
-            hits: (m,) variants asked so far.
-            now: (m,) when a variant was last asked.
-            bonus: (a,) how much longer each former row is kept.
+            look: Of the row.
+            now: When it was asked.
+            kept: (used,) how much longer each former row is kept; None: as long as another.
         """
-        while self.used + len(places) > len(self.hits) and len(self.hits) < self.most:
+        if self.used == len(self.hits) < self.most:
             self._grow()
-        free = len(self.hits) - self.used
-        new = np.arange(self.used, self.used + min(free, len(places)))
-        if len(places) > free:
-            old = np.argsort(self.last[: self.used] + bonus, kind="stable")[: len(places) - free]
-            new = np.concatenate([new, old])
-        self.used = min(len(self.hits), self.used + len(places))
-        self.places[new], self.marks[new], self.hits[new], self.last[new] = places, marks, hits, now
-        self.mass[new] = np.nan
-        return new
+        if self.used < len(self.hits):
+            spot, self.used = self.used, self.used + 1
+        else:
+            spot = int((self.last if kept is None else self.last + kept).argmin())
+        self.places[:, spot], self.marks[:, spot], self.hits[spot] = look.places, look.marks[:, 0], 0
+        self.last[spot], self.mass[spot] = now, np.nan
 
     def _grow(self) -> None:
-        more = min(self.most, 2 * len(self.hits))
+        more = min(self.most, 2 * len(self.hits)) - len(self.hits)
         for name, empty in (("places", 0), ("marks", 0), ("hits", 0), ("last", 0), ("mass", np.nan)):
             old = getattr(self, name)
-            wide = np.full((more, *old.shape[1:]), empty, old.dtype)
-            wide[: len(old)] = old
-            setattr(self, name, wide)
+            fresh = np.full((*old.shape[:-1], more), empty, old.dtype)
+            setattr(self, name, np.concatenate([old, fresh], axis=-1))

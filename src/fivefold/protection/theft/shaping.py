@@ -48,7 +48,7 @@ class Shaping:
             found = _disturbed(scores, ids, self.noise, self.flips)
         if 0 < self.top < scores.shape[1]:
             found = _topmost(found, self.top)
-        return found if self.decimals is None else found.round(self.decimals)
+        return found if self.decimals is None else _rounded(found, self.decimals)
 
     def values(self, values: np.ndarray, ids: np.ndarray, spread: float) -> np.ndarray:
         """Return (n,) values of a regression that are let out."""
@@ -68,6 +68,19 @@ def _disturbed(scores: np.ndarray, ids: np.ndarray, noise: float, flips: float) 
     one, two = found[swap, was[swap]].copy(), found[swap, now[swap]].copy()
     found[swap, was[swap]], found[swap, now[swap]] = two, one
     return np.asarray(found[rows[:, None], np.arange(width)])
+
+
+def _rounded(scores: np.ndarray, decimals: int) -> np.ndarray:
+    """Return rounded scores of which the highest stays the highest: others that became as high lose one unit to it."""
+    found, unit, first = scores.round(decimals), 10.0**-decimals, scores.argmax(axis=1)
+    best = np.take_along_axis(found, first[:, None], axis=1)
+    tied = (found == best) & (np.arange(scores.shape[1]) != first[:, None])
+    rows = np.flatnonzero(tied.any(axis=1))
+    if len(rows):
+        found[rows] -= unit * tied[rows]
+        found[rows, first[rows]] += unit
+        found[rows] = found[rows].clip(0.0).round(decimals)
+    return found
 
 
 def _topmost(scores: np.ndarray, top: int) -> np.ndarray:

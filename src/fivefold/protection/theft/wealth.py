@@ -7,55 +7,65 @@ at which theft begins. The mixed stake ever exceeds 1/a with a chance of at most
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 import numpy as np
 
 SHARES = np.array([0.03, 0.08, 0.2, 0.5, 0.9])
 """Shares that are bet."""
 
-_LOST = np.log(1 - SHARES)
-_FIRST = np.log(0.5)
+_TELLING = 0.2
 
 
-def begins(first: int, count: int) -> np.ndarray:
-    """Return (count,) logarithms of the weights of theft beginning at question ``first`` and after.
+@dataclass(frozen=True)
+class Bets:
+    """What a row multiplies stakes by, by how many thresholds it lies beyond.
 
-    They sum to at most 1 over all questions: half falls on the first one, then 1 / (t log2(2t)^2) on the t-th.
+    Attributes:
+        cuts: (t,) rising thresholds.
+        moves: (t + 1, j) factors of the stakes.
+        against: (t + 1,) how much such a row counts against a caller: 0, 1 (somewhat unusual) or 2.
+        chance: Of a row that counts 2, at most.
+        share: Logarithm of the number of stakes among which one unit is divided.
+        ones: (j,) of one.
     """
-    at = np.arange(first + 1, first + count + 1, dtype=np.float64)
-    found = -np.log(at) - 2 * np.log(np.log2(2 * at))
-    if first == 0:
-        found[0] = _FIRST
-    return np.asarray(found)
+
+    cuts: list[float]
+    moves: np.ndarray
+    against: list[int]
+    chance: float
+    share: float
+    ones: np.ndarray
 
 
-def grown(start: np.ndarray, factors: np.ndarray, first: int) -> np.ndarray:
-    """Return (n, j) logarithms of the stakes after each of n questions.
+def bets(cuts: np.ndarray, rates: np.ndarray) -> Bets:
+    """Return the bets on rows beyond each of t thresholds, which happens with a chance of at most (t,) rates."""
+    order = np.argsort(cuts, kind="stable")
+    won, lost = odds(rates[order])
+    beyond = np.arange(len(cuts)) < np.arange(len(cuts) + 1)[:, None]
+    moves = np.where(beyond[:, :, None], won, lost).reshape(len(cuts) + 1, -1)
+    rare = rates[order] < _TELLING
+    against = [int(row.any()) + int((row & rare).any()) for row in beyond]
+    share = math.log((len(cuts) + 1) * len(SHARES))
+    rarely, ones = float(rates[order][rare].max(initial=0.0)), np.ones(moves.shape[1])
+    return Bets(cuts[order].tolist(), moves, against, rarely, share, ones)
 
-    Args:
-        start: (j,) before the first of them.
-        factors: (n, j) logarithms of what each question multiplies them by.
-        first: How many questions came before.
+
+def begins(turn: int) -> float:
+    """Return the weight of theft beginning at question ``turn`` (1, 2, ...).
+
+    All weights sum to at most 1: half falls on the first question, then 1 / (t log2(2t)^2) on the t-th.
     """
-    fresh = begins(first, len(factors))[:, None]
-    if len(factors) == 1:
-        return np.asarray(np.logaddexp(fresh, start) + factors)
-    total = factors.cumsum(axis=0)
-    fresh = fresh - (total - factors)
-    fresh[0] = np.logaddexp(fresh[0], start)
-    return np.asarray(np.logaddexp.accumulate(fresh, axis=0) + total)
+    return 0.5 if turn == 1 else 1 / (turn * math.log2(2 * turn) ** 2)
 
 
 def odds(chance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return (..., s) logarithms of the factors of won and of lost bets of :data:`SHARES`.
+    """Return (..., s) factors of won and of lost bets of :data:`SHARES`.
 
     Args:
         chance: (...) bounds on the chances of events; 1: no bet is placed.
     """
     safe = np.clip(chance, 1e-9, 1.0)[..., None]
     placed = safe < 1
-    return np.where(placed, np.log(1 - SHARES + SHARES / safe), 0.0), np.where(placed, _LOST, 0.0)
-
-
-def total(stakes: np.ndarray) -> np.ndarray:
-    """Return the logarithm of the sum of stakes, over the last axis."""
-    return np.asarray(np.logaddexp.reduce(stakes, axis=-1))
+    return np.where(placed, 1 - SHARES + SHARES / safe, 1.0), np.where(placed, 1 - SHARES, 1.0)
