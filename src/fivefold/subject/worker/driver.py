@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fivefold.subject.worker.battery import BatteryJob
+    from fivefold.subject.worker.lesson import LessonJob
     from fivefold.subject.worker.messages import CheckJob
     from fivefold.subject.worker.watch import Limits
 
@@ -150,7 +151,7 @@ class Worker:
                     self._kill(child)
                 self._forget(item)
 
-    def lend(self, job: ModelJob) -> Lent:
+    def lend(self, job: ModelJob | LessonJob) -> Lent:
         """Start a model process that the caller asks itself; it lives until :meth:`take_back`.
 
         Raises:
@@ -243,7 +244,7 @@ class Worker:
         running.append(item)
 
     def _spawn(
-        self, kind: Literal["check", "model"], job: CheckJob | ModelJob | EndpointJob | CommandJob | BatteryJob
+        self, kind: Literal["check", "model"], job: CheckJob | ModelJob | EndpointJob | CommandJob | BatteryJob | LessonJob
     ) -> socket.socket:
         """Have a process forked and return our end of its connection."""
         token = self._tokens
