@@ -33,7 +33,7 @@ from fivefold.sharing.privacy.queries import Cost, Domain, Unit
 from fivefold.sharing.privacy.sgd.spec import Net
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     import pandas as pd
 
@@ -256,6 +256,22 @@ def gradient(rows: np.ndarray, answers: np.ndarray, weights: np.ndarray) -> np.n
     return found.astype(np.int64)
 
 
+def noisy(
+    made: Plan, rows: np.ndarray, answers: np.ndarray, weights: np.ndarray, add: Callable[[int], np.ndarray]
+) -> np.ndarray:
+    """Return the gradient on the grid with noise, (d,) int64: what a step is told of the rows.
+
+    Args:
+        made: The training.
+        rows: (n, d) int16.
+        answers: (n,) int8.
+        weights: (d,) int64.
+        add: Draws so many numbers of noise.
+    """
+    exact = gradient(rows, answers, weights)
+    return np.asarray((exact + made.unit // 2) // made.unit + add(made.width))
+
+
 def descend(made: Plan, rows: np.ndarray, answers: np.ndarray, draw: Bytes = noise.fresh) -> np.ndarray:
     """Return (d,) int64 weights, multiples of 2^-12, from noisy gradients alone; the last half of the path is averaged.
 
@@ -268,9 +284,8 @@ def descend(made: Plan, rows: np.ndarray, answers: np.ndarray, draw: Bytes = noi
     for step in range(made.training.steps):
         ahead = weights + step / (step + 3) * (weights - before)
         whole = np.rint(np.clip(ahead, -(1 << 18), 1 << 18) * (1 << _W)).astype(np.int64)
-        exact = gradient(rows, answers, whole)
-        noisy = (exact + unit // 2) // unit + noise.sample(law, made.width, draw)
-        slope = noisy * (unit / (1 << (_X + _P))) / count + ridge * ahead
+        told = noisy(made, rows, answers, whole, lambda d: noise.sample(law, d, draw))
+        slope = told * (unit / (1 << (_X + _P))) / count + ridge * ahead
         before, weights = weights, ahead - slope / (0.25 + ridge)
         if 2 * step >= made.training.steps:
             total, kept = total + weights, kept + 1
