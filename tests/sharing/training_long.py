@@ -1,16 +1,17 @@
-"""Long: planted faults in 300 trainings each, seen from inside and from outside; writes docs/figures/private-training."""
+"""Long: faults planted in 300 trainings each, seen from inside and from outside; writes private-training.md."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
-
-from fivefold.sharing.privacy import canaries
 from tests.sharing.privacy.sgd_faults import FAULTS, run
 from tests.truth.trainings import DELTA, claimed, steps_of
+
+from fivefold.sharing.privacy import canaries
 
 FIGURES = Path(__file__).parents[2] / "docs" / "figures" / "private-training.md"
 _APART = 2.0
@@ -26,21 +27,24 @@ OUTSIDE = {
 
 def inside(runs: int) -> list[str]:
     """Count runs of our own trainer that name a fault of theirs."""
-    lines = ["| planted in our trainer | runs | noticed by the run itself | epsilon given all the same |", "|---|---|---|---|"]
+    lines = [
+        "| planted in our trainer | runs | noticed by the run itself | epsilon given all the same |",
+        "|---|---|---|---|",
+    ]
     for fault in ("", *FAULTS):
         found = [run(seed, fault) for seed in range(1000, 1000 + runs)]
         seen = sum(bool(one.observed.faults) for one in found)
         given = sum(one.epsilon(DELTA) is not None for one in found)
         lines.append(f"| {fault or 'nothing'} | {runs} | {seen} | {given} |")
-        print(lines[-1], flush=True)
+        sys.stdout.write(lines[-1] + "\n")
+        sys.stdout.flush()
     return lines
 
 
 def outside(runs: int, most: float, many: int) -> list[str]:
     """Count foreign trainings that the audit flags, by which bound."""
     lines = [
-        f"| trainer, claimed epsilon {most / 4:g} to {most:g}, {many:,} canaries | runs | flagged | by the proof alone | "
-        "median ratio of loss |",
+        f"| trainer, epsilon {most / 4:g} to {most:g}, {many:,} canaries | runs | flagged | proof alone | ratio |",
         "|---|---|---|---|---|",
     ]
     for fault, what in OUTSIDE.items():
@@ -56,7 +60,8 @@ def outside(runs: int, most: float, many: int) -> list[str]:
             flagged["any"] += proof or (max(found.low, 0.0) / allowed) ** 2 > _APART
             ratios.append((max(found.apart, 0.0) / allowed) ** 2)
         lines.append(f"| {what} | {runs} | {flagged['any']} | {flagged['proof']} | {np.median(ratios):.2f} |")
-        print(lines[-1], flush=True)
+        sys.stdout.write(lines[-1] + "\n")
+        sys.stdout.flush()
     return lines
 
 
@@ -68,8 +73,8 @@ def main() -> None:
     text = [
         "# Private training: planted faults",
         "",
-        "Two columns that are never mixed: our own trainer, which sees its parts at work, and any other trainer, of which "
-        "only scores of planted canaries are seen.",
+        "Two tables that are never mixed: our own trainer, which sees its parts at work, and any other trainer, of",
+        "which only scores of planted canaries are seen.",
         "",
         "## Our own trainer: sampling, clipping and noise observed",
         "",
@@ -79,8 +84,9 @@ def main() -> None:
         "",
         "## Another trainer: nothing observed but canaries",
         "",
-        "Steps of 100 to 300, rates 0.01 to 0.1, delta 1e-5, bounds at 99.5 %. Flagged: epsilon is proved beyond the claim, "
-        "or the loss of the sum of steps is beyond twice the claim. Rate, noise and steps are claimed as well.",
+        "100 to 300 steps, rates 0.01 to 0.1, delta 1e-5, bounds at 99.5 %. Flagged: epsilon is proved beyond the",
+        "claim, or the loss of the sum of steps (the median of its ratio to the claim is shown) is beyond twice the",
+        "claim. Rate, noise and steps are claimed as well.",
         "",
         *outside(runs, 2.0, 10_000),
         "",

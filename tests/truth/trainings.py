@@ -92,7 +92,11 @@ def own(seed: int, *, net: bool) -> Context:
         "columns": {"measured": {"bounds": [0, 100]}, "kind": {"values": ["a", "b"]}},
     }  # fmt: skip
     if net:
-        told["net"] = {"factory": "nets:make", "batch": int(rng.integers(100, 300)), "epochs": float(rng.uniform(8, 20))}
+        told["net"] = {
+            "factory": "nets:make",
+            "batch": int(rng.integers(100, 300)),
+            "epochs": float(rng.uniform(8, 20)),
+        }
     settings = SettingsView(controls={"S2": {"epsilon": 3.0, "delta": DELTA, "training": told}})
     given = {"train": table("train", frame, rng.integers(0, 2, n))}
     return context(CHECK, None, given, seed, thresholds=floors(CHECK), settings=settings, effort="quick")
@@ -103,7 +107,10 @@ ENTRIES = {
         check=CHECK,
         documented="10,000 canaries of a trainer that claims an epsilon of 0.5 to 2 and adds half the noise, or the "
         "same noise in each step",
-        planted={"half the noise": partial(foreign, fault="half"), "noise used again": partial(foreign, fault="reused")},
+        planted={
+            "half the noise": partial(foreign, fault="half"),
+            "noise used again": partial(foreign, fault="reused"),
+        },
         clean={
             "another trainer as it claims": foreign,
             "a net by this product": partial(own, net=True),

@@ -235,7 +235,9 @@ class Bench:
     def lesson(self, target: str, way: str) -> Lent:
         """Start a process in which ``way``, of a pack, trains what ``target`` makes."""
         made = self._model(target, self._job("", seed=self.snapshot.digest), training=True)
-        return self.worker.lend(LessonJob(folder=made.folder, target=target, way=way, seed=0, confinement=made.confinement))
+        return self.worker.lend(
+            LessonJob(folder=made.folder, target=target, way=way, seed=0, confinement=made.confinement)
+        )
 
     def _rules(self) -> dict[str, str]:
         """Return the text of the fallback's decision table, which no check can read by itself."""

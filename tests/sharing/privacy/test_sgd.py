@@ -81,7 +81,9 @@ def test_the_clipped_sum_is_that_of_each_persons_own_gradient(name: str, rows: i
     net = Clipped(module, clip, rows=rows)
     order = {id(p): key for key, p in module.named_parameters()}
     got = net.sum(Batch(given, target, share), losses)
-    split = dict(zip([order[id(p)] for p in net.parameters], got.split([p.numel() for p in net.parameters]), strict=True))
+    split = dict(
+        zip([order[id(p)] for p in net.parameters], got.split([p.numel() for p in net.parameters]), strict=True)
+    )
     assert torch.allclose(torch.cat([split[key] for key in held]).double(), wanted, atol=1e-5 * clip, rtol=1e-5)
     again, cut = net.explicit(Batch(given, target, share), losses)
     assert float((got - again).norm()) < 1e-5 * clip * 24
@@ -92,7 +94,7 @@ def test_no_gradient_of_each_person_is_held(monkeypatch: pytest.MonkeyPatch) -> 
     """Nothing is made that has persons times parameters numbers: the largest tensor is counted."""
     largest = 0
 
-    class Counting(torch.utils._python_dispatch.TorchDispatchMode):  # noqa: SLF001
+    class Counting(torch.utils._python_dispatch.TorchDispatchMode):
         def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
             nonlocal largest
             out = func(*args, **(kwargs or {}))
@@ -180,7 +182,9 @@ def test_a_net_that_cannot_be_trained_so_is_refused_with_the_remedy(module: nn.M
     assert caught.value.remedy
 
 
-@pytest.mark.parametrize(("q", "s", "t"), [(256 / 60000, 1.1, 14062), (0.01, 0.8, 1000), (0.1, 3.0, 200), (1.0, 20.0, 50)])
+@pytest.mark.parametrize(
+    ("q", "s", "t"), [(256 / 60000, 1.1, 14062), (0.01, 0.8, 1000), (0.1, 3.0, 200), (1.0, 20.0, 50)]
+)
 def test_the_account_agrees_with_another_one(q: float, s: float, t: int) -> None:
     """Whole orders against dp-accounting's; what the ledger is told is never less than its exact curve."""
     path = account.Path(train.rate_of(q), s, t)
@@ -264,6 +268,8 @@ def test_nobody_moves_the_grid_by_more_than_is_counted() -> None:
     x, y = torch.randn(200, 9) * 5, torch.randint(0, 3, (200,))
     for who in range(20):
         rest = torch.arange(200) != who
-        both = [net.sum(Batch(x[k], y[k]), losses).double() / unit for k in (torch.arange(200), torch.nonzero(rest)[:, 0])]
+        both = [
+            net.sum(Batch(x[k], y[k]), losses).double() / unit for k in (torch.arange(200), torch.nonzero(rest)[:, 0])
+        ]
         moved = float((both[0].round() - both[1].round()).norm())
         assert moved <= law.deviation / 1.3

@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import binom
+from tests.truth import trainings
+from tests.truth.floors import floors
+from tests.truth.subjects import context, table
 
 from fivefold.contract.outcome import Outcome
 from fivefold.contract.subject import SettingsView
 from fivefold.errors import UnsupportedError
 from fivefold.sharing.privacy import canaries
 from fivefold.sharing.privacy.training_check import run
-from tests.truth import trainings
-from tests.truth.floors import floors
-from tests.truth.subjects import context, table
 
 
 def test_the_bound_of_one_run_holds_for_the_worst_mechanism() -> None:
@@ -67,7 +67,7 @@ def test_without_noise_rate_and_steps_half_the_noise_would_not_be_noticed_and_no
 
 
 @pytest.mark.parametrize("net", [True, False])
-def test_our_own_training_does_not_fail(net: bool) -> None:  # noqa: FBT001
+def test_our_own_training_does_not_fail(net: bool) -> None:
     """Net and regression, with the canary noticed."""
     found = run(trainings.own(5, net=net))
     assert found.outcome in (Outcome.PASS, Outcome.INCONCLUSIVE)
@@ -92,7 +92,9 @@ GOOD = {"data": "canaries", "loss": {"epsilon": 1.0, "delta": 1e-5}}
         (GOOD, {"score": math.inf}, "fair coin"),
     ],
 )
-def test_canaries_that_are_none_are_refused_with_the_remedy(told: dict[str, Any], change: dict[str, Any], word: str) -> None:
+def test_canaries_that_are_none_are_refused_with_the_remedy(
+    told: dict[str, Any], change: dict[str, Any], word: str
+) -> None:
     """Missing columns, odd values, a coin that is not fair."""
     rng = np.random.default_rng(1)
     frame = pd.DataFrame({"included": rng.integers(0, 2, 1000), "score": rng.normal(size=1000), "note": "x"})

@@ -1,9 +1,9 @@
 r"""Canaries: what a training gives away at least, from one run with planted persons, each in it or not by a fair coin.
 
-Each canary has a score, higher where it looks more like having been in the training. The auditor guesses of the r that
-look most like it, half in and half out, and passes on the others. Under (epsilon, delta) differential privacy the number
-of right guesses is below a binomial one with share e^epsilon / (1 + e^epsilon), but for what delta adds: of m canaries
-v of r guesses are right with probability at most
+Each canary has a score, higher where it looks more like having been in the training. The auditor guesses of r canaries,
+those that look most like in and most like out, and passes on the others. Under (epsilon, delta) privacy the number of
+right guesses is below a binomial one with share e^epsilon / (1 + e^epsilon), but for what delta adds: of m canaries v
+of r guesses are right with probability at most
 
   beta + 2 m delta max_i (P[v - i <= B < v] / i),   beta = P[B >= v],  B ~ Binomial(r, 1 / (1 + e^-epsilon))
 
@@ -89,7 +89,7 @@ def _bound(m: int, r: int, v: int, delta: float, level: float) -> float:
     if chance(m, r, v, 0.0, delta) >= level:
         return 0.0
     low, high = 0.0, _MOST
-    while high - low > 1e-4:  # noqa: PLR2004
+    while high - low > 1e-4:
         middle = (low + high) / 2
         low, high = (middle, high) if chance(m, r, v, middle, delta) < level else (low, middle)
     return low

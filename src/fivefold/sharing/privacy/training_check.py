@@ -142,9 +142,10 @@ def _flagged(included: np.ndarray, scores: np.ndarray, claim: Claim, floor: floa
 def _prove(seen: Seen, floor: float) -> Canary:
     found, alarms = (int(_flagged(*seen.plant(fault), seen.claim, floor)) for fault in (True, False))
     return Canary(
-        kind="half the noise", planted=1, found=found, clean=1, false_alarms=alarms, noticed=bool(found) and not alarms,
-        detail=f"A training with half of the noise, judged by {len(seen.included)} canaries as here; the clean case has "
-        "all of it.",
+        kind="half the noise", planted=1, found=found, clean=1, false_alarms=alarms,
+        noticed=bool(found) and not alarms,
+        detail=f"A training with half of the noise, judged by {len(seen.included)} canaries as here; the clean case "
+        "has all of it.",
     )  # fmt: skip
 
 
@@ -176,44 +177,48 @@ def _foreign(context: Context) -> Seen | None:
         name, cost = str(told["data"]), told["loss"]
         epsilon, delta = float(cost["epsilon"]), float(cost.get("delta", 0.0))
         parts = [float(told.get(key, 0.0)) for key in ("rate", "noise", "steps")]
-        if not (epsilon > 0 and 0 <= delta < 1 and min(parts) >= 0 and parts[0] <= 1):
-            raise ValueError(epsilon)
     except (KeyError, TypeError, ValueError):
-        raise UnsupportedError(
-            "privacy.canaries", "controls.S2.canaries is not understood.",
-            remedy="Write canaries: {data: NAME, loss: {epsilon: 1, delta: 1e-5}, rate: 0.01, noise: 1.1, steps: 1000}.",
-        ) from None  # fmt: skip
+        raise _misread() from None
+    if not (epsilon > 0 and 0 <= delta < 1 and min(parts) >= 0 and parts[0] <= 1):
+        raise _misread()
     table = context.tables(name)
     both = pd.concat([table.features, table.others], axis=1)
     columns = [column for column in both.columns if column != "included" and both[column].dtype.kind in "iuf"]
     if "included" not in both or not columns:
         raise UnsupportedError("privacy.canaries", f"data.{name} needs a column `included` and one of scores.",
-                               remedy="Write 0 or 1 there, and a number that is higher for a canary that looks in.")  # fmt: skip
+                               remedy="Write 0 or 1, and a number that is higher for one that looks in.")  # fmt: skip
     coins = pd.to_numeric(both["included"], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
     scores = both[sorted(columns, key=lambda one: one != "score")[:_MOST_SCORES]].to_numpy(dtype=np.float64)
     share = float(np.mean(coins == 1))
     fair = np.isin(coins, (0.0, 1.0)).all() and abs(share - 0.5) < 3 / np.sqrt(max(len(coins), 1))
     if len(coins) < _FEWEST or not fair or not np.isfinite(scores).all():
         raise UnsupportedError(
-            "privacy.canaries", f"data.{name} holds no {_FEWEST} canaries, in or out by a fair coin, with finite scores.",
+            "privacy.canaries", f"data.{name} holds no {_FEWEST} canaries, in by a fair coin, with finite scores.",
             remedy="Throw a coin for each canary before the training, and score all of them after it.",
         )  # fmt: skip
-    most = canaries.most_apart(*parts[:2], int(parts[2])) if min(parts) > 0 else 0.0
+    most = canaries.most_apart(parts[0], parts[1], int(parts[2])) if min(parts) > 0 else 0.0
     claim = Claim(epsilon, delta, most)
     mu, rng = most or canaries.gaussian_apart(epsilon, max(delta, 1e-9)), context.rng
 
-    def plant(fault: bool) -> tuple[np.ndarray, np.ndarray]:  # noqa: FBT001  one of two runs
+    def plant(fault: bool) -> tuple[np.ndarray, np.ndarray]:
         coin = rng.random(len(coins)) < 0.5
         return coin, (rng.normal(0, 0.5 if fault else 1.0, len(coins)) + mu * coin)[:, None]
 
     return Seen(claim, coins == 1, scores, None, plant, "canaries of another trainer")
 
 
+def _misread() -> UnsupportedError:
+    return UnsupportedError(
+        "privacy.canaries", "controls.S2.canaries is not understood.",
+        remedy="Write canaries: {data: NAME, loss: {epsilon: 1, delta: 1e-5}, rate: 0.01, noise: 1.1, steps: 900}.",
+    )  # fmt: skip
+
+
 def _own(context: Context) -> Seen:
     told = declared({key: value for key, value in measured.options(context).items() if key not in measured.OTHERS})
     if told.training is None:
         raise UnsupportedError("privacy.undeclared", "no private training is declared.",
-                               remedy="Write it under controls.S2.training, or name canaries of another trainer.")  # fmt: skip
+                               remedy="Write it under controls.S2.training, or name canaries.")  # fmt: skip
     wanted = told.training
     frame = _frame(context, wanted)
     return _net(context, wanted, frame) if wanted.net is not None else _regression(context, wanted, frame)
@@ -259,12 +264,14 @@ def _net(context: Context, wanted: Training, frame: pd.DataFrame) -> Seen:
     answers = context.rng.integers(0, 2, len(rows))
     recipe, draw = train.Recipe(path, clip=net.clip, step=0.0, momentum=0.0), noise.seeded(context.rng)
 
-    def once(fault: bool) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:  # noqa: FBT001
+    def once(fault: bool) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
         def halved(own: Any) -> Any:
             return replace(own, noise=lambda step, d: own.noise(step, d) // 2)
 
         many = _MANY[context.effort]
-        included, out, found = probe.probe(rows, answers, many, recipe, context.rng, draw, halved if fault else None)
+        included, out, found = probe.probe(
+            rows, answers, many, recipe, context.rng, draw=draw, change=halved if fault else None
+        )
         return included, canaries.scores(out), found.observed.faults
 
     included, scores, faults = once(False)  # noqa: FBT003
@@ -288,7 +295,7 @@ def _regression(context: Context, wanted: Training, frame: pd.DataFrame) -> Seen
     def drawn(size: int) -> np.ndarray:
         return noise.sample(law, size, draw)
 
-    def once(fault: bool) -> tuple[np.ndarray, np.ndarray]:  # noqa: FBT001  one of two runs
+    def once(fault: bool) -> tuple[np.ndarray, np.ndarray]:
         included = context.rng.random(many) < 0.5
         ids = np.flatnonzero(included)
         held = np.zeros((len(rows) + len(ids), part.width), dtype=np.int16)
@@ -297,8 +304,9 @@ def _regression(context: Context, wanted: Training, frame: pd.DataFrame) -> Seen
         told = np.concatenate([answers, np.ones(len(ids), dtype=np.int8)])
         weights = np.zeros(part.width, dtype=np.int64)
         weights[made.width :] = -_FAR  # where a canary moves the gradient most
-        out = [training.noisy(part, held, told, weights, lambda d: drawn(d) // (2 if fault else 1)) for _ in range(steps)]
+        out = [
+            training.noisy(part, held, told, weights, lambda d: drawn(d) // (2 if fault else 1)) for _ in range(steps)
+        ]
         return included, canaries.scores(-np.array(out)[:, made.width :])
 
     return Seen(claim, *once(False), None, once, f"{steps} gradients of our regression, noise as declared")  # noqa: FBT003
-

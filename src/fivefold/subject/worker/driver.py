@@ -244,7 +244,9 @@ class Worker:
         running.append(item)
 
     def _spawn(
-        self, kind: Literal["check", "model"], job: CheckJob | ModelJob | EndpointJob | CommandJob | BatteryJob | LessonJob
+        self,
+        kind: Literal["check", "model"],
+        job: CheckJob | ModelJob | EndpointJob | CommandJob | BatteryJob | LessonJob,
     ) -> socket.socket:
         """Have a process forked and return our end of its connection."""
         token = self._tokens

@@ -15,6 +15,8 @@ from fivefold.subject.worker.lesson import Lesson
 from fivefold.subject.worker.messages import Answered, Broken, ModelJob
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fivefold.subject.worker.lesson import LessonJob
 
 
@@ -22,9 +24,7 @@ def main(job: LessonJob, descriptor: int, server: int) -> int:
     """Confine this process, train once, hand back what came of it."""
     way = registry.provided(job.way)
     confine(job.confinement, server)
-    as_model = ModelJob(
-        folder=job.folder, target=job.target, training=True, seed=job.seed, confinement=job.confinement
-    )
+    as_model = ModelJob(folder=job.folder, target=job.target, training=True, seed=job.seed, confinement=job.confinement)
     model_child.settle(as_model)
     peer = socket.socket(fileno=descriptor)
     try:
@@ -35,10 +35,8 @@ def main(job: LessonJob, descriptor: int, server: int) -> int:
     return 0
 
 
-def _taught(way: object, job: ModelJob, body: bytes) -> Answered | Broken:
+def _taught(way: Callable[..., bytes], job: ModelJob, body: bytes) -> Answered | Broken:
     try:
-        if not callable(way):
-            raise TypeError(job.target)
         return Answered(body=way(model_child.named(job), body))
     except FivefoldError as error:
         return Broken(code=error.code, message=error.message, remedy=error.remedy)

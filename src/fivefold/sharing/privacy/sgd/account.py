@@ -101,7 +101,7 @@ class Path:
 @lru_cache(maxsize=256)
 def _moments(rate: int, noise: float) -> np.ndarray:
     """Return g of one step for orders 0 to K, (K + 1,) float64."""
-    if not (0 < rate <= STEPS and 0.05 <= noise <= _MOST_NOISE):  # noqa: PLR2004
+    if not (0 < rate <= STEPS and 0.05 <= noise <= _MOST_NOISE):
         raise InputError("privacy.noise", "the rate of sampling or the noise is out of range.",
                          remedy="A rate above 0 and at most 1; a noise of 0.05 to 1000.")  # fmt: skip
     orders = np.arange(_ORDERS + 1)
@@ -138,7 +138,7 @@ def noise_for(budget: Loss, rate: int, steps: int) -> float:
     if budget.rho < 1 or budget.delta < 1 or not fits(high):
         raise InputError("privacy.budget", "no noise keeps to this loss.",
                          remedy="Take fewer steps or smaller batches, or raise the loss.")  # fmt: skip
-    while (high - low) * 1024 > 0.5:  # noqa: PLR2004
+    while (high - low) * 1024 > 0.5:
         middle = (low + high) / 2
         low, high = (low, middle) if fits(middle) else (middle, high)
     return math.ceil(high * 1024) / 1024

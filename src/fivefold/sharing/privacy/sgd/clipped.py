@@ -63,14 +63,14 @@ class Clipped:
         layers.refuse(module)
         self.module, self._clip, self._rows = module.train(), clip, rows
         self._layers = [layer for layer in module.modules() if next(layer.parameters(recurse=False), None) is not None]
-        self.parameters = [p for layer in self._layers for p in (getattr(layer, "weight", None),
-                                                                 getattr(layer, "bias", None)) if p is not None]  # fmt: skip
+        own = [getattr(layer, name, None) for layer in self._layers for name in ("weight", "bias")]
+        self.parameters = [p for p in own if p is not None]
         self.size = sum(p.numel() for p in self.parameters)
         self._seen: dict[nn.Module, tuple[torch.Tensor, torch.Tensor, int]] = {}
         self._count = 0
         for layer in module.modules():
             if getattr(layer, "inplace", False):
-                layer.inplace = False  # outputs of layers are needed as they were
+                vars(layer)["inplace"] = False  # outputs of layers are needed as they were
         for p in self.parameters:
             p.requires_grad_(False)  # noqa: FBT003
         for layer in self._layers:
@@ -127,13 +127,12 @@ class Clipped:
             used = [_without(*one, ~torch.isfinite(squares).repeat_interleave(self._rows)) for one in used]
         each = weights if self._rows == 1 else weights.repeat_interleave(self._rows)
         made = {layer: layers.sums(layer, given, back, each) for layer, given, back in used}
-        parts = [
-            torch.zeros(p.numel()) if (got := dict(zip(("weight", "bias"), made.get(layer, ()), strict=False)).get(name))
-            is None else got.reshape(-1)
-            for layer in self._layers
-            for name in ("weight", "bias")
-            if (p := getattr(layer, name, None)) is not None
-        ]  # fmt: skip
+        parts = []
+        for layer in self._layers:
+            own = (getattr(layer, "weight", None), getattr(layer, "bias", None))
+            for parameter, found in zip(own, (*made.get(layer, (None,)), None), strict=False):
+                if parameter is not None:
+                    parts.append(torch.zeros(parameter.numel()) if found is None else found.reshape(-1))
         return torch.cat(parts)
 
     def weights(self, lengths: torch.Tensor) -> torch.Tensor:
@@ -156,7 +155,7 @@ class Clipped:
 
         most = max(1, (1 << 22) // self.size) * self._rows
         for at in range(0, len(batch.given), most):
-            parts = [value[at : at + most].unflatten(0, (-1, self._rows)) for value in (batch.given, batch.target, share)]
+            parts = [_by_person(value[at : at + most], self._rows) for value in (batch.given, batch.target, share)]
             found = vmap(grad(one), in_dims=(None, 0, 0, 0), randomness="same")(held, *parts)
             each = torch.cat([found[name].reshape(len(parts[0]), -1) for name in names], dim=1)
             lengths = each.norm(dim=1)
@@ -167,7 +166,14 @@ class Clipped:
         return total, cut * self._rows / max(len(batch.given), 1)
 
 
+def _by_person(value: torch.Tensor, rows: int) -> torch.Tensor:
+    return value.reshape(-1, rows, *value.shape[1:])
+
+
 def _without(layer: nn.Module, given: torch.Tensor, back: torch.Tensor, bad: torch.Tensor) -> Any:
     """Return a layer's part with rows taken out whose gradient is no number."""
-    return layer, torch.nan_to_num(given, posinf=0.0, neginf=0.0) if given.is_floating_point() else given, \
-        back.masked_fill(bad.reshape(-1, *[1] * (back.ndim - 1)), 0.0)
+    return (
+        layer,
+        torch.nan_to_num(given, posinf=0.0, neginf=0.0) if given.is_floating_point() else given,
+        back.masked_fill(bad.reshape(-1, *[1] * (back.ndim - 1)), 0.0),
+    )

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.nn import grad as slopes
 
 from fivefold.errors import UnsupportedError
 
@@ -107,7 +108,7 @@ def _product_norms(a: Tensor, b: Tensor) -> Tensor:
         return _squares(a[:, 0]) * _squares(b[:, 0])
     most = max(1, _AT_ONCE // max(1, min(places * places, width * b.shape[2])))
     if people > most:
-        pairs = zip(a.split(most), b.split(most), strict=True)
+        pairs = zip(torch.split(a, most), torch.split(b, most), strict=True)
         return torch.cat([_product_norms(one, two) for one, two in pairs])
     if places * places * (width + b.shape[2]) < places * width * b.shape[2]:
         return ((a @ a.transpose(1, 2)) * (b @ b.transpose(1, 2))).sum((1, 2))
@@ -136,7 +137,7 @@ def _padded(module: Any, given: Tensor) -> Tensor:
 def _patches(module: Any, given: Tensor) -> Tensor:
     """Return (n, groups, channels of a group times the kernel, L)."""
     x = _padded(module, given)
-    flat = x.ndim == 3  # noqa: PLR2004
+    flat = x.ndim == 3
     kernel, dilation, stride = module.kernel_size, module.dilation, module.stride
     if flat:
         x, kernel, dilation, stride = x.unsqueeze(2), (1, *kernel), (1, *dilation), (1, *stride)
@@ -149,7 +150,7 @@ def _conv_norms(module: Any, given: Tensor, back: Tensor, rows: int) -> Tensor:
     size = module.in_channels // groups * math.prod(module.kernel_size) * groups * math.prod(back.shape[2:]) * rows
     most = max(1, _AT_ONCE // size)
     if people > most:
-        pairs = zip(given.split(most * rows), back.split(most * rows), strict=True)
+        pairs = zip(torch.split(given, most * rows), torch.split(back, most * rows), strict=True)
         return torch.cat([_conv_norms(module, one, two, rows) for one, two in pairs])
     a = _patches(module, given)
     b = back.reshape(len(back), groups, module.out_channels // groups, -1)
@@ -166,8 +167,8 @@ def _conv_norms(module: Any, given: Tensor, back: Tensor, rows: int) -> Tensor:
 
 
 def _conv_sums(module: Any, given: Tensor, back: Tensor) -> tuple[Tensor | None, ...]:
-    one = given.ndim == 3  # noqa: PLR2004
-    make = nn.grad.conv1d_weight if one else nn.grad.conv2d_weight
+    one = given.ndim == 3
+    make: Any = slopes.conv1d_weight if one else slopes.conv2d_weight
     weight = make(_padded(module, given), module.weight.shape, back, stride=module.stride, padding=0,
                   dilation=module.dilation, groups=module.groups)  # fmt: skip
     return weight, None if module.bias is None else back.reshape(*back.shape[:2], -1).sum((0, 2))
@@ -181,7 +182,7 @@ def _embedding_norms(module: nn.Embedding, given: Tensor, back: Tensor, rows: in
     most = max(1, _AT_ONCE // at.shape[1] ** 2)
     found = [
         ((one[:, :, None] == one[:, None, :]) * (two @ two.transpose(1, 2))).sum((1, 2))
-        for one, two in zip(at.split(most), b.split(most), strict=True)
+        for one, two in zip(torch.split(at, most), torch.split(b, most), strict=True)
     ]
     return torch.cat(found)
 

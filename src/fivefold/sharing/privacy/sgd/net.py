@@ -149,6 +149,7 @@ def _rehearse(bench: Bench, net: Net, width: int) -> None:
 def _asked(bench: Bench, net: Net, body: bytes) -> Outcome:
     """Have the process learn, within limits."""
     from fivefold.subject.worker import frames, lesson
+    from fivefold.subject.worker.messages import Broken
     from fivefold.subject.worker.watch import Limits
 
     bench.worker.preload((), ("torch", "safetensors"))
@@ -170,7 +171,7 @@ def _asked(bench: Bench, net: Net, body: bytes) -> Outcome:
                            remedy="See whether torch is installed and memory is enough.") from None  # fmt: skip
     finally:
         bench.worker.take_back(lent)
-    if isinstance(answer, lesson.Broken):
+    if isinstance(answer, Broken):
         raise SubjectError(answer.code, answer.message, remedy=answer.remedy)
     return frames.parse(answer.body, Outcome)  # type: ignore[no-any-return]
 
@@ -234,7 +235,7 @@ def inside(make: Callable[..., Any], body: bytes) -> bytes:
     module = make(width)
     if not isinstance(module, torch.nn.Module):
         raise SubjectError("model.shape", "the factory makes no torch module.",
-                           remedy="Return a torch.nn.Module that takes the number of inputs it is called with.")  # fmt: skip
+                           remedy="Return a torch.nn.Module; it is called with the number of inputs.")  # fmt: skip
     given = torch.from_numpy(np.frombuffer(told.rows, dtype=np.float32).reshape(count, width).copy())
     target = torch.from_numpy(np.frombuffer(told.answers, dtype=np.int8).astype(np.int64))
     at = torch.from_numpy(np.frombuffer(told.at, dtype=np.int32).reshape(-1, most).astype(np.int64))
@@ -244,7 +245,7 @@ def inside(make: Callable[..., Any], body: bytes) -> bytes:
     )  # fmt: skip
 
     def losses(out: Any, answer: Any) -> Any:
-        if out.ndim != 2 or out.shape[1] != 2:  # noqa: PLR2004
+        if out.ndim != 2 or out.shape[1] != 2:
             raise SubjectError("model.shape", "the net does not give two outputs for each row.",
                                remedy="Let its last layer have two outputs.")  # fmt: skip
         return functional.cross_entropy(out, answer, reduction="none")

@@ -56,8 +56,8 @@ def losses(out: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
 
 
 def probe(
-    rows: np.ndarray, answers: np.ndarray, canaries: int, recipe: Recipe, rng: np.random.Generator, draw: Bytes,
-    change: Change | None = None,
+    rows: np.ndarray, answers: np.ndarray, canaries: int, recipe: Recipe, rng: np.random.Generator, *,
+    draw: Bytes, change: Change | None = None,
 ) -> tuple[np.ndarray, np.ndarray, Learned]:  # fmt: skip
     """Train with canaries.
 

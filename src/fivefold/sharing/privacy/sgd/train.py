@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from fractions import Fraction
-
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -70,7 +69,7 @@ class Rows:
 
     @property
     def people(self) -> int:
-        """n."""
+        """How many persons: n."""
         return len(self.given) if self.at is None else len(self.at)
 
     @property
@@ -138,7 +137,7 @@ def rate_of(share: float) -> int:
 
 
 def poisson(people: int, rate: int, draw: Bytes = noise.fresh) -> np.ndarray:
-    """Draw a Poisson sample: each of ``people`` alone with probability ``rate`` 2^-32, exactly; (b,) int64, ascending."""
+    """Draw a Poisson sample: (b,) int64, ascending; each person alone with probability ``rate`` 2^-32, exactly."""
     if rate >= STEPS:
         return np.arange(people)
     return np.flatnonzero(np.frombuffer(draw(4 * people), dtype="<u4") < rate)
@@ -238,6 +237,3 @@ def _mover(net: Clipped, recipe: Recipe) -> Callable[[torch.Tensor], None]:
         flat.addcdiv_(first, size, value=-recipe.step / (1 - 0.9**count))
 
     return adam if recipe.optimiser == "adam" else sgd
-
-
-

@@ -125,7 +125,7 @@ class Watch:
         return Observed(self._sampling(), self._clipping(), self._noise(), len(self._wrong),
                         float(np.mean(self._cut)) if self._cut else 0.0)  # fmt: skip
 
-    def _sampling(self) -> str:
+    def _sampling(self) -> str:  # noqa: PLR0911  one return for each reason
         from scipy.stats import binom, chi2
 
         n, q, t, sizes = self.people, self.rate, len(self._counts), np.array(self._counts)
@@ -156,7 +156,7 @@ class Watch:
             return f"the sum of a batch is {worst:.3g} lengths off what it is with each person cut by themselves."
         return ""
 
-    def _noise(self) -> str:
+    def _noise(self) -> str:  # noqa: PLR0911  one return for each reason
         from scipy.stats import chi2
 
         t, d = len(self._counts), len(self._squares)
@@ -167,8 +167,8 @@ class Watch:
         parts = np.add.reduceat(self._squares, np.concatenate([[0], np.cumsum(self.sizes[:-1])]).astype(int))
         low = np.array([chi2.cdf(part, t * size) for part, size in zip(parts, self.sizes, strict=True)])
         if chi2.cdf(float(parts.sum()), t * d) < _LEVEL or (low < _LEVEL / len(parts)).any():
-            return f"noise has {math.sqrt(float(parts.min() / (t * self.sizes[int(parts.argmin())]))):.3f} of the " \
-                   "deviation that is claimed, in a part at least."  # fmt: skip
+            least = float((parts / (t * np.array(self.sizes))).min())
+            return f"noise has {math.sqrt(least):.3f} of the deviation that is claimed, in a part at least."
         if chi2.cdf(float(self._squares.min()), t) < _LEVEL / d:
             return "a number of the model has too little noise."
         if t > 1 and abs(self._product) > _SIGMAS * math.sqrt(d * (t - 1)):
