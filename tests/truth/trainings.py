@@ -26,13 +26,12 @@ DELTA = 1e-5
 
 def claimed(rng: np.random.Generator, most: float = 2.0) -> tuple[float, float, int, float]:
     """Return rate, noise, steps and epsilon at 1e-5 of a training, drawn: epsilon 0.5 to ``most``."""
-    rate, steps = float(rng.uniform(0.01, 0.1)), int(rng.integers(100, 300))
-    wanted = float(rng.uniform(most / 4, most))
-    low, high = 0.3, 60.0
-    for _ in range(40):
-        noise = float(np.sqrt(low * high))
-        low, high = (noise, high) if Path(rate_of(rate), noise, steps).epsilon(DELTA) > wanted else (low, noise)
-    return rate, high, steps, Path(rate_of(rate), high, steps).epsilon(DELTA)
+    while True:
+        rate, steps = float(rng.uniform(0.01, 0.1)), int(rng.integers(100, 300))
+        noise = max(0.6, rate * np.sqrt(steps) * float(rng.uniform(2.0, 10.0)) / most)
+        epsilon = Path(rate_of(rate), noise, steps).epsilon(DELTA)
+        if most / 4 <= epsilon <= most:
+            return rate, noise, steps, epsilon
 
 
 def steps_of(rng: np.random.Generator, rate: float, noise: float, steps: int, *, fault: str = "", many: int = 10_000

@@ -47,9 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from fivefold.subject.worker.battery import BatteryJob
-    from fivefold.subject.worker.lesson import LessonJob
-    from fivefold.subject.worker.messages import CheckJob
+    from fivefold.subject.worker.lesson import AnyJob, LessonJob
     from fivefold.subject.worker.watch import Limits
 
     Tell = Callable[[str, float, str], None]
@@ -243,11 +241,7 @@ class Worker:
         self._select.register(peer, selectors.EVENT_READ, item)
         running.append(item)
 
-    def _spawn(
-        self,
-        kind: Literal["check", "model"],
-        job: CheckJob | ModelJob | EndpointJob | CommandJob | BatteryJob | LessonJob,
-    ) -> socket.socket:
+    def _spawn(self, kind: Literal["check", "model"], job: AnyJob) -> socket.socket:
         """Have a process forked and return our end of its connection."""
         token = self._tokens
         self._tokens += 1

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from fivefold.subject.worker.messages import Answered, Broken, Confinement
+from fivefold.subject.worker.battery import BatteryJob
+from fivefold.subject.worker.messages import Answered, Broken, CheckJob, CommandJob, Confinement, EndpointJob, ModelJob
 
 
 class LessonJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -25,11 +26,18 @@ class LessonJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     confinement: Confinement
 
 
+def lesson_of(job: ModelJob, way: str) -> LessonJob:
+    """Return the job that trains what a model's job would make, by ``way`` of a pack."""
+    return LessonJob(folder=job.folder, target=job.target, way=way, seed=job.seed, confinement=job.confinement)
+
+
 class Lesson(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What is taught, in the form that ``way`` reads."""
 
     body: bytes
 
 
+AnyJob = CheckJob | ModelJob | EndpointJob | CommandJob | BatteryJob | LessonJob
+"""Whatever the fork server runs."""
 Taught = Answered | Broken
 """What came of it."""
