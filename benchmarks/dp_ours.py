@@ -75,7 +75,7 @@ def main(count: int) -> None:
     for batch in (256, 1024):
         private(common.mlp, Rows(x, y), batch, found, f"private {batch}")
         plain(x, y, batch, found)
-        part = Batch(x[:batch], y[:batch])
+        part = Batch(x[:batch].clone(), y[:batch].clone())
         found[f"memory {batch}"] = common.memory(lambda part=part: net.sum(part, losses)) - _bare(part)
     a, b = common.pictures(count // 5)
     private(common.cnn, Rows(a, b), 256, found, "private cnn")

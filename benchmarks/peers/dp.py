@@ -41,7 +41,7 @@ def ghost(make: object, x: torch.Tensor, y: torch.Tensor, batch: int) -> tuple[f
 
     epoch()
     seconds = common.taken(epoch)
-    part = x[:batch], y[:batch]
+    part = x[:batch].clone(), y[:batch].clone()
 
     def private() -> None:
         step.zero_grad()
@@ -73,7 +73,7 @@ def main(count: int) -> None:
 
 def _releases(found: dict[str, float]) -> None:
     rng = np.random.default_rng(5)
-    values, cells = rng.uniform(0, 100, 1_000_000), rng.integers(0, 20, 1_000_000)
+    values, cells = rng.uniform(0, 100, 1_000_000), rng.integers(0, 20, 1_000_000).astype(np.int32)
     size = len(values)
     bounds = (0.0, 100.0)
     start = dp.vector_domain(dp.atom_domain(bounds=bounds, nan=False), size=size), dp.symmetric_distance()

@@ -26,7 +26,7 @@ _SIGMAS = 6.5
 _FEWEST = 64
 _KEY = 64
 _DIFFERS = 2.0**-7
-_LOOKS, _EVERY = 4, 400
+_LOOKS, _EVERY = 2, 400
 
 
 @dataclass(frozen=True)
