@@ -41,6 +41,7 @@ MODULES = {
     "P3.accuracy": "accuracy",
     "P3.membership": "membership",
     **{f"S2.{name}": "privacy" for name in ("noise", "release", "ledger", "utility")},
+    "S2.training": "trainings",
     "S5.label-noise": "label_noise",
     "S5.outliers": "outliers",
     **{f"S3.{name}": "federated" for name in ("aggregation", "server", "accuracy", "poisoning", "leakage")},

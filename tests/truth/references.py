@@ -31,6 +31,7 @@ from . import (
     queueing,
     telemetry,
     theft,
+    trainings,
 )
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ REFERENCES: Mapping[str, Make] = {
     "foreign-rows": partial(outliers.build, rate=0.15),
     "textbook-noise": privacy.textbook,
     "half-noise": privacy.half_noise,
+    "half-noise-training": trainings.half_noise,
     "overspent-budget": privacy.overspent,
     "drowned-release": privacy.drowned,
     "leaking-table": quality.leaking,

@@ -48,6 +48,7 @@ JUDGE_EVERY_FLOOR = frozenset(
         "S2.ledger",
         "S2.noise",
         "S2.release",
+        "S2.training",
         "S2.utility",
         "S3.accuracy",
         "S3.aggregation",

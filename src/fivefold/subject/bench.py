@@ -32,6 +32,7 @@ from fivefold.subject import snapshot
 from fivefold.subject.elsewhere import elsewhere, looked_up, share_of
 from fivefold.subject.worker import roots
 from fivefold.subject.worker.driver import Worker
+from fivefold.subject.worker.lesson import lesson_of
 from fivefold.subject.worker.messages import CheckJob, Confinement, Done, Failed, ModelJob
 from fivefold.subject.worker.running import ENDED_BY_ITSELF, Task
 from fivefold.subject.worker.watch import Limits
@@ -230,6 +231,11 @@ class Bench:
                 "bench.lend", "this model does not run here.", remedy="Name a factory or an ONNX file in the manifest."
             )
         return self.worker.lend(self._model(model.factory, self._job("", seed=self.snapshot.digest), training=False))
+
+    def lesson(self, target: str, way: str) -> Lent:
+        """Start a process in which ``way``, of a pack, trains what ``target`` makes."""
+        job = self._job("", seed=self.snapshot.digest)
+        return self.worker.lend(lesson_of(self._model(target, job, training=True), way))
 
     def _rules(self) -> dict[str, str]:
         """Return the text of the fallback's decision table, which no check can read by itself."""

@@ -6,11 +6,16 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from fivefold.errors import InputError
+from fivefold.manifest.nouns import Model
 from fivefold.sharing.privacy import chunks, release, training
 from fivefold.sharing.privacy.declared import Declared, declared, read_file
 from fivefold.sharing.privacy.ledger import Ledger, place_of
 from fivefold.sharing.privacy.loss import DELTA, RHO, Loss
+from fivefold.sharing.privacy.sgd import net
+from fivefold.subject.bench import Bench
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,12 +121,18 @@ def learn(manifest: Manifest, home: Any, digest: str) -> Released:
     try:
         ledger.open(data.source, told.budget, [f"data {data.name}", f"digest {digest}"])
         parts = chunks.parts(manifest.root / data.path, wanted.read_columns(), data.missing)
-        raw = training.train(made, parts, ledger, data.source)
+        if wanted.net is None:
+            raw = training.train(made, parts, ledger, data.source)
+            reservation = json.loads(raw)["reservation"]
+        else:
+            model = Model(factory=wanted.net.factory, files=manifest.model.files if manifest.model else ())
+            app = msgspec.structs.replace(manifest, model=model, training="")
+            raw, reservation = net.train(made, parts, ledger, data.source, lambda: Bench(app, {}))
         budget = ledger.budget(data.source)
     finally:
         ledger.close()
     left = 1 - budget.spent_rho / budget.rho if budget else 0.0
-    return Released(raw, [], json.loads(raw)["reservation"], made.loss.epsilon(told.delta), told.delta, left)
+    return Released(raw, [], reservation, made.loss.epsilon(told.delta), told.delta, left)
 
 
 def cost(manifest: Manifest, file: Path | None) -> tuple[float, float]:

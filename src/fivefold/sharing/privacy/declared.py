@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from fivefold.sharing.privacy.training import Training
 
-KEYS = frozenset({"epsilon", "delta", "release", "times", "training"})
+KEYS = frozenset({"epsilon", "delta", "release", "times", "training", "foreign", "canaries"})
 _MOST_TIMES = 100_000
 _SHAPE = Field("named", "A release.", each=Field("any", "Value."))
 

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
     from fivefold.contract.check import Context
 
-FOREIGN = "foreign"
+FOREIGN, CANARIES = "foreign", "canaries"
+OTHERS = frozenset({FOREIGN, CANARIES})
+"""What is measured of other systems."""
 WORLD = "world"
 _FEWEST = 500
 
@@ -54,7 +56,7 @@ def own(context: Context) -> tuple[Declared, release.Asked]:
         UnsupportedError: ``privacy.undeclared`` where none is declared.
         InputError: As :func:`declared` and :func:`release.ask`.
     """
-    told = declared({key: value for key, value in options(context).items() if key != FOREIGN})
+    told = declared({key: value for key, value in options(context).items() if key not in OTHERS})
     if told.release is None:
         raise UnsupportedError(
             "privacy.undeclared", "no release is declared.",

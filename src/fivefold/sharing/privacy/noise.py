@@ -20,7 +20,7 @@ from fivefold.sharing.privacy.tables import BITS, Law
 Bytes = Callable[[int], bytes]
 """Gives so many bytes that nobody can tell from random ones."""
 
-_GUIDE_BITS = 16
+_GUIDE_BITS, _MOST_GUIDE_BITS = 16, 21
 _FEW = 512
 _AT_ONCE = 1 << 18
 
@@ -66,11 +66,10 @@ def _fill(law: Law, found: np.ndarray, draw: Bytes) -> None:
     high, guide = _arrays(law)
     last = len(high) - 1
     top = np.frombuffer(draw(8 * len(found)), dtype="<u8")
-    at = guide[top >> np.uint64(64 - _GUIDE_BITS)].astype(np.int64)
-    left = np.flatnonzero((high[at] <= top) & (at < last))
-    while len(left):  # on to the first entry whose first half is greater
-        at[left] += 1
-        left = left[(high[at[left]] <= top[left]) & (at[left] < last)]
+    at = guide[top >> np.uint64(64 - (len(guide).bit_length() - 1))].astype(np.int64)
+    left = np.flatnonzero(high[at] <= top)
+    if len(left):  # the first entry whose first half is greater is further on
+        at[left] = np.minimum(np.searchsorted(high, top[left], side="right"), last)
     tied = np.flatnonzero((at > 0) & (high[at - 1] == top))
     for one in tied.tolist():
         rest = int.from_bytes(draw(8), "little")
@@ -80,11 +79,12 @@ def _fill(law: Law, found: np.ndarray, draw: Bytes) -> None:
 
 @lru_cache(maxsize=64)
 def _arrays(law: Law) -> tuple[np.ndarray, np.ndarray]:
-    """Return the first halves of the entries, (2m + 1,) uint64, and the guide, (2^16,) int32.
+    """Return the first halves of the entries, (2m + 1,) uint64, and the guide, (2^16,) int32 or more for a long table.
 
     The last entry, 2^128, is above any draw: nothing is compared with it.
     """
     high = np.array([value >> (BITS - 64) for value in law.table[:-1]] + [(1 << 64) - 1], dtype=np.uint64)
-    starts = np.arange(1 << _GUIDE_BITS, dtype=np.uint64) << np.uint64(64 - _GUIDE_BITS)
+    bits = min(max(_GUIDE_BITS, len(high).bit_length() + 4), _MOST_GUIDE_BITS)
+    starts = np.arange(1 << bits, dtype=np.uint64) << np.uint64(64 - bits)
     guide = np.searchsorted(high, starts, side="right")
     return high, np.minimum(guide, len(high) - 1).astype(np.int32)

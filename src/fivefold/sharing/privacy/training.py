@@ -30,9 +30,10 @@ from fivefold.errors import InputError
 from fivefold.sharing.privacy import chunks, noise, tables
 from fivefold.sharing.privacy.loss import DELTA, RHO, Loss, budget_of, epsilon_of
 from fivefold.sharing.privacy.queries import Cost, Domain, Unit
+from fivefold.sharing.privacy.sgd.spec import Net
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     import pandas as pd
 
@@ -71,7 +72,8 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         loss: What it costs.
         data: Data set of the manifest.
         unit: Whose privacy.
-        steps: Gradients.
+        steps: Gradients, of the logistic regression.
+        net: A net to learn in its place; None: the regression.
         version: 1.
     """
 
@@ -82,6 +84,7 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     data: str = "train"
     unit: Unit = Unit()
     steps: int = 80
+    net: Net | None = None
     version: int = 1
 
     def read_columns(self) -> tuple[str, ...]:
@@ -144,6 +147,10 @@ def read(told: Mapping[str, Any], where: str = "") -> Training:
         faults.append("loss: needs rho, or epsilon and delta; steps: 1 to 1000; version: 1.")
     if made.unit.rows < 1 or (not made.unit.column and made.unit.rows != 1):
         faults.append("unit.rows: at least 1, and 1 where each row is a person.")
+    if made.net is not None:
+        faults += [fault for fault in (made.net.fault(),) if fault]
+        if not made.loss.epsilon:
+            faults.append("loss: a net needs epsilon and delta.")
     if faults:
         raise _refused(faults[0], where)
     return made
@@ -161,20 +168,35 @@ def plan(training: Training) -> Plan:
         InputError: ``privacy.budget``, ``privacy.scale``.
     """
     cost = training.loss
+    if training.net is not None:
+        return _plan_of_net(training)
     rho = budget_of(cost.epsilon, cost.delta).rho if cost.epsilon else round(cost.rho * RHO)
     count = rho // _SHARE
     each = (rho - count) // training.steps
     if count < 1 or each < 1:
         raise InputError("privacy.budget", "nothing is left for a step.", remedy="Raise the loss, or take fewer steps.")
-    sizes = (1 if column.bounds else len(chunks.names(column.domain)) for column in training.columns.values())
-    made = Plan(training, Loss(0, 0), each, count, 1 + sum(sizes))
-    far = float(made.law.tv) * made.width * training.steps + float(_count_law(made).tv)
+    made = Plan(training, Loss(0, 0), each, count, _width(training))
+    far = float(made.law.tv) * made.width * training.steps + float(count_law(made).tv)
     delta = max(1, math.ceil(far * (1 + math.exp(min(epsilon_of(rho / RHO, 1e-12), 60.0))) * DELTA))
     return Plan(training, Loss(count + each * training.steps, delta), each, count, made.width)
 
 
-def _count_law(made: Plan) -> tables.Law:
-    rows = made.training.unit.rows
+def _plan_of_net(training: Training) -> Plan:
+    """Return a plan of which steps of a net take all but the count of persons."""
+    budget = budget_of(training.loss.epsilon, training.loss.delta)
+    count = budget.rho // _SHARE
+    if count < 1 or budget.delta <= 1:
+        raise InputError("privacy.budget", "nothing is left for a step.", remedy="Raise the loss and its delta.")
+    return Plan(training, budget, budget.rho - count, count, _width(training))
+
+
+def _width(training: Training) -> int:
+    return 1 + sum(1 if column.bounds else len(chunks.names(column.domain)) for column in training.columns.values())
+
+
+def count_law(made: Plan) -> tables.Law:
+    """Return the noise of the count: of rows for a regression, of persons for a net."""
+    rows = 1 if made.training.net is not None else made.training.unit.rows
     return tables.gaussian(Fraction(rows * rows * RHO, 2 * made.count_rho))
 
 
@@ -191,7 +213,7 @@ def encoded(training: Training, parts: Iterable[pd.DataFrame]) -> tuple[np.ndarr
         kept = kept[kept[training.target].notna()]
         pieces = [np.full((len(kept), 1), scale)]
         for name, column in training.columns.items():
-            pieces.append(_piece(kept[name], column) * scale)
+            pieces.append(piece(kept[name], column) * scale)
         rows.append(np.rint(np.concatenate(pieces, axis=1)).astype(np.int16))
         answers.append(chunks.cells(kept[training.target], Domain(values=(training.positive,))) == 0)
         n += len(kept)
@@ -204,7 +226,7 @@ def encoded(training: Training, parts: Iterable[pd.DataFrame]) -> tuple[np.ndarr
     )
 
 
-def _piece(values: pd.Series, column: Column) -> np.ndarray:
+def piece(values: pd.Series, column: Column) -> np.ndarray:
     """Return (n, k) float64 in [-1, 1] with at most one that is not 0; missing numbers are 0."""
     if column.bounds:
         low, high = column.bounds
@@ -234,21 +256,36 @@ def gradient(rows: np.ndarray, answers: np.ndarray, weights: np.ndarray) -> np.n
     return found.astype(np.int64)
 
 
+def noisy(
+    made: Plan, rows: np.ndarray, answers: np.ndarray, weights: np.ndarray, add: Callable[[int], np.ndarray]
+) -> np.ndarray:
+    """Return the gradient on the grid with noise, (d,) int64: what a step is told of the rows.
+
+    Args:
+        made: The training.
+        rows: (n, d) int16.
+        answers: (n,) int8.
+        weights: (d,) int64.
+        add: Draws so many numbers of noise.
+    """
+    exact = gradient(rows, answers, weights)
+    return np.asarray((exact + made.unit // 2) // made.unit + add(made.width))
+
+
 def descend(made: Plan, rows: np.ndarray, answers: np.ndarray, draw: Bytes = noise.fresh) -> np.ndarray:
     """Return (d,) int64 weights, multiples of 2^-12, from noisy gradients alone; the last half of the path is averaged.
 
     Source: Nesterov 1983 with the step 1 / (1/4 + l) of a logistic loss over rows of length at most 1.
     """
-    count = max(1.0, float(len(rows) + noise.sample(_count_law(made), 1, draw)[0]))
+    count = max(1.0, float(len(rows) + noise.sample(count_law(made), 1, draw)[0]))
     law, unit, ridge = made.law, made.unit, 1e-4
     weights = before = np.zeros(made.width)
     total, kept = np.zeros(made.width), 0
     for step in range(made.training.steps):
         ahead = weights + step / (step + 3) * (weights - before)
         whole = np.rint(np.clip(ahead, -(1 << 18), 1 << 18) * (1 << _W)).astype(np.int64)
-        exact = gradient(rows, answers, whole)
-        noisy = (exact + unit // 2) // unit + noise.sample(law, made.width, draw)
-        slope = noisy * (unit / (1 << (_X + _P))) / count + ridge * ahead
+        told = noisy(made, rows, answers, whole, lambda d: noise.sample(law, d, draw))
+        slope = told * (unit / (1 << (_X + _P))) / count + ridge * ahead
         before, weights = weights, ahead - slope / (0.25 + ridge)
         if 2 * step >= made.training.steps:
             total, kept = total + weights, kept + 1
@@ -287,6 +324,6 @@ def predict(model: Mapping[str, Any], rows: pd.DataFrame) -> np.ndarray:
     training = read(told)
     scale = 1 / math.sqrt(len(training.columns) + 1)
     pieces = [np.ones((len(rows), 1))]
-    pieces += [_piece(rows[name], column) for name, column in training.columns.items()]
+    pieces += [piece(rows[name], column) for name, column in training.columns.items()]
     logits = np.concatenate(pieces, axis=1) @ np.array(model["weights"], dtype=np.float64) * scale
     return np.asarray(1 / (1 + np.exp(-np.clip(logits, -700, 700))))

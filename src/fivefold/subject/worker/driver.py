@@ -47,8 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from fivefold.subject.worker.battery import BatteryJob
-    from fivefold.subject.worker.messages import CheckJob
+    from fivefold.subject.worker.lesson import AnyJob, LessonJob
     from fivefold.subject.worker.watch import Limits
 
     Tell = Callable[[str, float, str], None]
@@ -150,7 +149,7 @@ class Worker:
                     self._kill(child)
                 self._forget(item)
 
-    def lend(self, job: ModelJob) -> Lent:
+    def lend(self, job: ModelJob | LessonJob) -> Lent:
         """Start a model process that the caller asks itself; it lives until :meth:`take_back`.
 
         Raises:
@@ -242,9 +241,7 @@ class Worker:
         self._select.register(peer, selectors.EVENT_READ, item)
         running.append(item)
 
-    def _spawn(
-        self, kind: Literal["check", "model"], job: CheckJob | ModelJob | EndpointJob | CommandJob | BatteryJob
-    ) -> socket.socket:
+    def _spawn(self, kind: Literal["check", "model"], job: AnyJob) -> socket.socket:
         """Have a process forked and return our end of its connection."""
         token = self._tokens
         self._tokens += 1

@@ -199,7 +199,7 @@ class Spawn(_Message, frozen=True):
     """Fork a child; the socket that it speaks over comes with the message."""
 
     token: int
-    kind: Literal["check", "model", "endpoint", "command", "battery"]
+    kind: Literal["check", "model", "endpoint", "command", "battery", "lesson"]
     job: bytes
 
 

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 def main(job: ModelJob, descriptor: int, server: int) -> int:
     """Confine this process, load the model, answer until nobody asks any more."""
     confine(job.confinement, server)
-    _settle(job)
+    settle(job)
     peer = socket.socket(fileno=descriptor)
     serving = _Serving(job)
     try:
@@ -63,7 +63,8 @@ def main(job: ModelJob, descriptor: int, server: int) -> int:
         return 0
 
 
-def _settle(job: ModelJob) -> None:
+def settle(job: ModelJob) -> None:
+    """Make the application's folder the current one, and first where modules are looked for; seed global generators."""
     os.environ["HOME"] = os.environ["TMPDIR"] = job.confinement.scratch
     tempfile.tempdir = job.confinement.scratch
     os.chdir(job.folder)
@@ -172,15 +173,23 @@ class _Serving:
         self._model = LocalModel(self._taken(_foreign(lambda: function(table, rng), "training")))
 
     def _named(self) -> Callable[..., Any]:
-        """Import the application's function; the one import of foreign code there is."""
         if self._function is None:
-            module, _, name = self._job.target.partition(":")
-            _require_own(module, self._job.folder)
-            found = _foreign(lambda: getattr(importlib.import_module(module), name), "importing")
-            if not callable(found):
-                raise SubjectError("model.factory", f"{self._job.target} is no function.", remedy="Name a function.")
-            self._function = found
+            self._function = named(self._job)
         return self._function
+
+
+def named(job: ModelJob) -> Callable[..., Any]:
+    """Import the application's function; the one import of foreign code there is.
+
+    Raises:
+        SubjectError: It cannot be imported, or is no function.
+    """
+    module, _, name = job.target.partition(":")
+    _require_own(module, job.folder)
+    found: Callable[..., Any] = _foreign(lambda: getattr(importlib.import_module(module), name), "importing")
+    if not callable(found):
+        raise SubjectError("model.factory", f"{job.target} is no function.", remedy="Name a function.")
+    return found
 
 
 def _training(batch: Batch, target: str) -> TrainingTable | TrainingInputs:

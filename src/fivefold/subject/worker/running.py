@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from fivefold.errors import SubjectError
 from fivefold.subject.worker import frames
 from fivefold.subject.worker.battery import BatteryJob
+from fivefold.subject.worker.lesson import LessonJob
 from fivefold.subject.worker.messages import CheckJob, CommandJob, Done, EndpointJob, Failed, ModelJob
 from fivefold.subject.worker.watch import Limits, ending
 
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 CHECK_CAP = 64 << 20
 """Largest message that a check process may send."""
 
-RUNS: dict[type, Literal["endpoint", "command", "battery"]] = {
-    EndpointJob: "endpoint", CommandJob: "command", BatteryJob: "battery",
+RUNS: dict[type, Literal["endpoint", "command", "battery", "lesson"]] = {
+    EndpointJob: "endpoint", CommandJob: "command", BatteryJob: "battery", LessonJob: "lesson",
 }  # fmt: skip
 """Programs of the fork server by job, where that is not told by the kind of the process."""
 

@@ -18,6 +18,7 @@ from fivefold.contract import registry
 from fivefold.errors import SubjectError
 from fivefold.subject.worker import confine, frames
 from fivefold.subject.worker.battery import BatteryJob
+from fivefold.subject.worker.lesson import LessonJob
 from fivefold.subject.worker.messages import (
     CheckJob,
     CommandJob,
@@ -164,6 +165,10 @@ def _child(message: Spawn, descriptor: int, server: int) -> None:
             from fivefold.subject.worker.battery_child import main as battery
 
             code = battery(frames.parse(message.job, BatteryJob), CHILD, server)
+        elif message.kind == "lesson":
+            from fivefold.subject.worker.lesson_child import main as lesson
+
+            code = lesson(frames.parse(message.job, LessonJob), CHILD, server)
         elif message.kind == "command":
             from fivefold.subject.worker.command_child import main as command
 
