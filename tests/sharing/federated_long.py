@@ -75,13 +75,13 @@ def main() -> int:
             STATE.write_text(json.dumps(found))
             print(f"{number + 1 - len(found['wrong']):,} of {number + 1:,} exact", flush=True)  # noqa: T201
     total, seconds = sum(by.values()), before + time.process_time() - begun
-    lines = [
-        "# Secure aggregation: every pattern of drop-outs", "",
-        f"Ten clients, four stages, at most {MOST} who leave, each before any stage: every pattern is played once, in one "
-        f"process ({seconds / 60:.0f} minutes of one core). A round is exact when its sum is that of the vectors of those "
-        "who sent one, to the last bit, and names them.", "",
-        "| who leave | patterns | not exact |", "|---|---|---|",
-    ]  # fmt: skip
+    head = (
+        f"Ten clients, four stages, at most {MOST} who leave, each before any stage: every pattern is played once, in "
+        f"one process ({seconds / 60:.0f} minutes of one core). A round is exact when its sum is that of the vectors "
+        "of those who sent one, to the last bit, and names them."
+    )
+    lines = ["# Secure aggregation: every pattern of drop-outs", "", head, ""]
+    lines += ["| who leave | patterns | not exact |", "|---|---|---|"]
     first = 0
     for count, many in sorted(by.items()):
         wrong = sum(first <= one < first + many for one in found["wrong"])
