@@ -82,7 +82,10 @@ def noisy(vector: np.ndarray, terms: Terms, draw: Bytes = fresh) -> np.ndarray:
         raise InputError(
             "federated.norm", f"the update is longer than {terms.norm:g}.", remedy="Shorten it before it is encoded."
         )
-    return (vector.astype(np.int64) + noise.sample(_law(terms.variance), terms.size, draw)).astype(np.uint32)
+    found: np.ndarray = (vector.astype(np.int64) + noise.sample(_law(terms.variance), terms.size, draw)).astype(
+        np.uint32
+    )
+    return found
 
 
 def length_of(terms: Terms) -> float:

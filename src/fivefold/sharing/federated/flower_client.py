@@ -219,7 +219,7 @@ def digest(content: Any) -> str:
     state = hashlib.sha256(b"fivefold model v1\0")
     for key, array in model_of(content).items():
         head = msgspec.json.encode([key, array.dtype.str, list(array.shape)])
-        state.update(len(head).to_bytes(4, "big") + head + hashlib.sha256(np.ascontiguousarray(array)).digest())
+        state.update(len(head).to_bytes(4, "big") + head + hashlib.sha256(array.tobytes()).digest())
     return state.hexdigest()
 
 

@@ -186,7 +186,7 @@ class MaskedGrid:
                 for one in rounds for node in one.nodes.values()
             }, kind,
         )  # fmt: skip
-        self._adverts = {}
+        self._adverts: dict[int, list[bytes]] = {}
         for one in rounds:
             directory = one.server.directory(_read(one, said, "advert", Advert))
             listed = [pack(advert) for advert in directory]
