@@ -41,7 +41,10 @@ MODULES = {
     **{f"S2.{name}": "privacy" for name in ("noise", "release", "ledger", "utility")},
     "S5.label-noise": "label_noise",
     "S5.outliers": "outliers",
-    **{f"S3.{name}": "federated" for name in ("aggregation", "server", "accuracy", "poisoning", "leakage")},
+    **{
+        f"S3.{name}": "federated"
+        for name in ("aggregation", "server", "accuracy", "poisoning", "leakage", "membership")
+    },
     **{f"S6.{name}": "telemetry" for name in ("audit", "repeats", "estimates")},
     "T1.labels": "labels",
     "T2.signature": "signature",

@@ -157,7 +157,11 @@ def try_(
         file, rows = provided("federate.pairs")(word)
         own = {"data": str(rows.resolve())}
         parties.append(provided("federate.party")(file.stem, file, federation, own))
-    given = {"federation": str(federation.resolve()), **provided("federate.settings")(settings)}
+    given = {
+        "federation": str(federation.resolve()),
+        "clients": str(len(parties)),
+        **provided("federate.settings")(settings),
+    }
     given["result"] = str(Path(given.get("result", "model.npz")).resolve())
     with contextlib.ExitStack() as stack:
         place = logs or Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -170,7 +174,7 @@ def _until_interrupted(command: list[str]) -> None:
     """Run a program as long as it lives or nobody interrupts; its end is ours."""
     from fivefold.contract.registry import provided
 
-    process = subprocess.Popen(command, env=provided("federate.environment")())  # noqa: S603 (our own words)
+    process = subprocess.Popen(command, env=provided("federate.environment")())  # noqa: S603
     try:
         code = process.wait()
     except KeyboardInterrupt:

@@ -222,17 +222,13 @@ def run_app(
         command += ["--run-config", _config(settings)] if settings else []
         number = ""
         # S603 here and below: the words are this module's, and values that were checked
-        with subprocess.Popen(  # noqa: S603
-            command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        ) as told_by:
+        with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as told_by:  # noqa: S603
             for line in told_by.stdout or ():
                 clean = re.sub(r"\x1b\[[0-9;]*m", "", line.rstrip())
                 number = found.group(1) if (found := _RUN.search(clean)) else number
                 say(clean)
         asked = [program("flwr"), "list", "there", "--run-id", number, "--format", "json"]
-        answer = subprocess.run(  # noqa: S603
-            asked, env=env, capture_output=True, text=True, check=False, timeout=_READY
-        )
+        answer = subprocess.run(asked, env=env, capture_output=True, text=True, check=False, timeout=_READY)  # noqa: S603
     if not number or not _completed(answer.stdout):
         raise InputError("federated.run", "the run did not end well.", remedy="Read the log above: each client that "
                          "refuses says why, beginning with a code such as federated.terms.")  # fmt: skip
@@ -272,10 +268,9 @@ def rehearse(
 @contextlib.contextmanager
 def running(command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Start a program that writes to a log, and end it and all that it started."""
+    env = environment() | {"FLWR_HOME": str(log.with_suffix(".flower"))}
     with log.open("wb") as file:
-        process = subprocess.Popen(  # noqa: S603
-            command, env=environment(), stdout=file, stderr=subprocess.STDOUT, start_new_session=True
-        )
+        process = subprocess.Popen(command, env=env, stdout=file, stderr=subprocess.STDOUT, start_new_session=True)  # noqa: S603
     try:
         yield process
     finally:
