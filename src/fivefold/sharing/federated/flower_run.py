@@ -113,7 +113,7 @@ def make_agreement(folder: Path, clients: Sequence[Path], settings: Mapping[str,
         trial = Path(scratch) / "federation.toml"
         trial.write_text(text, encoding="utf-8")
         agreement.read(trial)
-    shutil.copytree(Path(__file__).parent / "template", folder / "app", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(Path(__file__).parent / "_template", folder / "app", ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "federation.toml").write_text(text, encoding="utf-8")
     return folder / "federation.toml"
 
