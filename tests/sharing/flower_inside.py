@@ -138,6 +138,16 @@ def main() -> None:
     result = masked.start(dealt, model(), num_rounds=1)
     means = [np.mean([int(name[1:]) + 1 for name in one]) / 100 for one in masked.rounds]
     found["cohorts"] = {"w": result.arrays["w"].numpy().tolist(), "median": float(np.median(means)), "sums": len(means)}
+    again = Clients(folder / "six", 5, {"examples": 100})
+    masked = Masked(FedAvg(fraction_evaluate=0.0), again.file)
+
+    def restart(number: int, _arrays: ArrayRecord) -> None:
+        """After the first round the second client is a new node."""
+        if number == 1:
+            again.contexts[9] = again.contexts.pop(2)
+
+    masked.start(again, model(), num_rounds=2, evaluate_fn=restart)
+    found["restarted"] = masked.rounds
     noised = Clients(folder / "five", 6, {"examples": 1, "noise": 1.0, "norm": 1.0})
     result = Masked(FedAvg(fraction_evaluate=0.0), noised.file).start(noised, model(20_000), num_rounds=1)
     found["noise"] = float(result.arrays["w"].numpy().std())

@@ -88,6 +88,12 @@ def test_a_median_works_on_cohorts(inside: dict) -> None:
 
 
 @pytest.mark.slow
+def test_a_client_that_is_started_again_is_still_that_client(inside: dict) -> None:
+    """A SuperNode gets a new number; the name goes with it."""
+    assert inside["restarted"] == [[f"c{at:02}" for at in range(5)]] * 2
+
+
+@pytest.mark.slow
 def test_noise_of_all_clients_is_in_the_model(inside: dict) -> None:
     """Six of six there, shares made for four: the mean has sqrt(6 / 4) / 6 times the norm."""
     assert inside["noise"] == pytest.approx(math.sqrt(6 / 4) / 6, rel=0.05)

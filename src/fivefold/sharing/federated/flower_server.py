@@ -162,10 +162,10 @@ class MaskedGrid:
         new = [node for node in nodes if node not in self._names]
         for node, said in self._asked({node: {"stage": HELLO} for node in new}, kind).items():
             name = str(said.get("name"))
-            if name not in self._roster or name in self._names.values():
+            if name not in self._roster or name in (self._names.get(other) for other in nodes):
                 log(WARNING, "Node %s calls itself %r: not on the roster, or there already.", node, name[:80])
-            else:
-                self._names[node] = name
+            else:  # a client that was started again is another node
+                self._names = {other: its for other, its in self._names.items() if its != name} | {node: name}
 
     def _dealt(self, nodes: Mapping[str, int], message: Any) -> list[_Round]:
         """Deal clients into cohorts by chance."""
