@@ -120,5 +120,5 @@ def test_a_federation_of_two_parties_needs_s3(make, manifest) -> None:
     assert _claim_1a(plan).faults == ()
     said = {check.check: check.status for check in plan.checks if check.technique == "S3"}
     assert (said["S3.aggregation"], said["S3.server"]) == ("run", "run")
-    assert said["S3.membership"] == "not-run"  # a gap; the others lack a target here
+    assert said["S3.membership"] == "not-run"  # it lacks a target here
     assert "not-applicable" not in said.values()

@@ -10,7 +10,7 @@ from tests.truth import federated
 
 from fivefold.contract.outcome import Outcome
 from fivefold.errors import InputError, UnsupportedError
-from fivefold.sharing.federated import accuracy, aggregation, lying, poisoning
+from fivefold.sharing.federated import accuracy, aggregation, lying, membership, poisoning
 from fivefold.sharing.federated.declared import told
 from fivefold.sharing.federated.robust import WAYS, aggregate
 
@@ -63,7 +63,10 @@ def test_too_many_bad_ones_are_refused(way: str, rows: int, bad: int) -> None:
         ({"clients": 300}, "federated.declared"),
         ({"clients": 12, "malicious": 0.5}, "federated.declared"),
         ({"clients": 12, "robust": "best"}, "federated.declared"),
-        ({"clients": 12, "noise": 1}, "federated.declared"),
+        ({"clients": 12, "noise": 1, "masking": False}, "federated.declared"),
+        ({"clients": 24, "noise": 1, "robust": "median", "cohorts": 8}, "federated.declared"),
+        ({"clients": 12, "noise": -1}, "federated.declared"),
+        ({"clients": 12, "nois": 1}, "federated.declared"),
         ({"by": "absent"}, "federated.declared"),
         ({"clients": True}, "federated.declared"),
     ],
@@ -83,7 +86,7 @@ def test_cohorts_let_a_masked_federation_be_robust() -> None:
     assert found.outcome is Outcome.PASS, found.reason
 
 
-@pytest.mark.parametrize("run", [aggregation.run, lying.run, accuracy.run, poisoning.run])
+@pytest.mark.parametrize("run", [aggregation.run, lying.run, accuracy.run, poisoning.run, membership.run])
 def test_what_is_not_declared_is_not_measured(run: object) -> None:
     """Without controls.S3."""
     given = federated.build("S3.server", 1)
@@ -100,6 +103,27 @@ def test_rows_without_classes_are_not_learned_from() -> None:
     with pytest.raises(UnsupportedError) as error:
         accuracy.run(replace(given, tables={"train": values}.__getitem__))
     assert error.value.code == "federated.rows"
+
+
+def test_noise_is_part_of_the_training_that_is_measured() -> None:
+    """Little noise costs nothing, noise far beyond an update all there is to learn."""
+    losses = []
+    for noise in (0.01, 60.0):
+        given = federated.learning("S3.accuracy", 2, clients=20, by="", noise=noise, norm=1.0, rounds=15)
+        losses.append(accuracy.run(given).measures[0].value or 0.0)
+    assert losses[0] < 0.05 < 0.2 < losses[1]
+
+
+def test_a_plain_federation_of_small_clients_tells_members_and_masks_or_noise_do_not() -> None:
+    """The attack finds what is there; both controls lower what it finds."""
+    found = {}
+    for name, options in (("plain", {"masking": False}), ("noised", {"noise": 1.0, "norm": 0.5})):
+        found[name] = membership.run(federated.joined("S3.membership", 2, **options))
+    assert (found["plain"].outcome, found["noised"].outcome) == (Outcome.FAIL, Outcome.PASS)
+    server = {name: one.measures[0].value or 1.0 for name, one in found.items()}
+    assert server["plain"] > server["noised"] + 0.1
+    assert found["plain"].canary is not None
+    assert found["plain"].canary.noticed
 
 
 @pytest.mark.parametrize("check", ["S3.aggregation", "S3.server"])

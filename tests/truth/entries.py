@@ -44,7 +44,10 @@ MODULES = {
     "S2.training": "trainings",
     "S5.label-noise": "label_noise",
     "S5.outliers": "outliers",
-    **{f"S3.{name}": "federated" for name in ("aggregation", "server", "accuracy", "poisoning", "leakage")},
+    **{
+        f"S3.{name}": "federated"
+        for name in ("aggregation", "server", "accuracy", "poisoning", "leakage", "membership")
+    },
     **{f"S6.{name}": "telemetry" for name in ("audit", "repeats", "estimates")},
     "T1.labels": "labels",
     "T2.signature": "signature",

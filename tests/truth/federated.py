@@ -41,6 +41,7 @@ def build(check: str, seed: int, *, masking: bool = True, thin: bool = False) ->
 
 
 ACCURACY, POISONING, LEAKAGE = "S3.accuracy", "S3.poisoning", "S3.leakage"
+MEMBERSHIP = "S3.membership"
 
 
 def learning(check: str, seed: int, *, skewed: bool = False, **options: Any) -> Context:
@@ -64,6 +65,28 @@ def learning(check: str, seed: int, *, skewed: bool = False, **options: Any) -> 
     ).astype(str)
     tables = {"train": table("train", frame, target)}
     controls = {"S3": {"by": "unit", **options}}
+    settings = SettingsView(level=1, controls=controls, classes=tuple(map(str, range(classes))))
+    return context(check, None, tables, seed, thresholds=floors(check), settings=settings)
+
+
+def joined(check: str, seed: int, *, rows: int = 400, units: int = 10, **options: Any) -> Context:
+    """Build rows of clients that are told apart by nothing but their number.
+
+    Args:
+        check: Check id.
+        seed: Of rows and clients.
+        rows: Of all clients; three in ten are held back.
+        units: Clients.
+        options: Of the control.
+    """
+    rng = np.random.default_rng([seed, 5])
+    classes, wide = int(rng.integers(2, 5)), int(rng.integers(6, 15))
+    target = rng.integers(0, classes, rows)
+    centres = rng.normal(size=(classes, wide))
+    frame = pd.DataFrame(centres[target] + rng.normal(size=(rows, wide)), columns=[f"k{at}" for at in range(wide)])
+    frame["branch"] = np.arange(rows) % units
+    tables = {"train": table("train", frame, target)}
+    controls = {"S3": {"by": "branch", **options}}
     settings = SettingsView(level=1, controls=controls, classes=tuple(map(str, range(classes))))
     return context(check, None, tables, seed, thresholds=floors(check), settings=settings)
 
@@ -98,6 +121,16 @@ ENTRIES = {
         planted={"not masked": lambda seed: learning(LEAKAGE, seed, masking=False)},
         clean={"masked": lambda seed: learning(LEAKAGE, seed)},
     ),
+    MEMBERSHIP: Entry(
+        check=MEMBERSHIP,
+        documented="updates that are not masked, of ten clients with some 28 rows each",
+        planted={"not masked": lambda seed: joined(MEMBERSHIP, seed, masking=False)},
+        clean={
+            "masked, 210 rows each": lambda seed: joined(MEMBERSHIP, seed, rows=3000),
+            "masked, noise of the norm": lambda seed: joined(MEMBERSHIP, seed, noise=1.0, norm=0.5),
+        },
+        shown={"masked, 28 rows each": lambda seed: joined(MEMBERSHIP, seed)},
+    ),
     POISONING: Entry(
         check=POISONING,
         documented="three in ten clients malicious, updates put together by their mean",
@@ -109,6 +142,7 @@ ENTRIES = {
     ),
 }
 
+readable = partial(joined, MEMBERSHIP, masking=False)
 lossy = partial(hardly, ACCURACY)
 leaking = partial(learning, LEAKAGE, masking=False)
 poisoned = partial(learning, POISONING, malicious=0.3)

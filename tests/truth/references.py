@@ -98,6 +98,7 @@ REFERENCES: Mapping[str, Make] = {
     "median-of-unlike-clients": federated.lossy,
     "mean-of-poisoned": federated.poisoned,
     "plain-updates": federated.leaking,
+    "plain-small-clients": federated.readable,
     "plain-federation": federated.plain,
     "thin-ring": federated.thin,
     "clients-check-nothing": federated.unchecked,

@@ -35,7 +35,7 @@ class Command:
 
 
 _START, _RUN, _TRUST = "Start", "Measure and read", "Keys, trust and exemptions"
-_RECORD = "What happened"
+_RECORD, _FEDERATE = "What happened", "Train together"
 
 COMMANDS: dict[str, Command] = {
     "init": Command("init:init", "Propose a manifest from a table and a model.", _START),
@@ -67,6 +67,12 @@ COMMANDS: dict[str, Command] = {
     "guard benefit": Command("guard_:benefit", "Show what good the application does, against its target.", _RUN),
     "guard drill": Command("drill_:drill", "Leave each stage of the guard out in turn, under attack.", _RUN),
     "guard token": Command("guard_:token", "Issue, list and revoke the tokens of those who ask.", _RUN),
+    "federate key": Command("federate_:key", "Make a client's key for a federation.", _FEDERATE),
+    "federate new": Command("federate_:new", "Write what all parties agree on, and a Flower app.", _FEDERATE),
+    "federate try": Command("federate_:try_", "Rehearse on this machine: server, clients, one run.", _FEDERATE),
+    "federate serve": Command("federate_:serve", "Start the server (Flower's SuperLink).", _FEDERATE),
+    "federate join": Command("federate_:join", "Join as a client (Flower's SuperNode), masked.", _FEDERATE),
+    "federate run": Command("federate_:run", "Have an app trained by the clients that joined.", _FEDERATE),
     "record show": Command("record_:show", "Show one record.", _RECORD),
     "record search": Command("record_:search", "Find records by case, person, kind and time.", _RECORD),
     "record trace": Command("record_:trace", "What led to a record, and what came of it.", _RECORD),
@@ -92,6 +98,7 @@ GROUPS = {
     "data": "Data sets, their labels, and what is released of them.",
     "model": "The model and its signature.",
     "guard": "The model, served behind its manifest.",
+    "federate": "Training on rows that stay where they are; the server sees sums alone.",
     "record": "The record of what happened.",
 }
 

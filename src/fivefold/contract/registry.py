@@ -25,19 +25,21 @@ class Option(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """One key under ``checks:`` or ``controls:`` of the manifest.
 
     Attributes:
-        type: ``number``, ``integer``, ``boolean``, ``string``, ``path`` or ``list``.
+        type: ``number``, ``integer``, ``boolean``, ``string``, ``path``, ``list`` or ``mapping``.
         help: One sentence.
         default: Used where the manifest is silent; None: off.
         low: Smallest value allowed.
         high: Largest value allowed.
+        choices: The texts that are allowed; empty: any.
         tighten: ``down``: a smaller value is stricter than the floor, ``up``: a larger one; empty: no floor.
     """
 
-    type: Literal["number", "integer", "boolean", "string", "path", "list"]
+    type: Literal["number", "integer", "boolean", "string", "path", "list", "mapping"]
     help: str
     default: Any = None
     low: float | None = None
     high: float | None = None
+    choices: tuple[str, ...] = ()
     tighten: Literal["down", "up", ""] = ""
 
 
@@ -93,11 +95,13 @@ class Pack(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         name: The room.
         provides: What commands may ask for besides checks: name to ``module:function``.
         checks: Its checks.
+        controls: Technique id to the keys that ``controls:`` may hold for it; a technique that is not here: any.
     """
 
     name: str
     provides: dict[str, str] = {}
     checks: tuple[CheckSpec, ...] = msgspec.field(name="check", default=())
+    controls: dict[str, dict[str, Option]] = msgspec.field(name="control", default={})
 
 
 @cache

@@ -53,6 +53,7 @@ JUDGE_EVERY_FLOOR = frozenset(
         "S3.accuracy",
         "S3.aggregation",
         "S3.leakage",
+        "S3.membership",
         "S3.poisoning",
         "S3.server",
         "S6.audit",

@@ -29,13 +29,14 @@ _TYPES: dict[str, tuple[type | tuple[type, ...], str]] = {
     "boolean": (bool, "true or false"),
     "string": (str, "a text"),
     "path": (str, "the path of a file"),
-    "list": (tuple, "a list"),
+    "list": ((tuple, list), "a list"),
+    "mapping": (dict, "keys of its own"),
 }
 
 
 @cache
 def described() -> dict[str, dict[str, dict[str, Any]]]:
-    """Return check id -> option key -> the option's table, of every pack that ships with this version.
+    """Return check id, or ``controls.`` and technique id, -> option key -> the option's table, of every shipped pack.
 
     Raises:
         InternalError: ``manifest.pack`` if a shipped pack is not TOML (a build fault).
@@ -46,8 +47,9 @@ def described() -> dict[str, dict[str, dict[str, Any]]]:
         if not room.is_dir() or not pack.is_file():
             continue
         try:
-            checks = tomllib.loads(pack.read_text(encoding="utf-8")).get("check", [])
-            found |= {check["id"]: check.get("options", {}) for check in checks}
+            told = tomllib.loads(pack.read_text(encoding="utf-8"))
+            found |= {check["id"]: check.get("options", {}) for check in told.get("check", [])}
+            found |= {f"controls.{technique}": options for technique, options in told.get("control", {}).items()}
         except (tomllib.TOMLDecodeError, KeyError) as error:
             raise InternalError("manifest.pack", f"{room.name}/pack.toml is malformed: {error}.") from error
     return found
@@ -66,15 +68,30 @@ def check_options(walk: Walk, root: Path, document: Mapping[str, Any]) -> None:
             walk.report("unknown-check", place, f'"{name[:80]}" is no check and no row.', suggest(name, known, many=0))
             continue
         _check_one(walk, root, name, values)
-    for name in document.get("controls") or {}:
+    for name, values in (document.get("controls") or {}).items():
         if name not in rows.rows:
             message = f'"{name[:80]}" is no row of the catalogue.'
             walk.report("unknown-control", f"controls.{name}", message, _row_remedy(name, rows))
+        elif f"controls.{name}" in described():
+            _check_control(walk, root, name, values or {})
     for index, path in enumerate(document.get("sharing") or ()):
         control = path.get("control", "")
         if control and control not in rows.rows:
             message = f'"{control[:80]}" is no row of the catalogue.'
             walk.report("unknown-control", f"sharing.{index}.control", message, _row_remedy(control, rows))
+
+
+def _check_control(walk: Walk, root: Path, name: str, values: Mapping[str, Any]) -> None:
+    known = described()[f"controls.{name}"]
+    for key, value in values.items():
+        place, option = f"controls.{name}.{key}", known.get(key)
+        if option is None:
+            walk.report("unknown-key", place, f'{name} has no option "{key[:80]}".', suggest(key, known, many=20))
+            continue
+        _check_value(walk, root, place, value, option=option, floor=None)
+        choices = option.get("choices", ())
+        if choices and isinstance(value, str) and value not in choices:
+            walk.report("range", place, f'"{value[:80]}" is not among them.', f"Write one of: {', '.join(choices)}.")
 
 
 def _row_remedy(name: str, rows: Catalogue) -> str:

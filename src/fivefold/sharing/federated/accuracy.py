@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from fivefold.contract.finding import Canary, Measure, Result
 from fivefold.contract.outcome import Outcome
@@ -13,9 +16,9 @@ from fivefold.stats.judge import judge
 from fivefold.stats.paired import tango
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from fivefold.contract.check import Context
+    from fivefold.sharing.federated.declared import Federation
+    from fivefold.sharing.federated.learner import Rows
 
 LOSS = "max_accuracy_loss"
 _REMEDY = "Train for more rounds, or with `robust: mean` where no client is malicious."
@@ -64,7 +67,7 @@ def run(context: Context) -> Result:
         for where, found in (("pooled", central), ("federated", apart))
     )
     context.progress(0.6, "planting a loss")
-    bird = _canary(central, floor, context.rng)
+    bird = _canary(rows, told, central, floor, context.rng)
     outcome = whole.outcome or Outcome.INCONCLUSIVE
     return Result(
         outcome=outcome if bird.noticed else Outcome.INCONCLUSIVE,
@@ -81,13 +84,24 @@ def run(context: Context) -> Result:
     )
 
 
-def _canary(central: np.ndarray, floor: float, rng: np.random.Generator) -> Canary:
-    """Right answers taken away by a drawn share must be noticed; the very same answers must not."""
-    share = float(rng.uniform(2.0, 3.0)) * floor + 0.05
-    spoilt = central & (rng.random(len(central)) > share / max(float(central.mean()), share))
+def _canary(rows: Rows, told: Federation, central: np.ndarray, floor: float, rng: np.random.Generator) -> Canary:
+    """A federation most of whose clients learn from changed labels must be noticed; pooled training must not.
+
+    The known-good case is trained again too: on all rows by the pooled trainer, in another order.
+    """
+    count = round(float(rng.uniform(0.6, 0.9)) * told.clients)
+    wrong = np.isin(rows.owner, rng.choice(told.clients, count, replace=False))
+    taught = replace(rows, y=np.where(wrong, (rows.y + 1) % rows.classes, rows.y))
+    try:
+        spoilt = right(train(taught, replace(told, noise=0.0, robust="mean"), rng), rows.held_x, rows.held_y)
+    except InputError:
+        spoilt = central
+    order = rng.permutation(len(rows.y))
+    again = right(pooled(replace(rows, x=rows.x[order], y=rows.y[order]), told), rows.held_x, rows.held_y)
     bad = lost(central, spoilt, floor).outcome is Outcome.FAIL
-    good = lost(central, central, floor).outcome is Outcome.FAIL
+    good = lost(central, again, floor).outcome is Outcome.FAIL
     return Canary(
-        kind="a federated model that loses accuracy", planted=1, found=int(bad), clean=1, false_alarms=int(good),
-        noticed=bad and not good, detail=f"A loss of {share:.2f} on the held-back rows.",
+        kind="clients that learn from changed labels, and pooled rows in another order", planted=1, found=int(bad),
+        clean=1, false_alarms=int(good), noticed=bad and not good,
+        detail=f"{count} of {told.clients} clients; {central.mean() - spoilt.mean():.2f} of the answers lost.",
     )  # fmt: skip

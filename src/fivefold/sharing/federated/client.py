@@ -1,7 +1,8 @@
 """Client of a round: a state machine without network, that trusts nothing that the server says.
 
 Stages: :meth:`Client.advertise`, :meth:`Client.share`, :meth:`Client.mask`, :meth:`Client.unmask`; each once, in this
-order. Whatever does not hold ends the round for this client: from then on it answers nothing.
+order. Where terms ask for noise, the client adds its share before it masks. Whatever does not hold ends the round for
+this client: from then on it answers nothing.
 
 Source: Bonawitz et al. 2017 (figure 4) and Bell et al. 2020, with the directory signed and every key bound to terms and
 directory. Threat: a server that reads, lies and drops messages, together with fewer than half of the holders of any
@@ -19,11 +20,13 @@ import numpy as np
 
 from fivefold.errors import FivefoldError, TrustError
 from fivefold.keys.ciphers import agree, agreement_public, derive, seal, unseal
+from fivefold.sharing.federated.distributed import noisy
 from fivefold.sharing.federated.graph import holders, neighbours
 from fivefold.sharing.federated.masks import apply, pair_key, self_key
 from fivefold.sharing.federated.messages import Advert, Box, Masked, Request, Shares, directory_digest
 from fivefold.sharing.federated.shamir import split
 from fivefold.sharing.federated.terms import RoundError, Terms
+from fivefold.sharing.privacy.noise import fresh
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, MutableSet
@@ -32,6 +35,18 @@ if TYPE_CHECKING:
 
 _SECRET = 32
 Answer = TypeVar("Answer")
+
+
+class Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a client knows between two stages, where each stage is a process of its own."""
+
+    stage: int
+    box: bytes
+    mask: bytes
+    seed: bytes
+    own: Advert
+    adverts: tuple[Advert, ...]
+    held: dict[str, tuple[bytes, bytes]]
 
 
 def commitment(seed: bytes, name: str, terms: bytes) -> bytes:
@@ -72,6 +87,7 @@ class Client:
         self.name, self._terms, self._signer, self._roster = name, terms, signer, roster
         self._stage, self._digest = 0, terms.digest
         box, mask, self._seed = draw(_SECRET), draw(_SECRET), draw(_SECRET)
+        self._bits = fresh if draw is secrets.token_bytes else draw
         self._box, self._mask = (box, agreement_public(box)), (mask, agreement_public(mask))
         self._adverts: dict[str, Advert] = {}
         self._graph: dict[str, tuple[str, ...]] = {}
@@ -112,6 +128,7 @@ class Client:
         Raises:
             RoundError: ``federated.box`` if a box is not for this client, not from a neighbour, was altered or made
                 under another directory; ``federated.few``; ``federated.size``.
+            InputError: ``federated.norm``.
         """
         return self._guarded(2, lambda: self._masked(boxes, vector))
 
@@ -124,6 +141,38 @@ class Client:
         """
         return self._guarded(3, lambda: self._unmask(request))
 
+    def kept(self) -> bytes:
+        """Return all that this client knows of the round, secrets among it: for itself alone, between two stages."""
+        return msgspec.msgpack.encode(
+            Kept(
+                stage=self._stage, box=self._box[0], mask=self._mask[0], seed=self._seed, held=self._held,
+                adverts=tuple(self._adverts.values()), own=self._own,
+            )
+        )  # fmt: skip
+
+    def resume(self, data: bytes) -> None:
+        """Go on as the client that :meth:`kept` told of; the terms must be the same.
+
+        Raises:
+            RoundError: ``federated.kept`` for anything else.
+        """
+        try:
+            told = msgspec.msgpack.decode(data, type=Kept)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise RoundError("federated.kept", "what was kept of the round cannot be read.") from None
+        if told.own.terms != self._digest or told.own.name != self.name:
+            raise RoundError("federated.kept", "what was kept is of another round, or of other terms.")
+        self._stage, self._seed, self._own, self._held = told.stage, told.seed, told.own, told.held
+        self._box, self._mask = (told.box, told.own.box), (told.mask, told.own.mask)
+        self._adverts = {advert.name: advert for advert in told.adverts}
+        if self._adverts:
+            self._placed()
+
+    def _placed(self) -> None:
+        digest = directory_digest(self._adverts.values())
+        self._context = self._digest + digest
+        self._graph = neighbours(tuple(sorted(self._adverts)), self._terms.degree, digest)
+
     def _share(self, adverts: Iterable[Advert]) -> list[Box]:
         listed = list(adverts)
         self._adverts = {advert.name: advert for advert in listed}
@@ -135,10 +184,7 @@ class Client:
             raise RoundError("federated.few", f"{len(listed)} clients are too few.")
         for advert in listed:
             self._check(advert)
-        digest = directory_digest(listed)
-        self._context = self._digest + digest
-        names = tuple(sorted(self._adverts))
-        self._graph = neighbours(names, self._terms.degree, digest)
+        self._placed()
         own = holders(self.name, self._graph)
         if len(own) < self._terms.threshold:
             raise RoundError("federated.few", f"{len(own)} holders of a secret are too few.")
@@ -178,7 +224,7 @@ class Client:
             raise RoundError("federated.few", f"{len(self._held)} holders of a secret are too few.")
         if vector.shape != (self._terms.size,) or vector.dtype != np.uint32:
             raise RoundError("federated.size", f"a vector of {self._terms.size} uint32 is needed.")
-        found = np.array(vector, dtype="<u4")
+        found = np.array(noisy(vector, self._terms, self._bits), dtype="<u4")
         add = [self_key(self._seed, self._context)]
         take: list[bytes] = []
         for name in self._held:

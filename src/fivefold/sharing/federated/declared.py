@@ -36,6 +36,9 @@ class Federation:
         drop: Share of clients that drop out of a round.
         rounds: Of training.
         data: Data set.
+        noise: Standard deviation of the noise in a sum of those who stay, in lengths of an update; 0: none.
+        norm: Largest length of an update where there is noise.
+        colluding: Clients who may tell their noise.
     """
 
     by: str
@@ -48,16 +51,25 @@ class Federation:
     drop: float
     rounds: int
     data: str
+    noise: float = 0.0
+    norm: float = 1.0
+    colluding: int = 0
 
-    def terms(self, size: int, name: str) -> Terms:
-        """Return the terms of a round.
+    def terms(self, size: int, name: str, *, noised: bool = False) -> Terms:
+        """Return the terms of a round; such with the declared noise, which is enough when ``drop`` are gone, on demand.
 
         Raises:
             UnsupportedError: ``federated.declared``.
         """
         names = [f"client-{at:03}" for at in range(self.clients)]
         try:
-            return agreed(names, size, round=name, degree=self.degree)
+            if not noised:
+                return agreed(names, size, round=name, degree=self.degree)
+            least = max(len(names) // 2 + 1, len(names) - round(self.drop * len(names)))
+            return agreed(
+                names, size, round=name, degree=self.degree, least=least, noise=self.noise, norm=self.norm,
+                colluding=self.colluding,
+            )  # fmt: skip
         except RoundError as error:
             raise _fault(error.message.rstrip(".")) from None
 
@@ -86,7 +98,8 @@ def told(options: Mapping[str, Any], context: Context) -> Federation:
     rules: dict[str, tuple[Any, type | tuple[type, ...], float, float]] = {
         "degree": (-1, int, 0, 254), "cohorts": (0, int, 0, MOST_CLIENTS), "rounds": (20, int, 1, 1000),
         "malicious": (0.2, (int, float), 0.0, 0.49), "drop": (0.1, (int, float), 0.0, 0.49),
-        "clients": (0, int, 0, MOST_CLIENTS),
+        "clients": (0, int, 0, MOST_CLIENTS), "noise": (0.0, (int, float), 0.0, 100.0),
+        "norm": (1.0, (int, float), 1e-6, 1e6), "colluding": (0, int, 0, MOST_CLIENTS),
     }  # fmt: skip
     unknown = sorted(set(options) - {*rules, "by", "masking", "robust", "data"})
     if unknown:
@@ -111,6 +124,8 @@ def told(options: Mapping[str, Any], context: Context) -> Federation:
         need_cohorts(robust, count, found["cohorts"], masking=masking)
     except InputError as error:
         raise UnsupportedError(error.code, error.message, remedy=error.remedy) from None
+    if found["noise"] and (not masking or robust != "mean"):
+        raise _fault("noise in shares needs masking, and `robust: mean`")
     return Federation(by=by, masking=masking, robust=robust, data=data, **found)
 
 

@@ -12,8 +12,10 @@ import numpy as np
 import pandas as pd
 
 from fivefold.errors import InputError, UnsupportedError
+from fivefold.sharing.federated import distributed, quantise
 from fivefold.sharing.federated.robust import aggregate
 from fivefold.sharing.filtering.columns import encoded
+from fivefold.sharing.privacy.noise import seeded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -146,8 +148,10 @@ def _together(
     """Put updates together as declared: a mean weighted by rows, or a robust way over updates or cohorts' means."""
     levels, rng = drawn
     half = (levels - 1) // 2
-    if not np.abs(sent).max() <= _CLIP:
+    if not told.noise and not np.abs(sent).max() <= _CLIP:
         raise InputError("federated.clipped", f"an update is beyond {_CLIP:g}.", remedy="Scale the columns.")
+    if told.noise:
+        return _noised(sent, told, rng)
     sent = np.rint(sent / _CLIP * half) / half * _CLIP
     if told.robust == "mean":
         return np.asarray(np.average(sent, axis=0, weights=np.maximum(sizes, 1)))
@@ -157,3 +161,13 @@ def _together(
     most = (len(sent) - 1) // 2 - (told.robust == "multi-krum")
     expected = max(bad, round(told.malicious * told.clients))
     return aggregate(sent, told.robust, max(0, min(expected, most)))
+
+
+def _noised(sent: np.ndarray, told: Federation, rng: np.random.Generator) -> np.ndarray:
+    """Return the mean of shortened updates, each with its share of the declared noise."""
+    terms = told.terms(sent.shape[1], "training", noised=True)
+    draw = seeded(rng)
+    vectors = [
+        distributed.noisy(quantise.encode(distributed.shortened(one, told.norm), terms), terms, draw) for one in sent
+    ]
+    return quantise.decode(np.add.reduce(vectors, dtype=np.uint32), terms, len(sent))

@@ -44,12 +44,15 @@ def decode(total: np.ndarray, terms: Terms, weights: int) -> np.ndarray:
     """Return (size,) float64: the weighted mean that a sum of encoded vectors stands for.
 
     Args:
-        total: (size,) uint32.
+        total: (size,) uint32; noise on it stays.
         terms: Of the round.
         weights: Sum of the weights of those in it.
     """
     half = (terms.levels - 1) // 2
-    return (total.astype(np.float64) / weights - half) * (terms.clip / half)
+    centred = (total.astype(np.uint32) - np.uint32(weights * half)).view(
+        np.int32
+    )  # noise may lead out of the range of sums, both ways
+    return centred.astype(np.float64) * (terms.clip / half / weights)
 
 
 def bound(terms: Terms) -> float:

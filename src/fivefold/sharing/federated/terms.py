@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import math
 
 import msgspec
 
 from fivefold.errors import TrustError
+from fivefold.sharing.federated.distributed import levels_for, sensitivity, variance_for
 from fivefold.sharing.federated.shamir import MOST
+from fivefold.sharing.privacy.tables import LARGEST
 
 MODULUS = 1 << 32
 MOST_VALUES = 1 << 28
@@ -31,6 +34,9 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         clip: Largest size of a number before it is made whole.
         levels: Whole numbers from -clip to clip, odd.
         weight: Largest weight of a client.
+        norm: Largest length of an update where noise is added.
+        variance: Of the discrete Gaussian noise that each client adds, in squared steps of the grid; 0: none.
+        colluding: Clients who may tell the server their noise.
     """
 
     round: str
@@ -43,6 +49,9 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     clip: float = 1.0
     levels: int = 65535
     weight: int = 1
+    norm: float = 0.0
+    variance: int = 0
+    colluding: int = 0
 
     @property
     def holders(self) -> int:
@@ -71,7 +80,17 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
             "levels are odd": self.levels >= 3 and self.levels % 2 == 1,
             "the clip is a positive number": 0 < self.clip < float("inf"),
             "the sum fits": self.weight >= 1 and count * self.weight * (self.levels - 1) < MODULUS,
+            "there is noise or no norm": self.variance >= 0 and (self.variance > 0) == (self.norm > 0),
         }
+        if self.variance > 0:
+            spread = 15 * math.sqrt(self.variance) + 16  # a share's table ends before
+            rules |= {
+                "with noise all clients count alike": self.weight == 1,
+                "an update fits the clip": 0 < self.norm <= self.clip,
+                "somebody's noise stays unknown": 0 <= self.colluding < self.least,
+                "the noise has a table": self.variance <= LARGEST**2,
+                "the sum fits with its noise": count * ((self.levels - 1) / 2 + spread) < MODULUS // 2,
+            }
         for rule, holds in rules.items():
             if not holds:
                 raise RoundError("federated.terms", f"the terms of round {self.round!r} do not hold: {rule}.")
@@ -79,9 +98,23 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 def agreed(
     clients: list[str], size: int, *, round: str, model: str = "", degree: int = 0, clip: float = 1.0,  # noqa: A002
-    levels: int = 0, weight: int = 1,
+    levels: int = 0, weight: int = 1, least: int = 0, noise: float = 0.0, norm: float = 0.0, colluding: int = 0,
 ) -> Terms:  # fmt: skip
     """Return terms with the smallest threshold above half, and as many levels as fit (at most 65,535).
+
+    Args:
+        clients: Names.
+        size: Numbers in a vector.
+        round: Name of the round.
+        model: SHA-256 of the model.
+        degree: Neighbours of a client; 0: everybody.
+        clip: Largest size of a number; with noise it is ``norm``.
+        levels: 0: as many as fit.
+        weight: Largest weight.
+        least: Fewest clients in a sum; 0: the smallest count above half.
+        noise: Standard deviation of the noise in a sum of the fewest clients, in lengths of an update; 0: none.
+        norm: Largest length of an update where there is noise.
+        colluding: Clients whose noise does not count.
 
     Raises:
         RoundError: ``federated.terms``.
@@ -89,10 +122,20 @@ def agreed(
     count = len(clients)
     holders = min(degree or count - 1, count - 1) + 1
     fit = (MODULUS - 1) // max(count * weight, 1)
+    fewest, variance = least or count // 2 + 1, 0
+    levels = levels or min(65535, fit - (fit + 1) % 2)
+    if noise:
+        honest, clip = fewest - colluding, norm
+        if not (0 < noise < float("inf") and norm > 0 and honest > 0):
+            raise RoundError("federated.terms", "noise needs a norm, and more clients than collude.")
+        levels = min(levels, levels_for(noise, honest, size))
+        if levels < 3:
+            raise RoundError("federated.terms", f"{noise:g} times the norm is too much noise for {size:,} numbers.")
+        variance = variance_for(noise, sensitivity(norm, clip, levels, size), honest)
     found = Terms(
         round=round, model=model, clients=tuple(sorted(clients)), degree=degree if degree < count - 1 else 0,
-        threshold=holders // 2 + 1, least=count // 2 + 1, size=size, clip=clip, weight=weight,
-        levels=levels or min(65535, fit - (fit + 1) % 2),
+        threshold=holders // 2 + 1, least=fewest, size=size, clip=clip, weight=weight, levels=levels,
+        norm=norm if noise else 0.0, variance=variance, colluding=colluding if noise else 0,
     )  # fmt: skip
     found.check()
     return found
