@@ -191,7 +191,7 @@ def encoded(training: Training, parts: Iterable[pd.DataFrame]) -> tuple[np.ndarr
         kept = kept[kept[training.target].notna()]
         pieces = [np.full((len(kept), 1), scale)]
         for name, column in training.columns.items():
-            pieces.append(_piece(kept[name], column) * scale)
+            pieces.append(piece(kept[name], column) * scale)
         rows.append(np.rint(np.concatenate(pieces, axis=1)).astype(np.int16))
         answers.append(chunks.cells(kept[training.target], Domain(values=(training.positive,))) == 0)
         n += len(kept)
@@ -204,7 +204,7 @@ def encoded(training: Training, parts: Iterable[pd.DataFrame]) -> tuple[np.ndarr
     )
 
 
-def _piece(values: pd.Series, column: Column) -> np.ndarray:
+def piece(values: pd.Series, column: Column) -> np.ndarray:
     """Return (n, k) float64 in [-1, 1] with at most one that is not 0; missing numbers are 0."""
     if column.bounds:
         low, high = column.bounds
@@ -287,6 +287,6 @@ def predict(model: Mapping[str, Any], rows: pd.DataFrame) -> np.ndarray:
     training = read(told)
     scale = 1 / math.sqrt(len(training.columns) + 1)
     pieces = [np.ones((len(rows), 1))]
-    pieces += [_piece(rows[name], column) for name, column in training.columns.items()]
+    pieces += [piece(rows[name], column) for name, column in training.columns.items()]
     logits = np.concatenate(pieces, axis=1) @ np.array(model["weights"], dtype=np.float64) * scale
     return np.asarray(1 / (1 + np.exp(-np.clip(logits, -700, 700))))
