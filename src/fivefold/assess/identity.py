@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["code", "installed", "model_digest"]
 
 _EXTRAS = {"assess": ("numpy", "scipy", "pandas", "pyarrow", "sklearn")}
+_EXTRAS["ciphertext"] = (*_EXTRAS["assess"], "tenseal")
 
 
 def model_digest(manifest: Manifest) -> str:

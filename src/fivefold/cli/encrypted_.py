@@ -13,19 +13,28 @@ from fivefold.cli._text import announcing, say
 
 
 def serve(
-    encrypted: Annotated[Path, typer.Option(help="File of the scorer.", metavar="FILE")],
+    scorer: Annotated[
+        Path | None, typer.Argument(help="File of the scorer; without, rows are learned from only.")
+    ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0: any free one.", min=0, max=65535)] = 7867,
+    *,
+    encrypted: Annotated[bool, typer.Option("--encrypted", help="For encrypted rows; it has to be given.")] = False,
 ) -> None:
-    """Score encrypted rows until interrupted; this side has no key and takes none.
+    """Score encrypted rows, and learn from them, until interrupted; this side has no key and takes none.
 
-    Example: [bold]fivefold model serve --encrypted scorer.json[/bold]
+    Example: [bold]fivefold model serve scorer.json --encrypted[/bold]
     """
     from fivefold.contract.registry import provided
+    from fivefold.errors import InputError
 
-    ready = announcing(host, lambda at: [f"{encrypted.name} is asked at {at}, by encrypted rows alone."])
+    if not encrypted:
+        raise InputError("ciphertext.serve", "this version serves a model for encrypted rows only.",
+                         remedy="Give --encrypted, or `fivefold guard serve` for rows in the clear.")  # fmt: skip
+    told = f"{scorer.name} is asked" if scorer else "Models are learned"
+    ready = announcing(host, lambda at: [f"{told} at {at}, by encrypted rows alone."])
     with contextlib.suppress(KeyboardInterrupt):
-        provided("ciphertext.serve")(encrypted, host, port, ready)
+        provided("ciphertext.serve")(scorer, host, port, ready)
 
 
 def score(
@@ -46,5 +55,5 @@ def score(
              "degree": found.degree, "bits": found.bits}  # fmt: skip
     say(json=json, value=value, lines=[
         f"{found.rows:,} rows scored into {out}; scores are off by at most {found.error:g}.",
-        f"Encrypted with degree {found.degree:,} and {found.bits} bits, which is 128 bits of security; the key is gone.",
+        f"Encrypted with degree {found.degree:,} and {found.bits} bits: 128 bits of security; the key is gone.",
     ])  # fmt: skip

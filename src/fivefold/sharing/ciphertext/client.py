@@ -123,7 +123,7 @@ def posting(url: str) -> Callable[[str, bytes], bytes]:
             found = reply.read(_MOST_ANSWER + 1)
         except (OSError, http.client.HTTPException) as error:
             raise InputError("ciphertext.server", f"{url} does not answer ({type(error).__name__}).",
-                             remedy="Start it: fivefold model serve --encrypted scorer.json.") from None  # fmt: skip
+                             remedy="Start it: fivefold model serve scorer.json --encrypted.") from None  # fmt: skip
         finally:
             link.close()
         if reply.status == 200 and len(found) <= _MOST_ANSWER:

@@ -9,19 +9,20 @@ without any key, or with the one for relinearisation where ciphertexts are multi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from fivefold.errors import InputError, UnsupportedError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from fivefold.sharing.ciphertext.scorer import Scorer
     from fivefold.sharing.ciphertext.settings import Settings
 
 MOST_BLOB = 64 << 20
+_T = TypeVar("_T")
 
 
 def library() -> Any:
@@ -158,8 +159,12 @@ def score(scorer: Scorer, columns: Sequence[Any]) -> bytes:
     if len(columns) != scorer.width:
         raise InputError("ciphertext.blob", f"{len(columns)} columns were sent for {scorer.width}.",
                          remedy="Encode rows by the scorer's own description.")  # fmt: skip
+    return guarded(lambda: bytes(_scored(scorer, columns).serialize()))
+
+
+def _scored(scorer: Scorer, columns: Sequence[Any]) -> Any:
     if not scorer.hidden:
-        return bytes(_weighted(columns, scorer.layers[0]).serialize())
+        return _weighted(columns, scorer.layers[0])
     total = None
     for outer, inner in zip(scorer.weights[1:], scorer.layers, strict=True):
         if outer == 0:
@@ -174,7 +179,19 @@ def score(scorer: Scorer, columns: Sequence[Any]) -> bytes:
         else:
             total -= one
     total += float(scorer.weights[0])
-    return bytes(total.serialize())
+    return total
+
+
+def guarded(act: Callable[[], _T]) -> _T:
+    """Return what a computation on ciphertexts gives.
+
+    Raises:
+        InputError: ``ciphertext.blob`` where the library refuses them.
+    """
+    try:
+        return act()
+    except (ValueError, RuntimeError) as error:
+        raise _blob(error) from None
 
 
 def _weighted(columns: Sequence[Any], weights: np.ndarray) -> Any:

@@ -47,6 +47,28 @@ class Asked(_Message, frozen=True):
     columns: tuple[bytes, ...]
 
 
+class Rows(_Message, frozen=True):
+    """Rows to learn from: a ciphertext for each number (the first of ones) and one of answers."""
+
+    job: str
+    columns: tuple[bytes, ...]
+    answers: bytes
+
+
+class Step(_Message, frozen=True):
+    """Weights, each a ciphertext with the same number in all slots, and a and b of the cubic."""
+
+    job: str
+    weights: tuple[bytes, ...]
+    cubic: tuple[float, float]
+
+
+class Gradient(_Message, frozen=True):
+    """The gradient, a ciphertext for each number, to be added up over its slots."""
+
+    columns: tuple[bytes, ...]
+
+
 class Refusal(_Message, frozen=True):
     """Why nothing was computed."""
 

@@ -1,4 +1,4 @@
-"""Scorer: a model that can be asked in secret: a weighted sum, or one hidden layer of squares; how a row becomes numbers.
+"""Scorer: a model that can be asked in secret, a weighted sum or a hidden layer of squares, and how rows become numbers.
 
 A column becomes a number in [-1, 1] (missing: 0, the middle; beyond its bounds: the bound) or a vector with at most a
 single 1, as in :mod:`fivefold.sharing.privacy.training`, whose model files are scorers, too. So every row lies in a
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 1 << 20
 MOST_NUMBERS, MOST_HIDDEN = 1024, 64
-_LARGEST = 1e6
+_LARGEST, _FURTHEST = 1e6, 1e18
 
 
 class Scorer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -103,24 +103,31 @@ def _of_private(told: Mapping[str, Any]) -> dict[str, Any]:
 def _fault(made: Scorer) -> str:
     if made.version != 1:
         return f"version {made.version} is not known here."
-    if not made.columns or not 1 <= made.width <= MOST_NUMBERS:
-        return f"columns make {made.width} numbers; 1 to {MOST_NUMBERS} are taken."
-    for name, column in made.columns.items():
-        if bool(column.bounds) + bool(column.values) + bool(column.edges) != 1:
-            return f"columns.{name[:60]}: needs bounds, values or edges, one of them."
-        if column.bounds and not -_LARGEST**3 < column.bounds[0] < column.bounds[1] < _LARGEST**3:
-            return f"columns.{name[:60]}: the smaller bound first."
+    fault = column_fault(made.columns)
+    if fault:
+        return fault
     if (made.kind == "square") != bool(made.hidden) or len(made.hidden) > MOST_HIDDEN:
         return f"hidden goes with kind square, 1 to {MOST_HIDDEN} rows."
     sizes = {len(row) for row in made.hidden} or {len(made.weights)}
     if sizes != {made.width + 1} or (made.hidden and len(made.weights) != len(made.hidden) + 1):
         return f"{made.width} numbers and an intercept need {made.width + 1} weights."
     layers = made.layers
-    if not np.isfinite(layers).all() or not np.isfinite(made.weights).all() or np.abs(layers).max() > _LARGEST:
+    every = np.concatenate([layers.ravel(), np.array(made.weights)])
+    if not np.isfinite(every).all() or np.abs(every).max() > _LARGEST:
         return f"weights are finite and at most {_LARGEST:g}."
-    if not np.abs(layers[:, 1:]).max() > 0 or (made.hidden and not any(made.weights[1:])):
-        return "every weight is 0: there is nothing to compute."
-    return ""
+    dead = not np.abs(layers[:, 1:]).max() > 0 or (made.hidden and not any(made.weights[1:]))
+    return "every weight is 0: there is nothing to compute." if dead else ""
+
+
+def column_fault(columns: Mapping[str, Column]) -> str:
+    """Return what is wrong with how columns become numbers, in words; empty if nothing is."""
+    for name, column in columns.items():
+        if bool(column.bounds) + bool(column.values) + bool(column.edges) != 1:
+            return f"columns.{name[:60]}: needs bounds, values or edges, one of them."
+        if column.bounds and not -_FURTHEST < column.bounds[0] < column.bounds[1] < _FURTHEST:
+            return f"columns.{name[:60]}: the smaller bound first."
+    numbers = sum(width(column) for column in columns.values())
+    return "" if 1 <= numbers <= MOST_NUMBERS else f"columns make {numbers} numbers; 1 to {MOST_NUMBERS} are taken."
 
 
 def _refused(fault: str, where: str) -> InputError:

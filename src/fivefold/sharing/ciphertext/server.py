@@ -1,18 +1,31 @@
-"""Server: scores encrypted rows; it never has a key, and takes none.
+"""Server: scores encrypted rows and computes gradients on them; it never has a key, and takes none.
 
-:class:`Service` is bytes in, bytes out; :func:`serve` puts it behind HTTP.
+:class:`Service` is bytes in, bytes out; :func:`listening` puts it behind HTTP.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import OrderedDict
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 from fivefold.errors import FivefoldError, InputError
-from fivefold.sharing.ciphertext import engine, settings
-from fivefold.sharing.ciphertext.messages import MOST_REQUEST, Asked, Described, Refusal, name_of, pack, unpack
+from fivefold.sharing.ciphertext import engine, learning, settings
+from fivefold.sharing.ciphertext.messages import (
+    MOST_REQUEST,
+    Asked,
+    Described,
+    Gradient,
+    Refusal,
+    Rows,
+    Step,
+    name_of,
+    pack,
+    unpack,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,61 +36,138 @@ _CONTEXTS = 16
 _WAIT = 60.0
 
 
-class Service:
-    """One scorer."""
+_JOBS, _MOST_HELD = 4, 4 << 30
 
-    def __init__(self, scorer: Scorer, error: float = settings.MOST_ERROR, rows: int = 4096) -> None:
+
+class Service:
+    """A scorer, and trainings that are under way."""
+
+    def __init__(
+        self, scorer: Scorer | None = None, error: float = settings.MOST_ERROR, rows: int = 4096,
+        chosen: settings.Settings | None = None,
+    ) -> None:  # fmt: skip
         """Pick the settings.
 
         Args:
-            scorer: The model.
+            scorer: The model; None: rows are learned from only.
             error: Most that a score may be off, for any row of the declared columns.
             rows: How many are usually asked at once.
+            chosen: Settings of the encryption; None: the cheapest that will do.
 
         Raises:
-            InputError: ``ciphertext.inaccurate``.
+            InputError: ``ciphertext.inaccurate``, ``ciphertext.insecure``, ``ciphertext.settings``.
             UnsupportedError: ``ciphertext.engine``.
         """
         engine.library()
-        self._scorer = scorer
-        chosen = settings.pick(scorer, error, rows)
-        self.described = Described(
-            kind=scorer.kind, columns=scorer.columns, target=scorer.target, positive=scorer.positive,
-            settings=chosen, products=bool(scorer.hidden), error=settings.bound(chosen, scorer),
-        )  # fmt: skip
+        self._scorer, self.described = scorer, None if scorer is None else _described(scorer, error, rows, chosen)
         self._contexts: OrderedDict[str, Any] = OrderedDict()
+        self._jobs: dict[str, _Job] = {}
         self._lock = threading.Lock()
 
     def answer(self, path: str, body: bytes) -> bytes:
         """Return the answer to one request.
 
         Args:
-            path: ``/v1/scorer``, ``/v1/context`` or ``/v1/score``.
-            body: As docs/formats/ciphertext.md says.
+            path: One of docs/formats/ciphertext.md.
+            body: As it says.
 
         Raises:
             InputError: ``ciphertext.path``, ``ciphertext.message``, ``ciphertext.context``, ``ciphertext.key``,
-                ``ciphertext.blob``.
+                ``ciphertext.blob``, ``ciphertext.full``.
         """
-        if path == "/v1/scorer":
-            return pack(self.described)
-        if path == "/v1/context":
-            name, context = name_of(body), engine.open_context(body, self.described.settings)
-            with self._lock:
-                self._contexts[name] = context
-                while len(self._contexts) > _CONTEXTS:
-                    self._contexts.popitem(last=False)
-            return name.encode()
-        if path == "/v1/score":
-            asked = unpack(body, Asked)
-            with self._lock:
-                context = self._contexts.get(asked.context)
-                if context is None:
-                    raise InputError("ciphertext.context", "the context is not here (any more).",
-                                     remedy="Send it again.")  # fmt: skip
-                self._contexts.move_to_end(asked.context)
-                return engine.score(self._scorer, engine.vectors(context, asked.columns))
-        raise InputError("ciphertext.path", f"there is no {path[:60]!r}.", remedy="Ask /v1/scorer first.")
+        scoring = {"/v1/scorer": self._describe, "/v1/context": self._open, "/v1/score": self._score}
+        training = {
+            "/v1/train": self._begin, "/v1/train/rows": self._take, "/v1/train/step": self._step,
+            "/v1/train/end": self._end,
+        }  # fmt: skip
+        act = ({} if self._scorer is None else scoring).get(path) or training.get(path)
+        if act is None:
+            raise InputError("ciphertext.path", f"{path[:60]!r} is not answered here.",
+                             remedy="A server without a scorer learns only; see the format.")  # fmt: skip
+        with self._lock:
+            return act(body)
+
+    def _describe(self, _body: bytes) -> bytes:
+        return pack(self._told())
+
+    def _told(self) -> Described:
+        if self.described is None:
+            raise InputError("ciphertext.path", "there is no scorer here.", remedy="Start the server with one.")
+        return self.described
+
+    def _open(self, body: bytes) -> bytes:
+        name = name_of(body)
+        self._contexts[name] = engine.open_context(body, self._told().settings)
+        while len(self._contexts) > _CONTEXTS:
+            self._contexts.popitem(last=False)
+        return name.encode()
+
+    def _score(self, body: bytes) -> bytes:
+        asked = unpack(body, Asked)
+        context = self._contexts.get(asked.context)
+        if context is None or self._scorer is None:
+            raise InputError("ciphertext.context", "the context is not here (any more).", remedy="Send it again.")
+        self._contexts.move_to_end(asked.context)
+        return engine.score(self._scorer, engine.vectors(context, asked.columns))
+
+    def _begin(self, body: bytes) -> bytes:
+        if len(self._jobs) >= _JOBS:
+            raise InputError("ciphertext.full", f"{_JOBS} trainings are under way.", remedy="Try again later.")
+        name = name_of(body)
+        self._jobs[name] = _Job(engine.open_context(body, learning.SETTINGS), [], 0)
+        return name.encode()
+
+    def _job(self, name: str) -> _Job:
+        found = self._jobs.get(name)
+        if found is None:
+            raise InputError("ciphertext.context", "there is no such training here.", remedy="Begin it again.")
+        return found
+
+    def _take(self, body: bytes) -> bytes:
+        asked = unpack(body, Rows)
+        job = self._job(asked.job)
+        job.size += len(body)
+        if job.size > _MOST_HELD:
+            raise InputError("ciphertext.full", "a training holds at most 4 GiB of rows.", remedy="Send fewer.")
+        *columns, answers = engine.vectors(job.context, (*asked.columns, asked.answers))
+        if not columns or (job.batches and len(columns) != len(job.batches[0][0])):
+            raise InputError("ciphertext.blob", "each batch has the same columns.", remedy="Send all of them.")
+        job.batches.append((columns, answers))
+        return b"taken"
+
+    def _step(self, body: bytes) -> bytes:
+        asked = unpack(body, Step)
+        job = self._job(asked.job)
+        weights = engine.vectors(job.context, asked.weights)
+        if not job.batches or len(weights) != len(job.batches[0][0]) or not all(map(math.isfinite, asked.cubic)):
+            raise InputError("ciphertext.blob", "a step needs rows, and a weight for each of their columns.",
+                             remedy="Send rows first.")  # fmt: skip
+        found = engine.guarded(lambda: learning.gradient(job.batches, weights, asked.cubic))
+        return pack(Gradient(columns=tuple(bytes(one.serialize()) for one in found)))
+
+    def _end(self, body: bytes) -> bytes:
+        self._jobs.pop(body.decode("ascii", "replace"), None)
+        return b"ended"
+
+
+@dataclass
+class _Job:
+    """A training: its context, and batches of encrypted columns and answers."""
+
+    context: Any
+    batches: list[tuple[list[Any], Any]]
+    size: int
+
+
+def _described(scorer: Scorer, error: float, rows: int, chosen: settings.Settings | None) -> Described:
+    if chosen is None:
+        chosen = settings.pick(scorer, error, rows)
+    settings.demand_secure(chosen)
+    settings.demand_exact(chosen, scorer, error / 2)
+    return Described(
+        kind=scorer.kind, columns=scorer.columns, target=scorer.target, positive=scorer.positive, settings=chosen,
+        products=bool(scorer.hidden), error=settings.bound(chosen, scorer),
+    )  # fmt: skip
 
 
 def listening(answer: Callable[[str, bytes], bytes], host: str, port: int) -> ThreadingHTTPServer:
