@@ -42,6 +42,7 @@ MODULES = {
     "S5.label-noise": "label_noise",
     "S5.outliers": "outliers",
     **{f"S3.{name}": "federated" for name in ("aggregation", "server", "accuracy", "poisoning", "leakage")},
+    **{f"S4.{name}": "ciphertext" for name in ("key", "inference", "training", "parameters")},
     **{f"S6.{name}": "telemetry" for name in ("audit", "repeats", "estimates")},
     "T1.labels": "labels",
     "T2.signature": "signature",

@@ -42,7 +42,7 @@ def library() -> Any:
 
 
 class Keys:
-    """The owner's side: holds the secret key, which no method gives away."""
+    """The owner's side: holds the secret key; :meth:`secret` alone gives it away, to those who search for it."""
 
     def __init__(self, settings: Settings) -> None:
         """Draw a fresh key (randomness of the operating system, by SEAL).
@@ -63,6 +63,12 @@ class Keys:
         """Return what the server needs: no key, or with ``products`` the one for relinearisation."""
         return bytes(self._context.serialize(
             save_public_key=False, save_secret_key=False, save_galois_keys=False, save_relin_keys=products
+        ))  # fmt: skip
+
+    def secret(self) -> bytes:
+        """Return the context with the secret key, for whoever searches for pieces of it; never to be sent."""
+        return bytes(self._context.serialize(
+            save_public_key=False, save_secret_key=True, save_galois_keys=False, save_relin_keys=False
         ))  # fmt: skip
 
     def encrypt(self, values: np.ndarray) -> bytes:
@@ -109,8 +115,12 @@ def _blob(error: Exception) -> InputError:
                       remedy="Send what a client of this version makes.")  # fmt: skip
 
 
-def open_context(raw: bytes, settings: Settings) -> Any:
+def open_context(raw: bytes, settings: Settings | None) -> Any:
     """Return the server's context.
+
+    Args:
+        raw: As it was sent.
+        settings: That were agreed upon; None: it is only looked at.
 
     Raises:
         InputError: ``ciphertext.key`` if it holds a secret key, which no server takes; ``ciphertext.blob``.
@@ -124,7 +134,8 @@ def open_context(raw: bytes, settings: Settings) -> Any:
     if context.is_private():
         raise InputError("ciphertext.key", "the client sent its secret key; nothing is computed with it.",
                          remedy="Send the context without keys, and draw a new key.")  # fmt: skip
-    _switch(context, settings)
+    if settings is not None:
+        _switch(context, settings)
     return context
 
 

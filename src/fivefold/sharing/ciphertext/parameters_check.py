@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fivefold.contract.check import Context
     from fivefold.sharing.ciphertext.scorer import Scorer
 
-MODULUS, BOUND = "max_modulus", "max_bound"
+EXCESS, BOUND = "max_excess_bits", "max_bound"
 _EACH = 20
 _REMEDY = "Leave `settings` out of controls.S4 and of its training: the product picks what is secure and exact."
 
@@ -38,10 +38,10 @@ def run(context: Context) -> Result:
     scorer = served(told, context)
     chosen = chosen_for(scorer, told)
     used = {"scoring": chosen} | ({"training": told.training.settings} if told.training else {})
-    shares = {name: share(one) for name, one in used.items()}
-    worst = max(shares, key=lambda name: shares[name])
-    security = _judged(f"bits of modulus, of those that the standard allows: {worst}", shares[worst],
-                       context.thresholds[MODULUS])  # fmt: skip
+    over = {name: excess(one) for name, one in used.items()}
+    worst = max(over, key=lambda name: over[name])
+    security = _judged(f"bits of modulus beyond what the standard allows: {worst}", over[worst],
+                       context.thresholds[EXCESS])  # fmt: skip
     error = _judged("bound on the error of a score", picking.bound(chosen, scorer), context.thresholds[BOUND])
     bird = _canary(scorer, context)
     outcomes = {security.outcome, error.outcome}
@@ -61,10 +61,9 @@ def run(context: Context) -> Result:
     )
 
 
-def share(chosen: Settings) -> float:
-    """Return the bits of modulus as a share of those allowed for 128 bits of security; 99 for an unknown degree."""
-    most = STANDARD.get(chosen.degree)
-    return chosen.bits / most if most else 99.0
+def excess(chosen: Settings) -> float:
+    """Return the bits of modulus beyond those allowed for 128 bits of security; all of them for an unknown degree."""
+    return float(max(0, chosen.bits - STANDARD.get(chosen.degree, 0)))
 
 
 def refused(chosen: Settings, scorer: Scorer, error: float) -> bool:
