@@ -101,6 +101,8 @@ def memory() -> Iterator[bytes]:
             for start in range(low, high, _BLOCK):
                 try:
                     file.seek(max(start - SHORTEST * 4, low))
-                    yield file.read(min(start + _BLOCK, high) - file.tell())
+                    block = file.read(min(start + _BLOCK, high) - file.tell())
+                    if block.count(0) < len(block):
+                        yield block
                 except OSError:
                     continue

@@ -74,7 +74,9 @@ def run(context: Context) -> Result:
     )  # fmt: skip
     whole = leaks_of(seen, floor)
     context.progress(0.6, "a server that is given the key")
-    bird = _canary(scorer, start, told.error, floor, context.rng)
+    good = played(scorer, start, told.error, context.rng, careless=False) if told.traffic else seen
+    bad = played(scorer, start, told.error, context.rng, careless=True)
+    bird = _canary(bad, good, floor)
     outcome = whole.outcome or Outcome.INCONCLUSIVE
     where = "; ".join(
         f"{place}: {', '.join(f'{count} of {kind}' for kind, count in kinds.items())}"
@@ -215,12 +217,8 @@ def _own(context: Context, scorer: Scorer, but: str) -> Iterator[tuple[str, byte
                 yield from found.of_numbers("rows", row)
 
 
-def _canary(
-    scorer: Scorer, start: Callable[[], socket.socket], error: float, floor: float, rng: np.random.Generator
-) -> Canary:  # fmt: skip
+def _canary(bad: Seen, good: Seen, floor: float) -> Canary:
     """A server that is given the key and rows in the clear must be found out in both places; an honest one must not."""
-    bad = played(scorer, start, error, rng, careless=True)
-    good = played(scorer, start, error, rng, careless=False)
     hits = sum(kind in bad.places[place] for place in bad.places for kind in ("secret key", "rows"))
     alarm = leaks_of(good, floor).outcome is Outcome.FAIL
     return Canary(
