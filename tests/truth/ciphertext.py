@@ -105,7 +105,9 @@ def learning(check: str, seed: int, *, far: bool = False, coarse: bool = False, 
     centre = rng.normal(size=wide)
     x = rng.normal(size=(rows, wide)) * 0.5 + np.outer(2 * target - 1, centre) * rng.uniform(0.5, 1.0)
     if far:
-        x[:, 0] = np.where(target == 1, np.where(rng.random(rows) < 0.5, 0.25, 9.0), -0.25) + rng.normal(size=rows) * 0.1
+        x[:, 0] = (
+            np.where(target == 1, np.where(rng.random(rows) < 0.5, 0.25, 9.0), -0.25) + rng.normal(size=rows) * 0.1
+        )
         x[:, 1:] = rng.normal(size=(rows, wide - 1))
     names = [f"q{int(rng.integers(1000))}_{at}" for at in range(wide)]
     frame = pd.DataFrame(x, columns=names)

@@ -1,11 +1,11 @@
-"""Apart: the server in a process of its own, which is asked over a socket and gives its memory to whoever searches it."""
+"""Apart: the server in a process of its own, asked over a socket; it gives its memory to whoever searches it."""
 
 from __future__ import annotations
 
 import os
 import socket
 import struct
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
@@ -98,7 +98,7 @@ class Elsewhere:
         except (EOFError, OSError) as error:
             raise SubjectError("ciphertext.apart", f"the server's process ended ({type(error).__name__}).") from None
 
-    def __enter__(self) -> Elsewhere:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -176,21 +176,16 @@ def score(scorer: Scorer, columns: Sequence[Any]) -> bytes:
 def _scored(scorer: Scorer, columns: Sequence[Any]) -> Any:
     if not scorer.hidden:
         return _weighted(columns, scorer.layers[0])
-    total = None
+    total: Any = None
     for outer, inner in zip(scorer.weights[1:], scorer.layers, strict=True):
         if outer == 0:
             continue
         # the outer weight goes into the inner ones, which saves a level: v h^2 = sign(v) (sqrt(|v|) h)^2
         one = _weighted(columns, inner * np.sqrt(abs(outer)))
         one.square_()
-        if total is None:
-            total = one if outer > 0 else -one
-        elif outer > 0:
-            total += one
-        else:
-            total -= one
-    total += float(scorer.weights[0])
-    return total
+        signed = one if outer > 0 else -one
+        total = signed if total is None else total + signed
+    return total + float(scorer.weights[0])
 
 
 def guarded(act: Callable[[], _T]) -> _T:
@@ -216,7 +211,7 @@ def _weighted(columns: Sequence[Any], weights: np.ndarray) -> Any:
         weights = weights.copy()
         weights[first + 1] = 2.0**-40
     total = (columns[first] + float(weights[0] / weights[first + 1])) * float(weights[first + 1])
-    for at in np.flatnonzero(weights[1:]):
+    for at in np.flatnonzero(weights[1:]).tolist():
         if at != first:
             total += columns[at] * float(weights[at + 1])
     return total

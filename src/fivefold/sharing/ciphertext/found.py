@@ -22,7 +22,9 @@ class Needles:
     def __init__(self, pieces: Iterable[tuple[str, bytes]]) -> None:
         """Take kinds and pieces; pieces that are too short or too plain (under 8 different bytes) are left out."""
         kept = dict.fromkeys((kind, piece) for kind, piece in pieces)
-        self.pieces = tuple((kind, piece) for kind, piece in kept if len(piece) >= SHORTEST and len(set(piece)) >= _WORD)
+        self.pieces = tuple(
+            (kind, piece) for kind, piece in kept if len(piece) >= SHORTEST and len(set(piece)) >= _WORD
+        )
         self._words: dict[int, list[tuple[int, int]]] = {}
         for at, (_, piece) in enumerate(self.pieces):
             for phase in range(_WORD):
@@ -94,8 +96,8 @@ def memory() -> Iterator[bytes]:
     for line in Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace").splitlines():
         place, rights = line.split()[:2]
         if rights.startswith("rw"):
-            low, _, high = place.partition("-")
-            regions.append((int(low, 16), int(high, 16)))
+            first, _, last = place.partition("-")
+            regions.append((int(first, 16), int(last, 16)))
     with Path("/proc/self/mem").open("rb", buffering=0) as file:
         for low, high in regions:
             for start in range(low, high, _BLOCK):

@@ -1,4 +1,4 @@
-"""Scorer: a model that can be asked in secret, a weighted sum or a hidden layer of squares, and how rows become numbers.
+"""Scorer: a model that can be asked in secret, a weighted sum or a layer of squares, and how rows become numbers.
 
 A column becomes a number in [-1, 1] (missing: 0, the middle; beyond its bounds: the bound) or a vector with at most a
 single 1, as in :mod:`fivefold.sharing.privacy.training`, whose model files are scorers, too. So every row lies in a

@@ -1,4 +1,4 @@
-"""Check S4.training: a model that was trained on encrypted rows against one that was trained on the same in the clear."""
+"""Check S4.training: a model trained on encrypted rows against one trained on the same rows in the clear."""
 
 from __future__ import annotations
 
