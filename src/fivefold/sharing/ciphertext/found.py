@@ -86,19 +86,22 @@ def of_key(raw: bytes, pieces: int = 64, size: int = 32) -> Iterator[tuple[str, 
         yield "secret key", raw[start : start + size]
 
 
-def memory() -> Iterator[bytes]:
-    """Yield what this process holds in memory that it can write to, block by block (Linux).
+def memory(process: str = "self") -> Iterator[bytes]:
+    """Yield what a process holds in memory that it can write to, block by block (Linux).
+
+    Args:
+        process: Its id; this one if absent.
 
     Raises:
         OSError: It cannot be read here.
     """
     regions = []
-    for line in Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in Path(f"/proc/{process}/maps").read_text(encoding="utf-8", errors="replace").splitlines():
         place, rights = line.split()[:2]
         if rights.startswith("rw"):
             first, _, last = place.partition("-")
             regions.append((int(first, 16), int(last, 16)))
-    with Path("/proc/self/mem").open("rb", buffering=0) as file:
+    with Path(f"/proc/{process}/mem").open("rb", buffering=0) as file:
         for low, high in regions:
             for start in range(low, high, _BLOCK):
                 try:
