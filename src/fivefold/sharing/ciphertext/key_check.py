@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -41,12 +42,10 @@ class Seen:
     Attributes:
         places: Place to kind to how many pieces were found there.
         pieces: How many were looked for.
-        size: Bytes searched.
     """
 
     places: dict[str, dict[str, int]]
     pieces: int
-    size: int
 
     @property
     def total(self) -> int:
@@ -70,12 +69,12 @@ def run(context: Context) -> Result:
     scorer, start, floor = served(told, context), starting(context), context.thresholds[LEAKS]
     seen = (
         _foreign(context, told.traffic, scorer) if told.traffic
-        else played(scorer, start, told.error, context.rng, careless=False)
+        else played(scorer, start, told.error, careless=False)
     )  # fmt: skip
     whole = leaks_of(seen, floor)
     context.progress(0.6, "a server that is given the key")
-    good = played(scorer, start, told.error, context.rng, careless=False) if told.traffic else seen
-    bad = played(scorer, start, told.error, context.rng, careless=True)
+    good = played(scorer, start, told.error, careless=False) if told.traffic else seen
+    bad = played(scorer, start, told.error, careless=True)
     bird = _canary(bad, good, floor)
     outcome = whole.outcome or Outcome.INCONCLUSIVE
     where = "; ".join(
@@ -85,7 +84,7 @@ def run(context: Context) -> Result:
     return Result(
         outcome=outcome if bird.noticed else Outcome.INCONCLUSIVE,
         reason=(
-            f"Of {seen.pieces} pieces of key, rows and answers {seen.total} were found in {seen.size:,} bytes of "
+            f"Of {seen.pieces} pieces of key, rows and answers {seen.total} were found in "
             f"{' and '.join(seen.places)}.{' Found: ' + where + '.' if where else ''}"
             if bird.noticed
             else "A key that was given to the server was not found there, so nothing is concluded."
@@ -123,23 +122,21 @@ def leaks_of(seen: Seen, floor: float) -> Measure:
     )  # fmt: skip
 
 
-def played(
-    scorer: Scorer, start: Callable[[], socket.socket], error: float, rng: np.random.Generator, *, careless: bool
-) -> Seen:
+def played(scorer: Scorer, start: Callable[[], socket.socket], error: float, *, careless: bool) -> Seen:
     """Have rows scored by a server in a process of its own, then search its memory and the traffic.
 
-    Rows are drawn after the process was started, so that it cannot have them from before.
+    Rows are drawn after the process was started, and afresh, so that it cannot have them from before; no figure hangs
+    on their values.
 
     Args:
         scorer: What is asked.
         start: Starts the process.
         error: Most that a score may be off.
-        rng: For rows.
         careless: Plant the fault: the secret key and rows in the clear are sent along.
     """
     with Elsewhere(start, Setup(scorer=write(scorer), error=error, careless=careless)) as server:
         owner = Owner(server.post, error)
-        x = rng.uniform(-1, 1, (2 * _PAIRS, scorer.width))
+        x = np.random.default_rng(secrets.randbits(128)).uniform(-1, 1, (2 * _PAIRS, scorer.width))
         scores, key = owner.scores_exact(x), owner.secret()
         pieces: list[tuple[str, bytes]] = [*found.of_key(key)]
         pieces += [piece for at in range(x.shape[1]) for piece in found.of_numbers("rows", x[:, at])]
@@ -153,14 +150,13 @@ def played(
 
 
 def _searched(needles: Needles, places: dict[str, Iterator[bytes]]) -> Seen:
-    told, size = {}, 0
+    told = {}
     for place, blocks in places.items():
         hits: set[int] = set()
         for block in blocks:
             hits |= needles.search(block)
-            size += len(block)
         told[place] = needles.kinds(hits)
-    return Seen(told, len(needles), size)
+    return Seen(told, len(needles))
 
 
 def _foreign(context: Context, name: str, scorer: Scorer) -> Seen:
@@ -181,7 +177,7 @@ def _foreign(context: Context, name: str, scorer: Scorer) -> Seen:
     seen = _searched(needles, {"traffic": iter(bodies)})
     keys = sum(map(_opens, bodies))
     kinds = {**seen.places["traffic"], **({"secret key": keys} if keys else {})}
-    return Seen({"traffic": kinds}, seen.pieces + len(bodies), seen.size)
+    return Seen({"traffic": kinds}, seen.pieces + len(bodies))
 
 
 def _opens(body: bytes) -> bool:
