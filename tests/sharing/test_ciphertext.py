@@ -492,7 +492,10 @@ def test_all_four_checks_pass_in_the_confined_worker(tmp_path: Path) -> None:
     """From a manifest, by the command; the server of S4.key runs in a process that the driver starts."""
     text = (REPO / "docs" / "how-to" / "encrypted-rows.md").read_text(encoding="utf-8")
     manifest = re.search(r"^```yaml\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-    (tmp_path / "fivefold.yaml").write_text(manifest.group(1), encoding="utf-8")
+    named = manifest.group(1).replace(
+        "source: census", "source: census, target: sex"
+    )  # then it is read as class indices
+    (tmp_path / "fivefold.yaml").write_text(named, encoding="utf-8")
     (tmp_path / "data").mkdir()
     table = (REPO / "examples" / "census" / "data" / "train.csv").read_bytes()
     (tmp_path / "data" / "train.csv").write_bytes(table)

@@ -228,7 +228,8 @@ def _check(job: CheckJob, session: Session) -> Result:
     subject, notes = (opened.subject, opened.notes) if opened else (None, ())
     guarded = _guarded(job, subject, tables, session) if job.guarded and subject is not None else None
     context = _context(job, guarded or subject, tables, store, session)
-    result = registry.resolve(job.check)(replace(context, guarded=guarded))
+    labelled = replace(context.settings, classes=coding.classes)  # as targets are coded, also where there is no model
+    result = registry.resolve(job.check)(replace(context, guarded=guarded, settings=labelled))
     if opened:
         opened.confirm()
     return msgspec.structs.replace(result, limits=(*result.limits, *notes)) if notes else result
