@@ -251,7 +251,7 @@ def gradient(batches: Sequence[tuple[list[Any], Any]], weights: Sequence[Any], c
         cube *= z * float(cubic[1])
         cube += z * float(cubic[0])
         cube += columns[0] * 0.5
-        cube -= answers
+        cube -= answers  # the library switches a right operand down in place: answers stay at the level needed here
         part = [column * cube for column in columns]
         total = part if not total else [one + more for one, more in zip(total, part, strict=True)]
     return total
