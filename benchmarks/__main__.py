@@ -14,6 +14,7 @@ from benchmarks.rows import as_json, as_text, exit_code
 NAMES = {
     "assess": "benchmarks.assess",
     "dp": "benchmarks.dp",
+    "ciphertext": "benchmarks.ciphertext",
     "growth": "benchmarks.growth",
     "guard": "benchmarks.guard",
     "recorder": "benchmarks.recorder",

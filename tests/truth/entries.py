@@ -48,6 +48,7 @@ MODULES = {
         f"S3.{name}": "federated"
         for name in ("aggregation", "server", "accuracy", "poisoning", "leakage", "membership")
     },
+    **{f"S4.{name}": "ciphertext" for name in ("key", "inference", "training", "parameters")},
     **{f"S6.{name}": "telemetry" for name in ("audit", "repeats", "estimates")},
     "T1.labels": "labels",
     "T2.signature": "signature",

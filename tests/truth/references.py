@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from . import (
     accuracy,
     admitting,
+    ciphertext,
     drifting,
     drilled,
     ensemble,
@@ -102,6 +103,12 @@ REFERENCES: Mapping[str, Make] = {
     "plain-federation": federated.plain,
     "thin-ring": federated.thin,
     "clients-check-nothing": federated.unchecked,
+    "key-sent-along": ciphertext.key_sent,
+    "scale-too-small": ciphertext.small_scale,
+    "one-step": ciphertext.one_step,
+    "training-too-coarse": ciphertext.coarse,
+    "insecure-modulus": ciphertext.insecure,
+    "scale-too-small-declared": ciphertext.small_declared,
     "no-ensemble": partial(ensemble.build, "C2.detection", declared=False),
     "easy-calibration": partial(ensemble.build, "C2.detection", quiet=True),
 }

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["code", "installed", "model_digest"]
 
-_EXTRAS = {"assess": ("numpy", "scipy", "pandas", "pyarrow", "sklearn")}
+_BASE = ("numpy", "scipy", "pandas", "pyarrow", "sklearn")
+_EXTRAS = {"assess": _BASE, "ciphertext": (*_BASE, "tenseal")}
 
 
 def model_digest(manifest: Manifest) -> str:

@@ -23,6 +23,8 @@ Fact = Literal[
     "sharing.releases",
     "sharing.trainings",
     "sharing.telemetry",
+    "sharing.encrypted",
+    "control.encrypted-training",
     "data.table",
     "data.image",
     "data.series",

@@ -59,6 +59,8 @@ COMMANDS: dict[str, Command] = {
     "data budget": Command("release_:budget", "Show what of each source's privacy budget is spent.", _RUN),
     "data rename-source": Command("release_:rename_source", "Rename a source in the ledger: two officers.", _TRUST),
     "model train": Command("train_:train", "Learn a model with differential privacy, paid from a budget.", _RUN),
+    "model serve": Command("encrypted_:serve", "Score encrypted rows; the server has no key.", _RUN),
+    "model score": Command("encrypted_:score", "Have rows scored while they stay encrypted.", _RUN),
     "model sign": Command("model_:sign", "Sign the model's files (OpenSSF model signing).", _TRUST),
     "model convert": Command("convert:convert", "Say why a model file is refused and how to export it.", _TRUST),
     "model verify": Command("model_:verify", "Verify the model's signature.", _TRUST),

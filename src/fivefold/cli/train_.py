@@ -1,4 +1,4 @@
-"""Command ``model train``: a model that is learned with differential privacy, paid from the budget of its data."""
+"""Command ``model train``: a model that is learned with differential privacy, or elsewhere on encrypted rows."""
 
 from __future__ import annotations
 
@@ -17,12 +17,17 @@ def train(
     ] = Path(),
     out: Annotated[Path, typer.Option(help="File for the model.", metavar="FILE")] = Path("private-model.json"),
     *,
-    private: Annotated[bool, typer.Option("--private", help="With differential privacy; it has to be given.")] = False,
+    private: Annotated[bool, typer.Option("--private", help="With differential privacy.")] = False,
+    encrypted: Annotated[
+        str, typer.Option(help="On encrypted rows, by the server at this address.", metavar="URL")
+    ] = "",
     json: Json = False,
 ) -> None:
-    """Learn what controls.S2.training declares, a logistic regression, from noisy gradients.
+    """Learn a logistic regression: what controls.S2.training or controls.S4.training declares.
 
-    What it costs is reserved before the data are read and is spent from then on, whatever happens.
+    With [bold]--private[/bold] from noisy gradients; what it costs is reserved before the data are read and is spent
+    from then on, whatever happens. With [bold]--encrypted[/bold] a server computes on encrypted rows, and the key
+    stays here.
 
     Example: [bold]fivefold model train --private --in my-app[/bold]
     """
@@ -32,12 +37,22 @@ def train(
     from fivefold.manifest.digests import data_digests
     from fivefold.manifest.reader import read
 
-    if not private:
-        raise InputError("privacy.private", "this version trains with differential privacy only.",
-                         remedy="Give --private.")  # fmt: skip
+    if private == bool(encrypted):
+        raise InputError("privacy.private", "this version trains with differential privacy, or on encrypted rows.",
+                         remedy="Give --private, or --encrypted URL.")  # fmt: skip
     if out.exists():
         raise InputError("privacy.exists", f"{out} is there already.", remedy="Name another file.")
     manifest = read(where)
+    if encrypted:
+        wanted = provided("ciphertext.learning")(manifest)
+        with operating.operation(manifest, "model train", model=False) as operation:
+            operation.digests |= data_digests(manifest)
+            made = provided("ciphertext.learn")(manifest, encrypted)
+            operation.results[wanted.data] = "learned from while encrypted"
+        out.write_bytes(made)
+        say(json=json, value={"model": str(out), "steps": wanted.steps},
+            lines=[f"Learned {out} in {wanted.steps} steps on encrypted rows; the key is gone."])  # fmt: skip
+        return
     wanted, _, _ = provided("release.learning")(manifest)
     with operating.operation(manifest, "model train", model=False) as operation:
         operation.digests |= data_digests(manifest)

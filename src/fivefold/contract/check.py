@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
+    from socket import socket
 
     import numpy as np
 
@@ -74,6 +75,8 @@ class Context:
         uses: Check or technique id to the object that the driver resolved for ``uses``.
         escapes: Has our own code try to break out of the model's confinement, without a protection that is named
             (``landlock``, ``seccomp``, ``everything``; empty: with all); None: nothing confines the model.
+        apart: Starts what a pack provides under a name in a process of its own, which may read nothing, and returns the
+            connection to it; None: nobody can.
         guarded: The subject, where it is the model behind its guard; None: it is bare.
     """
 
@@ -97,6 +100,7 @@ class Context:
     uses: Mapping[str, object] = field(default_factory=dict)
     escapes: Callable[[Without], Escapes] | None = None
     guarded: Guarded | None = None
+    apart: Callable[[str], socket] | None = None
 
 
 class Check(Protocol):

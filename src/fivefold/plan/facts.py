@@ -97,6 +97,7 @@ def _of_manifest(manifest: Manifest) -> Values:
         "sharing.releases": sum(path.what == "release" for path in manifest.sharing),
         "sharing.trainings": sum(path.what == "training" for path in manifest.sharing),
         "sharing.telemetry": sum(path.what == "telemetry" for path in manifest.sharing),
+        "sharing.encrypted": sum(path.what == "encrypted" for path in manifest.sharing),
         **{f"data.{kind}": kind in kinds for kind in _KINDS},
         "data.protected": len({column for data_set in data for column in data_set.protected}),
         "data.personal": any(label.get("personal") for label in labels),
@@ -111,6 +112,7 @@ def _of_manifest(manifest: Manifest) -> Values:
         "manifest.parties": len(manifest.parties),
         "manifest.scenarios": len(manifest.scenarios),
         "control.certificate": "certificate" in manifest.controls.get("P1", {}),
+        "control.encrypted-training": "training" in manifest.controls.get("S4", {}),
         "control.people": "C3" in manifest.controls and "human" in manifest.controls["C3"].get("levels", ["human"]),
         "model.signed": bool(manifest.model and manifest.model.signature),
     }

@@ -9,17 +9,19 @@ from fivefold.subject.worker.messages import Confinement
 
 
 class BatteryJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A process that tries to break out: our own code alone, confined as a model is.
+    """A process of our own code alone: it tries to break out, confined as a model is, or runs what a pack provides.
 
     Attributes:
         confinement: Of the model.
         secret: A file that it may not touch, made for this.
         without: Protection that is left out, to see that its attempts work: ``landlock``, ``seccomp``, ``everything``.
+        provided: What of a pack runs, with the connection; empty: attempts to break out.
     """
 
     confinement: Confinement
     secret: str
     without: Without = ""
+    provided: str = ""
 
 
 class Tried(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

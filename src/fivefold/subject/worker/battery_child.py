@@ -16,6 +16,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fivefold.contract import registry
 from fivefold.subject.worker import frames
 from fivefold.subject.worker.battery import Tried
 from fivefold.subject.worker.confine import confine, protections
@@ -30,7 +31,12 @@ _PRIVATE = 0o1600
 
 
 def main(job: BatteryJob, descriptor: int, server: int) -> int:
-    """Confine this process, try everything, say what worked."""
+    """Confine this process, try everything, say what worked; or run what a pack provides."""
+    if job.provided:
+        confine(job.confinement, server)
+        os.chdir(job.confinement.scratch)
+        registry.provided(job.provided)(socket.socket(fileno=descriptor))
+        return 0
     known = protections()
     if job.without == "everything":
         os.setsid()

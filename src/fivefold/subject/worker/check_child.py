@@ -102,6 +102,19 @@ class Session:
             found: Tried = frames.receive(peer, Tried, frames.SMALL)
         return found
 
+    def apart(self, provided: str) -> socket.socket:
+        """Have what a pack provides started in a process of its own, which may read none of the application's files.
+
+        Raises:
+            SubjectError: ``apart.refused``.
+        """
+        frames.send(self._peer, WantBattery(provided=provided))
+        reply: ToCheck
+        reply, descriptor = frames.receive_with(self._peer, ToCheck, frames.SMALL)
+        if not isinstance(reply, ModelHere) or descriptor is None:
+            raise SubjectError("apart.refused", "no more processes are started for this check.")
+        return socket.socket(fileno=descriptor)
+
     def guard(self) -> socket.socket:
         """Return the connection to the model's guard.
 
@@ -215,7 +228,8 @@ def _check(job: CheckJob, session: Session) -> Result:
     subject, notes = (opened.subject, opened.notes) if opened else (None, ())
     guarded = _guarded(job, subject, tables, session) if job.guarded and subject is not None else None
     context = _context(job, guarded or subject, tables, store, session)
-    result = registry.resolve(job.check)(replace(context, guarded=guarded))
+    labelled = replace(context.settings, classes=coding.classes)  # as targets are coded, also where there is no model
+    result = registry.resolve(job.check)(replace(context, guarded=guarded, settings=labelled))
     if opened:
         opened.confirm()
     return msgspec.structs.replace(result, limits=(*result.limits, *notes)) if notes else result
@@ -271,6 +285,7 @@ def _context(
         progress=session.progress,
         uses=handed(spec),
         escapes=session.escapes,
+        apart=session.apart,
     )
 
 

@@ -316,13 +316,13 @@ class Worker:
             frames.send_with(item.peer, ModelHere(), peer.fileno())
 
     def _battery(self, item: Running, wanted: WantBattery) -> None:
-        """Start our own attempts to break out, confined as the model of this task is."""
-        job = item.task.model
-        if not isinstance(job, ModelJob) or item.batteries >= _MOST_BATTERIES:
-            frames.send(item.peer, Refused(reason="limit" if isinstance(job, ModelJob) else "elsewhere"))
+        """Start our own attempts to break out, confined as the model of this task is, or what a pack provides."""
+        job = item.task.model if isinstance(item.task.model, ModelJob) else None
+        if (job is None and not wanted.provided) or item.batteries >= _MOST_BATTERIES:
+            frames.send(item.peer, Refused(reason="elsewhere" if job is None else "limit"))
             return
         token, item.batteries = self._tokens, item.batteries + 1
-        with self._spawn("model", item.tries(job, wanted.without, held(self._scratch, token))) as peer:
+        with self._spawn("model", item.tries(job, wanted, held(self._scratch, token))) as peer:
             item.children.append(self._children[token])
             frames.send_with(item.peer, ModelHere(), peer.fileno())
 

@@ -138,8 +138,7 @@ class CheckJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         seed, training: Of the check (for the probe the model's digest); ``module:function`` that trains, or empty.
         model_root: Folder with the signed files alone; empty: there are none.
         row_key, labels: Key of row ids; data set to the bytes of its signed label.
-        level, use, scenario: As declared; the last is a profile's name.
-        known: What predicates of the catalogue may ask, as read.
+        level, use, scenario, known: As declared (the last but one is a profile's name); what predicates may ask.
         planned: Check id to floor key to the threshold in force.
         asks, found: The check asks the model; of one that lives elsewhere what the probe found (message pack).
         calls, share: Budget of calls of the run (0: none), and this check's part.
@@ -258,9 +257,10 @@ class WantModel(_Message, frozen=True):
 
 
 class WantBattery(_Message, frozen=True):
-    """Have our own code try to break out of the model's confinement; the answer is :class:`Tried`, over its socket."""
+    """Have our own code try to break out (the answer is :class:`Tried`, over its socket), or run what is provided."""
 
     without: Without = ""
+    provided: str = ""
 
 
 class Done(_Message, frozen=True):

@@ -6,7 +6,10 @@ import queue
 import threading
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+import msgspec
 
 from fivefold.errors import SubjectError
 from fivefold.subject.worker import frames
@@ -18,9 +21,8 @@ from fivefold.subject.worker.watch import Limits, ending
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
-    from pathlib import Path
 
-    from fivefold.contract.check import Without
+    from fivefold.subject.worker.messages import WantBattery
 
 CHECK_CAP = 64 << 20
 """Largest message that a check process may send."""
@@ -158,11 +160,20 @@ class Running:
         """Return whether nothing more can come."""
         return self.closed and not self.living
 
-    def tries(self, job: ModelJob, without: Without, secret: Path) -> BatteryJob:
-        """Return the job of trying to break out, with a file made for it that the model may not touch."""
+    def tries(self, job: ModelJob | None, wanted: WantBattery, secret: Path) -> BatteryJob:
+        """Return the job of trying to break out, with a file made for it that the model may not touch.
+
+        What a pack provides runs confined as the check is, without the application's files.
+        """
+        if wanted.provided or job is None:
+            own, rules = self.task.job, self.task.job.confinement
+            private = [Path(place) for place in (own.root, own.model_root) if place]
+            read = tuple(place for place in rules.read if not any(map(Path(place).is_relative_to, private)))
+            rules = msgspec.structs.replace(rules, read=read, foreign=True)
+            return BatteryJob(confinement=rules, secret="", provided=wanted.provided)
         secret.parent.mkdir(mode=0o700)
         secret.write_bytes(b"weights of nothing")
-        return BatteryJob(confinement=job.confinement, secret=str(secret), without=without)
+        return BatteryJob(confinement=job.confinement, secret=str(secret), without=wanted.without)
 
     def lost(self) -> None:
         """Note that the fork server is gone, and every process with it."""

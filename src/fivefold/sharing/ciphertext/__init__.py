@@ -1,0 +1,1 @@
+"""Ciphertext learning: answers and training on encrypted rows; the key stays with whoever owns them."""
