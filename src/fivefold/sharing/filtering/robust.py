@@ -17,9 +17,9 @@ KEEP = 3.0
 _FIT, _OF_FIT = 2.0, 0.8796  # rows within two spreads make the fit; their own spread is that part of the noise's
 _AT_HALF = 0.8416  # 60 % of a normal distribution lies within so many spreads
 _NEAR = 0.75
-_HEAP, _DENSE = 0.05, 0.4
+_OTHERS, _HEAP, _DENSE = 100, 0.08, 0.4
 _ROWS, _FOR_EACH = 1000, 8
-_LEAST = 0.4
+_LEAST, _STILL = 0.4, 0.001
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,8 @@ def _begun(design: np.ndarray, goal: np.ndarray, ridge: float, rng: np.random.Ge
 
 def _heaped(design: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return (n,) bool: rows whose neighbours are far closer than those of most rows."""
-    some = design[rng.permutation(len(design))[:_SAMPLE]]
+    design = design.astype(np.float32)
+    some = design[rng.permutation(len(design))[:_OTHERS]]
     square = np.einsum("ij,ij->i", design, design)[:, None] + np.einsum("ij,ij->i", some, some) - 2 * design @ some.T
     at = max(1, int(_HEAP * len(some)))
     reach = np.sqrt(np.maximum(np.partition(square, at, axis=1)[:, at], 0.0))
@@ -224,7 +225,7 @@ def _reweighted(
         spread = max(float(np.sqrt(np.mean(off[inner] ** 2))) / _OF_FIT, 1e-9)
         away = off / spread
         new = away <= _FIT
-        if new.mean() < _LEAST or (new == inner).all():
+        if new.mean() < _LEAST or (new != inner).mean() <= _STILL:
             break
         inner = new
     return weights, away <= KEEP, away, spread
