@@ -1,0 +1,118 @@
+"""Marks: what sets apart the rows of a class that look like another one, beyond what any honest row shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from fivefold.sharing.filtering.content import Seen
+
+_FOLDS, _TREES, _LEAF = 3, 60, 2
+_ROUNDS = 3
+_LEAST = 8
+_BEYOND = 0.99
+_OWN = 0.98
+_RIDGE = 0.05
+_NEGATIVES = 6000
+_SPREAD = 1e-3
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What sets apart the suspects of one class.
+
+    Attributes:
+        code: The class.
+        beyond: Share of the suspects that lie beyond 99 % of all other rows, told by rows that did not teach it.
+        suspects: How many suspects there were.
+        score: (n,) how much each row shows the mark; 1 about where the marked rows lie.
+        shown: (n,) bool, rows of the class that show it more than 98 % of all rows of other classes.
+    """
+
+    code: int
+    beyond: float
+    suspects: int
+    score: np.ndarray
+    shown: np.ndarray
+
+
+def mark(given: Seen, label: np.ndarray, suspect: np.ndarray, code: int, rng: np.random.Generator) -> Mark | None:
+    """Look for what sets apart the suspects of a class from its other rows and from all other classes at once.
+
+    Honest rows between two classes lie between them: nothing sets them apart from both. Rows of other classes that
+    carry a common mark stand out from both in the direction of the mark.
+
+    Args:
+        given: n rows.
+        label: (n,) class indices.
+        suspect: (n,) bool, rows whose content contradicts their label.
+        code: The class.
+        rng: Draws folds, negatives and trees.
+
+    Returns:
+        None where fewer than eight rows of the class are suspect.
+    """
+    mine = label == code
+    chosen = mine & suspect
+    count = int(chosen.sum())
+    if count < _LEAST or count > 0.9 * mine.sum():
+        return None
+    fold = rng.permutation(np.arange(len(label)) % _FOLDS)
+    beyond, score = -1.0, np.zeros(len(label))
+    for turn in range(_ROUNDS):
+        others = ~chosen & ~(suspect & mine)
+        score = _scores(given, chosen, others, fold, rng)
+        if turn == 0:
+            line = np.quantile(score[others], _BEYOND)
+            beyond = float((score[mine & suspect] > line).mean())
+        new = mine & (score > 0.5)  # noqa: PLR2004
+        if new.sum() < _LEAST or (new == chosen).all():
+            break
+        chosen = new
+    shown = mine & (score > np.quantile(score[~mine], _OWN)) & (score > 0.4)  # noqa: PLR2004
+    return Mark(code, beyond, count, score, shown)
+
+
+def _scores(
+    given: Seen, chosen: np.ndarray, others: np.ndarray, fold: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    fine = given.fine
+    if len(fine) > _NEGATIVES:
+        others = others & (rng.random(len(fine)) < _NEGATIVES / max(int(others.sum()), 1))
+    found = np.zeros(len(fine))
+    for at in range(_FOLDS):
+        taught = (chosen | others) & (fold != at)
+        asked = fold == at
+        if chosen[taught].sum() < 2:  # noqa: PLR2004
+            continue
+        teach = _by_trees if given.table else _by_line
+        found[asked] = teach(fine[taught], chosen[taught], fine[asked], rng)
+    return found
+
+
+def _by_line(taught: np.ndarray, chosen: np.ndarray, asked: np.ndarray, _rng: np.random.Generator) -> np.ndarray:
+    """Return scores by ridge regression on 0 and 1, both sides of equal weight."""
+    weight = np.where(chosen, 0.5 / chosen.sum(), 0.5 / (~chosen).sum()) * len(chosen)
+    middle = taught.mean(axis=0)
+    spread = taught.std(axis=0) + _SPREAD * (float(taught.std()) or 1.0)
+    rows = ((taught - middle) / spread).astype(np.float64)
+    centre = (weight[:, None] * rows).mean(axis=0)
+    rows = (rows - centre) * np.sqrt(weight)[:, None]
+    gram = rows.T @ rows
+    gram[np.diag_indices_from(gram)] += _RIDGE * len(rows)
+    slopes = np.linalg.solve(gram, rows.T @ ((chosen - 0.5) * np.sqrt(weight)))
+    return np.asarray(((asked - middle) / spread - centre) @ slopes + 0.5)
+
+
+def _by_trees(taught: np.ndarray, chosen: np.ndarray, asked: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    from sklearn.ensemble import ExtraTreesClassifier
+
+    weight = np.where(chosen, 0.5 / chosen.sum(), 0.5 / (~chosen).sum()) * len(chosen)
+    trees = ExtraTreesClassifier(
+        _TREES, min_samples_leaf=_LEAF, max_features=0.7, random_state=int(rng.integers(2**31)), n_jobs=1
+    )
+    trees.fit(taught, chosen, sample_weight=weight)
+    return np.asarray(trees.predict_proba(asked)[:, 1])
