@@ -14,9 +14,8 @@ _FOLDS, _TREES, _LEAF = 3, 60, 2
 _ROUNDS = 3
 _LEAST = 8
 _BEYOND = 0.99
-_OWN = 0.98
 _RIDGE = 0.05
-_NEGATIVES = 6000
+_NEGATIVES = 2500
 _SPREAD = 1e-3
 
 
@@ -29,7 +28,9 @@ class Mark:
         beyond: Share of the suspects that lie beyond 99 % of all other rows, told by rows that did not teach it.
         suspects: How many suspects there were.
         score: (n,) how much each row shows the mark; 1 about where the marked rows lie.
-        shown: (n,) bool, rows of the class that show it more than 98 % of all rows of other classes.
+        shown: (n,) bool, rows of the class that show it.
+        counts: Suspects and rows among those that show it, and among the other rows of the class.
+        apart: How far the rows that show it lie from all others, in spreads of both together.
     """
 
     code: int
@@ -37,6 +38,8 @@ class Mark:
     suspects: int
     score: np.ndarray
     shown: np.ndarray
+    counts: tuple[tuple[int, int], tuple[int, int]]
+    apart: float
 
 
 def mark(given: Seen, label: np.ndarray, suspect: np.ndarray, code: int, rng: np.random.Generator) -> Mark | None:
@@ -72,8 +75,28 @@ def mark(given: Seen, label: np.ndarray, suspect: np.ndarray, code: int, rng: np
         if new.sum() < _LEAST or (new == chosen).all():
             break
         chosen = new
-    shown = mine & (score > np.quantile(score[~mine], _OWN)) & (score > 0.4)  # noqa: PLR2004
-    return Mark(code, beyond, count, score, shown)
+    shown = mine & (score > _split(score[mine]))
+    if shown.sum() < _LEAST:
+        return None
+    rest = mine & ~shown
+    counts = (int(suspect[shown].sum()), int(shown.sum())), (int(suspect[rest].sum()), int(rest.sum()))
+    return Mark(code, beyond, count, score, shown, counts, _apart(score[shown], score[~shown]))
+
+
+def _split(values: np.ndarray) -> float:
+    """Return where to cut values in two so that both sides vary least (Otsu 1979)."""
+    ordered = np.sort(values)
+    n = len(ordered)
+    left = np.arange(1, n)
+    sums = np.cumsum(ordered)
+    below, above = sums[:-1] / left, (sums[-1] - sums[:-1]) / (n - left)
+    at = int(np.argmax(left * (n - left) * (below - above) ** 2))
+    return float((ordered[at] + ordered[at + 1]) / 2)
+
+
+def _apart(shown: np.ndarray, others: np.ndarray) -> float:
+    """Return how far two groups of scores lie apart, in spreads of both together."""
+    return float((shown.mean() - others.mean()) / max(shown.std() + others.std(), 1e-9))
 
 
 def _scores(
@@ -95,15 +118,15 @@ def _scores(
 
 def _by_line(taught: np.ndarray, chosen: np.ndarray, asked: np.ndarray, _rng: np.random.Generator) -> np.ndarray:
     """Return scores by ridge regression on 0 and 1, both sides of equal weight."""
-    weight = np.where(chosen, 0.5 / chosen.sum(), 0.5 / (~chosen).sum()) * len(chosen)
+    weight = (np.where(chosen, 0.5 / chosen.sum(), 0.5 / (~chosen).sum()) * len(chosen)).astype(taught.dtype)
     middle = taught.mean(axis=0)
     spread = taught.std(axis=0) + _SPREAD * (float(taught.std()) or 1.0)
-    rows = ((taught - middle) / spread).astype(np.float64)
-    centre = (weight[:, None] * rows).mean(axis=0)
-    rows = (rows - centre) * np.sqrt(weight)[:, None]
+    rows = (taught - middle) / spread
+    centre = (weight @ rows / len(rows)).astype(rows.dtype)
+    rows = (rows - centre) * np.sqrt(weight, dtype=rows.dtype)[:, None]
     gram = rows.T @ rows
     gram[np.diag_indices_from(gram)] += _RIDGE * len(rows)
-    slopes = np.linalg.solve(gram, rows.T @ ((chosen - 0.5) * np.sqrt(weight)))
+    slopes = np.linalg.solve(gram, rows.T @ ((chosen - 0.5) * np.sqrt(weight)).astype(rows.dtype))
     return np.asarray(((asked - middle) / spread - centre) @ slopes + 0.5)
 
 
