@@ -36,6 +36,7 @@ MODULES = {
     "P3.membership": "membership",
     "S5.label-noise": "label_noise",
     "S5.outliers": "outliers",
+    "S5.regression": "bent",
     "T1.labels": "labels",
     "T2.signature": "signature",
     "T4.record": "record",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from . import (
     accuracy,
     admitting,
+    bent,
     drifting,
     ensemble,
     evasion,
@@ -50,6 +51,7 @@ REFERENCES: Mapping[str, Make] = {
         for name in ("integrity", "accuracy", "availability", "confidentiality")
     },
     "mislabelled-table": partial(label_noise.build, rate=0.15),
+    "bent-targets": partial(bent.build, rate=0.15),
     "foreign-rows": partial(outliers.build, rate=0.15),
     "leaking-table": quality.leaking,
     "drifted-table": quality.drifted,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 FEWEST = 100
 _PARTED, _WHOLE = 0.3, 0.0
 _APART, _MORE, _OFTEN, _CHANCE = 2.2, 1.5, 0.15, 1e-3
+_NEARER, _FAR_MORE, _MOSTLY, _SUSPECTS = 1.7, 3.0, 0.4, 20
 _DROP = 0.5
 _FOLDS, _TURNS, _AGREE = 3, 3, 0.5
 _TREES, _LEAF = 60, 2
@@ -70,7 +71,9 @@ def real(one: Mark) -> bool:
 
     (mine, n), (others, m) = one.counts
     share, other = mine / n, others / max(m, 1)
-    if one.apart < _APART or share < max(_OFTEN, _MORE * other):
+    clear = one.apart >= _APART and share >= max(_OFTEN, _MORE * other)
+    plain = one.apart >= _NEARER and share >= max(_MOSTLY, _FAR_MORE * other) and one.suspects >= _SUSPECTS
+    if not (clear or plain):
         return False
     return bool(fisher_exact([[mine, n - mine], [others, m - others]], alternative="greater").pvalue < _CHANCE)
 

@@ -169,3 +169,24 @@ def _answers(
         )  # fmt: skip
         found[asked] = trees.fit(inputs[taught], goal[taught]).predict(inputs[asked])
     return found
+
+
+def fitted(  # noqa: PLR0917
+    inputs: np.ndarray, target: np.ndarray, asked: np.ndarray, shape: str, rng: np.random.Generator
+) -> np.ndarray:
+    """Return (m,) values that an ordinary learner of a shape, which trusts every row, gives to other rows.
+
+    Args:
+        inputs: (n, w) float64.
+        target: (n,) float64.
+        asked: (m, w) float64.
+        shape: ``linear`` or ``trees``, as in :class:`Judged`.
+        rng: Draws trees.
+    """
+    from sklearn.ensemble import ExtraTreesRegressor
+    from sklearn.linear_model import Ridge
+
+    seed = int(rng.integers(2**31))
+    trees = ExtraTreesRegressor(_TREES, min_samples_leaf=_LEAF, random_state=seed, n_jobs=1)
+    model = Ridge(1.0) if shape == "linear" else trees
+    return np.asarray(model.fit(inputs, target).predict(asked))
