@@ -34,6 +34,7 @@ MODULES = {
     "P2.shaping": "theft",
     "P3.accuracy": "accuracy",
     "P3.membership": "membership",
+    "S5.backdoor": "marked",
     "S5.label-noise": "label_noise",
     "S5.outliers": "outliers",
     "S5.regression": "bent",
