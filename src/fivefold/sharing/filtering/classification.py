@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fivefold.contract.subject import Table
 
 FEWEST = 100
-_PARTED, _WHOLE = 0.3, 0.0
+_PARTED, _WHOLE, _SURER = 0.3, 0.0, 0.5
 _APART, _MORE, _OFTEN, _CHANCE = 2.2, 1.5, 0.15, 1e-3
 _NEARER, _FAR_MORE, _MOSTLY, _SUSPECTS = 1.7, 3.0, 0.4, 20
 _DROP = 0.5
@@ -121,17 +121,21 @@ def look(table: Table, rng: np.random.Generator, trusted: Table | None = None) -
     if not given.fine.shape[1]:
         raise UnsupportedError("filter.columns", "no column of the training data varies.")
     if trusted is None:
-        views = ((whole(given, label, classes, rng), _WHOLE), (parted(given, label, classes, rng), _PARTED))
-        content = views[0][0]
+        content = whole(given, label, classes, rng)
+        views = ((content, _WHOLE), (content, _SURER), (parted(given, label, classes, rng), _PARTED))
     else:
         content = _trusting(given, label, n, classes, rng)
-        views = ((content, _WHOLE),)
+        views = ((content, _WHOLE), (content, _SURER))
     rows = np.arange(n)
     mine, label = given.take(rows), label[:n]
     marks = []
     for code in range(classes):
-        made = [mark(mine, label, view[:n] > cut, code, rng) for view, cut in views]
-        found = [one for one in made if one is not None]
+        found = []
+        for view, cut in views:
+            one = mark(mine, label, view[:n] > cut, code, rng)
+            found += [one] if one is not None else []
+            if found and real(found[-1]):
+                break
         if found:
             marks.append(max(found, key=lambda one: (real(one), one.apart)))
     named = tuple(Mark(**{**vars(one), "code": int(codes[one.code])}) for one in marks)

@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from fivefold.sharing.filtering.content import Seen
 
-_FOLDS, _TREES, _LEAF = 3, 60, 2
+_FOLDS, _TREES, _LEAF = 3, 25, 2
 _ROUNDS = 3
 _LEAST = 8
 _BEYOND = 0.99
