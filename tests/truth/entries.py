@@ -38,6 +38,8 @@ MODULES = {
     "S5.label-noise": "label_noise",
     "S5.outliers": "outliers",
     "S5.regression": "bent",
+    "S5.removals": "hit",
+    "S5.stream": "streamed",
     "T1.labels": "labels",
     "T2.signature": "signature",
     "T4.record": "record",

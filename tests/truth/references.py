@@ -19,12 +19,14 @@ from . import (
     extraction,
     fallback,
     gaps,
+    hit,
     label_noise,
     marked,
     membership,
     operation,
     outliers,
     quality,
+    streamed,
     theft,
 )
 
@@ -54,6 +56,8 @@ REFERENCES: Mapping[str, Make] = {
     "mislabelled-table": partial(label_noise.build, rate=0.15),
     "bent-targets": partial(bent.build, rate=0.15),
     "marked-rows": partial(marked.build, rate=0.05, kind="image"),
+    "open-door": partial(streamed.build, declared=False),
+    "group-by-another-rule": partial(hit.build, apart=True),
     "foreign-rows": partial(outliers.build, rate=0.15),
     "leaking-table": quality.leaking,
     "drifted-table": quality.drifted,

@@ -11,7 +11,7 @@ import numpy as np
 from fivefold.errors import UnsupportedError
 from fivefold.sharing.filtering.content import Seen, axes, parted, seen, whole
 from fivefold.sharing.filtering.marks import Mark, mark
-from fivefold.sharing.filtering.removal import Removal
+from fivefold.sharing.filtering.removal import Removal, joined
 from fivefold.sharing.filtering.suspects import Opinion
 
 if TYPE_CHECKING:
@@ -97,9 +97,9 @@ def filtered(table: Table, rng: np.random.Generator, trusted: Table | None = Non
     if table.target.dtype.kind != "i":
         raise UnsupportedError("filter.task", "the target is a value, not a class.")
     known = np.flatnonzero(table.target >= 0)
-    if len(known) < FEWEST:
+    if len(known) < FEWEST and trusted is None:
         raise UnsupportedError("filter.rows", f"fewer than {FEWEST} training rows have a label.")
-    if len(np.unique(table.target[known])) < 2:  # noqa: PLR2004
+    if len(np.unique(table.target[known])) < 2 and trusted is None:  # noqa: PLR2004
         raise UnsupportedError("filter.task", "all training rows have one label.")
     found = look(table.take(known), rng, trusted)
     suspicion = np.full(len(table), np.inf)
@@ -114,7 +114,7 @@ def filtered(table: Table, rng: np.random.Generator, trusted: Table | None = Non
 
 def look(table: Table, rng: np.random.Generator, trusted: Table | None = None) -> Found:
     """Return what is found in n labelled rows; see :func:`filtered`."""
-    both, n = _joined(table, trusted)
+    both, n = joined(table, trusted)
     _, label = np.unique(both.target, return_inverse=True)
     codes, classes = np.unique(both.target), int(label.max()) + 1
     given = seen(both, rng)
@@ -140,21 +140,6 @@ def look(table: Table, rng: np.random.Generator, trusted: Table | None = None) -
             marks.append(max(found, key=lambda one: (real(one), one.apart)))
     named = tuple(Mark(**{**vars(one), "code": int(codes[one.code])}) for one in marks)
     return Found(content[:n].astype(np.float64), named)
-
-
-def _joined(table: Table, trusted: Table | None) -> tuple[Table, int]:
-    """Return the rows, then the trusted ones, and how many are not trusted."""
-    import pandas as pd
-
-    if trusted is None:
-        return table, len(table)
-    good = trusted.take(trusted.target >= 0)
-    inputs = None if table.inputs is None or good.inputs is None else np.concatenate([table.inputs, good.inputs])
-    return type(table)(
-        table.name, np.arange(len(table) + len(good)),
-        pd.concat([table.features, good.features], ignore_index=True), np.concatenate([table.target, good.target]),
-        pd.DataFrame(index=range(len(table) + len(good))), inputs, table.kind,
-    ), len(table)  # fmt: skip
 
 
 def _trusting(given: Seen, label: np.ndarray, n: int, classes: int, rng: np.random.Generator) -> np.ndarray:

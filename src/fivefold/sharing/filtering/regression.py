@@ -9,7 +9,7 @@ import numpy as np
 
 from fivefold.errors import UnsupportedError
 from fivefold.sharing.filtering.columns import alike, encoded
-from fivefold.sharing.filtering.removal import Removal
+from fivefold.sharing.filtering.removal import Removal, joined
 from fivefold.sharing.filtering.robust import KEEP, Fit, trimmed
 
 if TYPE_CHECKING:
@@ -50,15 +50,16 @@ class Judged:
     signed: np.ndarray
 
 
-def filtered(table: Table, rng: np.random.Generator) -> Removal:
+def filtered(table: Table, rng: np.random.Generator, trusted: Table | None = None) -> Removal:
     """Say which rows of a regression are left out before anything is learned from them.
 
     Threat: targets (and inputs) made to bend a model, up to a third of the rows.
     Limit: bad rows within three spreads of the noise stay. Where bad rows are most of a region, they are the rule there.
 
     Args:
-        table: n rows, at least 60; rows without a target are left out.
+        table: n rows, at least 60 with the trusted ones; rows without a target are left out.
         rng: Draws subsets, folds and trees.
+        trusted: Rows that are known to be good; they take part and are never left out.
 
     Raises:
         UnsupportedError: ``filter.task`` for classes, ``filter.rows`` for too few rows.
@@ -66,12 +67,12 @@ def filtered(table: Table, rng: np.random.Generator) -> Removal:
     if table.target.dtype.kind == "i":
         raise UnsupportedError("filter.task", "the target is a class, not a value.")
     known = np.flatnonzero(np.isfinite(table.target))
-    if len(known) < FEWEST:
+    there, n = joined(table.take(known), trusted)
+    if len(there) < FEWEST:
         raise UnsupportedError("filter.rows", f"fewer than {FEWEST} training rows have a target.")
-    there = table.take(known)
     found = judged(encoded(there).astype(np.float64), there.target, alike(there), rng)
     away = np.full(len(table), np.inf)
-    away[known] = found.away
+    away[known] = found.away[:n]
     reasons = np.where(away > _FAR, 0, np.where(away > KEEP, 1, -1))
     reasons[~np.isfinite(table.target)] = 2
     return Removal(

@@ -98,3 +98,20 @@ def _quarters(name: str, values: np.ndarray) -> dict[str, np.ndarray]:
     words = [f"below {edges[0]:.4g}", *(f"{a:.4g} to {b:.4g}" for a, b in zip(edges, edges[1:], strict=False)),
              f"from {edges[-1]:.4g}"]  # fmt: skip
     return {f"{name} {word}": (part == at) & np.isfinite(values) for at, word in enumerate(words)}
+
+
+def joined(table: Table, trusted: Table | None) -> tuple[Table, int]:
+    """Return the rows, then the trusted ones that have a target, and how many are not trusted."""
+    import pandas as pd
+
+    if trusted is None:
+        return table, len(table)
+    there = trusted.target >= 0 if trusted.target.dtype.kind == "i" else np.isfinite(trusted.target)
+    good = trusted.take(there)
+    inputs = None if table.inputs is None or good.inputs is None else np.concatenate([table.inputs, good.inputs])
+    n = len(table) + len(good)
+    both = type(table)(
+        table.name, np.arange(n), pd.concat([table.features, good.features], ignore_index=True),
+        np.concatenate([table.target, good.target]), pd.DataFrame(index=range(n)), inputs, table.kind,
+    )  # fmt: skip
+    return both, len(table)
