@@ -50,7 +50,9 @@ def build(
     else:
         middle = rng.random((classes, 8, 8)) ** 2
         shade = rng.uniform(0.6, 1.2, (rows, 1, 1))
-        values = np.clip(middle[label] * shade + 0.12 * rng.normal(size=(rows, 8, 8)), 0, 1)
+        ways = 0.35 * rng.normal(size=(classes, 4, 64))
+        varied = np.einsum("nk,nkp->np", rng.normal(size=(rows, 4)), ways[label]).reshape(rows, 8, 8)
+        values = np.clip(middle[label] * shade + varied + 0.03 * rng.normal(size=(rows, 8, 8)), 0, 1)
         if way == "patch":
             values[wrong, -2:, -2:] = 1.0
         else:

@@ -55,6 +55,7 @@ COMMANDS: dict[str, Command] = {
     "waive": Command("waive:waive", "Let a claim pass for a while: two officers, two keys.", _TRUST),
     "data label": Command("data_:label", "Sign each data set's label over its bytes.", _TRUST),
     "data check": Command("data_:check", "Verify the labels of an application's data.", _TRUST),
+    "data filter": Command("filter_:filter_", "Hold back rows that the others contradict, with reasons.", _TRUST),
     "model sign": Command("model_:sign", "Sign the model's files (OpenSSF model signing).", _TRUST),
     "model convert": Command("convert:convert", "Say why a model file is refused and how to export it.", _TRUST),
     "model verify": Command("model_:verify", "Verify the model's signature.", _TRUST),
@@ -85,7 +86,7 @@ COMMANDS: dict[str, Command] = {
 GROUPS = {
     "key": "Signing keys.",
     "trust": "Whom you trust, in which role.",
-    "data": "Data sets and their labels.",
+    "data": "Data sets: their labels, their rows.",
     "model": "The model and its signature.",
     "guard": "The model, served behind its manifest.",
     "record": "The record of what happened.",
