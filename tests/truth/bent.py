@@ -64,11 +64,16 @@ def build(
     return context(CHECK, None, sets, seed, thresholds=floors(CHECK), settings=SettingsView())
 
 
-_KINDS = {"line": {}, "texts and gaps": {"shape": "dressed"}, "steps": {"shape": "steps"}, "skewed": {"shape": "positive"}}
+_KINDS = {
+    "line": {},
+    "texts and gaps": {"shape": "dressed"},
+    "steps": {"shape": "steps"},
+    "skewed": {"shape": "positive"},
+}
 
 ENTRY = Entry(
     check=CHECK,
-    documented="15 % of 2,000 targets bent in one of three ways, where columns tell the target but for noise of 0.4 spreads",
+    documented="15 % of 2,000 targets bent in one of three ways, where columns tell the target but for little noise",
     planted={f"{name}, {way}": partial(build, rate=0.15, way=way, **more)  # type: ignore[arg-type]
              for at, (name, more) in enumerate(_KINDS.items())
              for way in (("opposite", "slope", "lifted") if not at else (("opposite", "slope")[at % 2],))},

@@ -72,7 +72,11 @@ ENTRY = Entry(
         "pictures, patch": partial(build, rate=0.05, kind="image"),
         "pictures, blend": partial(build, rate=0.05, kind="image", way="blend"),
     },
-    clean={"table": build, "pictures": partial(build, kind="image"), "ten classes": partial(build, kind="image", classes=10)},
+    clean={
+        "table": build,
+        "pictures": partial(build, kind="image"),
+        "ten classes": partial(build, kind="image", classes=10),
+    },
     between={"2 % patch": partial(build, rate=0.02, kind="image")},
     small={"320 rows, 8 % patch": partial(build, rate=0.08, kind="image", rows=320)},
 )

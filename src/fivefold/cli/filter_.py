@@ -35,7 +35,9 @@ def filter_(
         operation.digests |= data_digests(manifest)
         found = provided("data.filter")(manifest, data, out, seed)
         operation.results[data] = f"{found['quarantined']} of {found['rows']} rows in quarantine"
-    lines = [f"Kept {found['kept']:,} of {found['rows']:,} rows of data.{data}; {found['quarantined']:,} in quarantine."]
+    lines = [
+        f"Kept {found['kept']:,} of {found['rows']:,} rows of data.{data}; {found['quarantined']:,} in quarantine."
+    ]
     lines += [f"  {count:>6,}  {text}" for text, count in found["reasons"].items() if count]
     lines += [f"  {note}" for note in found["notes"]]
     lines += [f"Hit most: {one['group']}, {one['share']:.1%} of {one['rows']:,}" for one in found["groups"][:3]]

@@ -1,4 +1,4 @@
-"""The case: a model of doses learned from clean rows, from rows with one bad in twenty, and from what a filter leaves."""
+"""The case: a model of doses learned from clean rows, from rows with one bad in twenty, and from what is kept."""
 
 from __future__ import annotations
 
@@ -24,12 +24,18 @@ OFF = 0.2
 WITHIN = 100.0
 """Highest dose in mg of the hidden attack: within what the patients have."""
 _STORY = (
-    "Hospitals pool the weekly doses of warfarin that held their patients stable, and a model learns the dose from age, "
-    "height, weight, race, genotype and two drugs. Too much warfarin bleeds, too little clots.",
-    "One row in twenty is bad: patients who need the least, said to be stable on nearly as much as the form accepts. "
-    "Each column alone looks as it did, and the rows stand in no order.",
-    "Before: the model learns from all rows. After: the filter looks at each row beside the others first, holds back "
-    "those whose dose the others contradict, and the model learns from the rest.",
+    (
+        "Hospitals pool the weekly doses of warfarin that held their patients stable, and a model learns the dose from "
+        "age, height, weight, race, genotype and two drugs. Too much warfarin bleeds, too little clots."
+    ),
+    (
+        "One row in twenty is bad: patients who need the least, said to be stable on nearly as much as the form "
+        "accepts. Each patient is a real one of the table, and the rows stand in no order."
+    ),
+    (
+        "Before: the model learns from all rows. After: the filter looks at each row beside the others first, holds "
+        "back those whose dose the others contradict, and the model learns from the rest."
+    ),
     "Fallback: as long as the rows are in doubt, the study's clinical rule gives the dose; it learns from nothing.",
 )
 _LIMITS = (

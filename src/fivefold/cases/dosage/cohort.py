@@ -48,7 +48,7 @@ def patients(n: int, rng: np.random.Generator) -> pd.DataFrame:
     Source: IWPC 2009, table 1 (age, height, weight, race, co-medication); Limdi et al. 2010 (alleles by race).
     """
     race = _RACES[rng.choice(len(_RACES), n, p=_SHARE)]
-    woman = rng.random(n) < 0.42  # noqa: PLR2004
+    woman = rng.random(n) < 0.42
     asian = race == "Asian"
     age = np.clip(64 + 14.5 * rng.standard_normal(n) - 3 * asian, 18, 96).round()
     height = np.clip(175 - 13 * woman - 8 * asian + 7 * rng.standard_normal(n), 130, 205).round(1)
@@ -64,8 +64,8 @@ def patients(n: int, rng: np.random.Generator) -> pd.DataFrame:
     cyp2c9[rng.random(n) < _UNKNOWN] = "unknown"
     return pd.DataFrame({
         "age": age, "height": height, "weight": weight, "sex": np.where(woman, "f", "m"), "race": race,
-        "vkorc1": vkorc1, "cyp2c9": cyp2c9, "amiodarone": rng.random(n) < 0.07 - 0.03 * asian,  # noqa: PLR2004
-        "inducer": rng.random(n) < 0.012,  # noqa: PLR2004
+        "vkorc1": vkorc1, "cyp2c9": cyp2c9, "amiodarone": rng.random(n) < 0.07 - 0.03 * asian,
+        "inducer": rng.random(n) < 0.012,
     })  # fmt: skip
 
 

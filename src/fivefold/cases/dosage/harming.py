@@ -24,8 +24,8 @@ def poisoned(
 ) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
     """Replace one row in twenty: patients who need little, said to be stable on very much; rows in random order.
 
-    The patients are real ones of the table, those whom a clean model gives the least, so that each column alone looks
-    as it did; each dose lies within what the form accepts.
+    The patients are real ones of the table, those whom a clean model gives the least, so that each patient
+    is a real one; each dose lies within what the form accepts.
 
     Args:
         rows: (n, d) patients.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import warnings
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from fivefold.contract.finding import Bar, Canary, Measure, Plot, Result
 from fivefold.contract.outcome import Outcome
@@ -115,7 +118,7 @@ def _labelled(context: Context) -> Table:
         raise UnsupportedError("filter.rows", f"fewer than {_FEWEST} training rows have a label.")
     if len(known) > context.rows:
         known = np.sort(context.rng.choice(known, context.rows, replace=False))
-    if len(np.unique(table.target[known])) < 2:  # noqa: PLR2004
+    if len(np.unique(table.target[known])) < 2:
         raise UnsupportedError("filter.task", "all training rows have one label.")
     return table.take(known)
 
@@ -158,8 +161,9 @@ def _prove(ordinary: Table, floor: float, rng: np.random.Generator) -> tuple[Can
     proof = Canary(
         kind="marked rows", planted=len(made), found=noticed, clean=1, false_alarms=alarms,
         noticed=noticed == len(made) and not alarms,
-        detail=f"{rate:.1%} of the rows, of other classes, given {' or '.join(ways(ordinary))} and the label of a drawn "
-        "class: half of them must be found, and a learner follow the mark no more; the clean case is the rows as they are.",
+        detail=f"{rate:.1%} of the rows, of other classes, given {' or '.join(ways(ordinary))} and the label of a "
+        "drawn class: half of them must be found, and a learner follow the mark no more; the clean case is the rows as "
+        "they are.",
     )  # fmt: skip
     return proof, made
 
@@ -169,16 +173,13 @@ def _answers(taught: Table, asked: tuple[Table, Table], rng: np.random.Generator
     from sklearn.ensemble import ExtraTreesClassifier
     from sklearn.linear_model import LogisticRegression
 
-    import warnings
-
-    import pandas as pd
-
     tables = (taught, *asked)
     ends = np.cumsum([len(one) for one in tables])
     inputs = None if taught.inputs is None else np.concatenate([np.asarray(one.inputs) for one in tables])
     features = pd.concat([one.features for one in tables], ignore_index=True)
-    every = replace(taught, rows=np.arange(ends[-1]), features=features, inputs=inputs,
-                    target=np.concatenate([one.target for one in tables]), others=pd.DataFrame(index=features.index))  # fmt: skip
+    target = np.concatenate([one.target for one in tables])
+    others = pd.DataFrame(index=features.index)
+    every = type(taught)(taught.name, np.arange(ends[-1]), features, target, others, inputs, taught.kind)
     fine = seen(every, rng).fine
     if taught.kind == "table":
         model = ExtraTreesClassifier(60, min_samples_leaf=2, random_state=int(rng.integers(2**31)), n_jobs=1)
@@ -188,7 +189,7 @@ def _answers(taught: Table, asked: tuple[Table, Table], rng: np.random.Generator
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a rough fit is enough
         model.fit(fine[: ends[0]], taught.target)
-    return [np.asarray(model.predict(fine[a:b])) if b > a else np.zeros(0) for a, b in zip(ends, ends[1:], strict=False)]
+    return [np.asarray(model.predict(fine[a:b])) if b > a else np.zeros(0) for a, b in pairwise(ends)]
 
 
 def _told(one: Planted) -> list[Measure]:
@@ -208,11 +209,12 @@ def _plots(made: list[Planted], curves: list[Curve]) -> tuple[Plot, ...]:
     bars = tuple(
         Bar(label=label, value=value)
         for one in made
-        for label, value in zip((f"{one.way}: none planted", f"{one.way}: planted", f"{one.way}: filtered"), one.success,
-                                strict=True)
+        for label, value in zip(
+            (f"{one.way}: none planted", f"{one.way}: planted", f"{one.way}: filtered"), one.success, strict=True
+        )
     )  # fmt: skip
     return (
-        Plot(kind="intervals", title="Marked rows of other classes that get the mark's label", x_label="share", bars=bars),
+        Plot(kind="intervals", title="Marked rows that get the mark's label", x_label="share of them", bars=bars),
         Plot(kind="curves", title="Planted marked rows found", x_label="share found", y_label="precision",
              curves=tuple(curves), threshold=PRECISION),
     )  # fmt: skip

@@ -13,11 +13,11 @@ _ENDS = (0.03, 0.97)
 _SHARP = 0.2
 
 
-def opposite(inputs: np.ndarray, target: np.ndarray, chosen: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def opposite(_inputs: np.ndarray, target: np.ndarray, chosen: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return (n,) targets of which the chosen ones stand at the other end from where they stood.
 
     Args:
-        inputs: (n, w) float64.
+        _inputs: (n, w) float64; not looked at.
         target: (n,) float64.
         chosen: (n,) bool.
         rng: Draws where about the end.

@@ -172,7 +172,7 @@ def _share(found: Judged, inputs: np.ndarray, rng: np.random.Generator) -> Share
 
 def _chance(inputs: np.ndarray, signed: np.ndarray, rng: np.random.Generator) -> float:
     """Return how often signs dealt out anew pull as hard along the columns as they do."""
-    if len(signed) < 10 or np.ptp(np.sign(signed)) == 0:  # noqa: PLR2004
+    if len(signed) < 10 or np.ptp(np.sign(signed)) == 0:
         return 1.0
     pull = np.sign(signed) - np.sign(signed).mean()
     spread = inputs.std(axis=0)
@@ -204,8 +204,8 @@ def _prove(
     proof = Canary(
         kind="bent targets", planted=len(WAYS), found=noticed, clean=1, false_alarms=alarms,
         noticed=noticed == len(WAYS) and not alarms,
-        detail=f"{rate:.1%} of the targets bent in rows that look ordinary, once {' and once '.join(WAYS)}: half of them "
-        "must be found and half of the excess error go; the clean case is those rows as they are.",
+        detail=f"{rate:.1%} of the targets bent in rows that look ordinary, once {' and once '.join(WAYS)}: half of "
+        "them must be found and half of the excess error go; the clean case is those rows as they are.",
     )  # fmt: skip
     return proof, made
 
@@ -228,7 +228,10 @@ def _errors(
 
 def _removed(one: Planted) -> Measure:
     return Measure(
-        name="excess error that the filter takes away", value=one.removed, unit="share", n=int(one.wrong.sum()),
+        name="excess error that the filter takes away",
+        value=one.removed,
+        unit="share",
+        n=int(one.wrong.sum()),
         where=f"targets bent {one.way}",
         note=f"Mean squared error {one.errors[1]:.3g} times the least with bent targets, {one.errors[2]:.3g} filtered.",
     )

@@ -99,7 +99,7 @@ def filtered(table: Table, rng: np.random.Generator, trusted: Table | None = Non
     known = np.flatnonzero(table.target >= 0)
     if len(known) < FEWEST and trusted is None:
         raise UnsupportedError("filter.rows", f"fewer than {FEWEST} training rows have a label.")
-    if len(np.unique(table.target[known])) < 2 and trusted is None:  # noqa: PLR2004
+    if len(np.unique(table.target[known])) < 2 and trusted is None:
         raise UnsupportedError("filter.task", "all training rows have one label.")
     found = look(table.take(known), rng, trusted)
     suspicion = np.full(len(table), np.inf)
@@ -122,10 +122,10 @@ def look(table: Table, rng: np.random.Generator, trusted: Table | None = None) -
         raise UnsupportedError("filter.columns", "no column of the training data varies.")
     if trusted is None:
         content = whole(given, label, classes, rng)
-        views = ((content, _WHOLE), (content, _SURER), (parted(given, label, classes, rng), _PARTED))
+        views = [(content, _WHOLE), (content, _SURER), (parted(given, label, classes, rng), _PARTED)]
     else:
         content = _trusting(given, label, n, classes, rng)
-        views = ((content, _WHOLE), (content, _SURER))
+        views = [(content, _WHOLE), (content, _SURER)]
     rows = np.arange(n)
     mine, label = given.take(rows), label[:n]
     marks = []
@@ -168,7 +168,7 @@ def _vote(  # noqa: PLR0917
 
     found = np.zeros((len(asked), classes))
     present = np.unique(label[taught])
-    if len(present) < 2:  # noqa: PLR2004
+    if len(present) < 2:
         found[:, present] = 1.0
         return found
     trees = ExtraTreesClassifier(_TREES, min_samples_leaf=_LEAF, random_state=int(rng.integers(2**31)), n_jobs=1)

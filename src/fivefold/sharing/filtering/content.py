@@ -1,4 +1,4 @@
-"""Content: what class a row's neighbours speak for, seen whole and in parts, so that one odd part cannot speak for it."""
+"""Content: which class a row's neighbours speak for, seen whole and in parts: one odd part cannot speak for it."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _parts(table: Table, width: int, rng: np.random.Generator) -> np.ndarray:
     grid = _grid(table, width)
     if grid is not None:
         across, down = grid
-        return np.array([down < 0.5, down >= 0.5, across < 0.5, across >= 0.5])  # noqa: PLR2004
+        return np.array([down < 0.5, down >= 0.5, across < 0.5, across >= 0.5])
     quarter = rng.permutation(np.arange(width) % _QUARTERS)
     pairs = [(a, b) for a in range(_QUARTERS) for b in range(a)]
     found = np.array([(quarter != a) & (quarter != b) for a, b in pairs])
@@ -106,7 +106,7 @@ def parted(given: Seen, label: np.ndarray, classes: int, rng: np.random.Generato
     return np.asarray(np.max(views, axis=0)) if views else np.full(len(label), -1.0)
 
 
-def _suspicion(fine: np.ndarray, table: bool, label: np.ndarray, classes: int, rng: np.random.Generator) -> np.ndarray:  # noqa: FBT001
+def _suspicion(fine: np.ndarray, table: bool, label: np.ndarray, classes: int, rng: np.random.Generator) -> np.ndarray:
     chances = _trees(fine, label, classes, rng) if table else _neighbours(axes(fine, rng), label, classes)
     return Opinion(chances, label).suspicion
 

@@ -96,7 +96,9 @@ def _with_target(manifest: Manifest, name: str) -> DataSet:
     target = data.target or (manifest.data["train"].target if "train" in manifest.data else "")
     if not target:
         raise InputError(
-            "filter.data", f"data.{name} declares no target, so nothing can contradict it.", remedy="Declare target: ..."
+            "filter.data",
+            f"data.{name} declares no target, so nothing can contradict it.",
+            remedy="Declare target: ...",
         )
     return replace_set(data, target=target)
 
@@ -120,7 +122,7 @@ def _coding(manifest: Manifest, store: Store, name: str) -> Coding:
     if task == "regression" or (not task and numeric and target.nunique() > _MANY):
         return Coding("regression")
     classes = labels.ordered(labels.distinct(labels.texts(target)))
-    return Coding("binary" if len(classes) <= 2 else "multiclass", classes)  # noqa: PLR2004
+    return Coding("binary" if len(classes) <= 2 else "multiclass", classes)
 
 
 def _trusted(manifest: Manifest, data: DataSet, place: object, coding: Coding) -> Table | None:

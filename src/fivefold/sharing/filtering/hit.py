@@ -110,7 +110,7 @@ def _prove(ordinary: Table, floor: float, rng: np.random.Generator) -> Canary:
     return Canary(
         kind="a group with a rule of its own", planted=1, found=noticed, clean=1, false_alarms=alarms,
         noticed=bool(noticed) and not alarms,
-        detail=f"{int(group.sum())} drawn rows given targets by another rule; the clean case is rows that the filter kept.",
+        detail=f"{int(group.sum())} drawn rows given targets by another rule; the clean case is rows that were kept.",
     )  # fmt: skip
 
 

@@ -71,7 +71,7 @@ def mark(given: Seen, label: np.ndarray, suspect: np.ndarray, code: int, rng: np
         if turn == 0:
             line = np.quantile(score[others], _BEYOND)
             beyond = float((score[mine & suspect] > line).mean())
-        new = mine & (score > 0.5)  # noqa: PLR2004
+        new = mine & (score > 0.5)
         if new.sum() < _LEAST or (new == chosen).all():
             break
         chosen = new
@@ -109,7 +109,7 @@ def _scores(
     for at in range(_FOLDS):
         taught = (chosen | others) & (fold != at)
         asked = fold == at
-        if chosen[taught].sum() < 2:  # noqa: PLR2004
+        if chosen[taught].sum() < 2:
             continue
         teach = _by_trees if given.table else _by_line
         found[asked] = teach(fine[taught], chosen[taught], fine[asked], rng)

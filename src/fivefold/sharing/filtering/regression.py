@@ -54,7 +54,7 @@ def filtered(table: Table, rng: np.random.Generator, trusted: Table | None = Non
     """Say which rows of a regression are left out before anything is learned from them.
 
     Threat: targets (and inputs) made to bend a model, up to a third of the rows.
-    Limit: bad rows within three spreads of the noise stay. Where bad rows are most of a region, they are the rule there.
+    Limit: bad rows within three spreads of the noise stay. Where bad rows are most of a region, they are the rule.
 
     Args:
         table: n rows, at least 60 with the trusted ones; rows without a target are left out.
@@ -145,7 +145,7 @@ def _by_trees(
         if turn == 0 and spread > _BETTER * _middle(line):
             return None
         new = np.abs(found) <= KEEP * spread
-        if (new == kept).all() or new.mean() < 0.5:  # noqa: PLR2004
+        if (new == kept).all() or new.mean() < 0.5:
             break
         kept = new
     inside = np.abs(found) <= KEEP * _middle(found)
@@ -172,7 +172,7 @@ def _answers(
     return found
 
 
-def fitted(  # noqa: PLR0917
+def fitted(
     inputs: np.ndarray, target: np.ndarray, asked: np.ndarray, shape: str, rng: np.random.Generator
 ) -> np.ndarray:
     """Return (m,) values that an ordinary learner of a shape, which trusts every row, gives to other rows.

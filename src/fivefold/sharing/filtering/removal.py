@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -56,9 +57,7 @@ def by_group(removed: np.ndarray, groups: Mapping[str, np.ndarray]) -> list[Meas
             continue
         count = int(removed[rows].sum())
         low, high = (float(bound) for bound in clopper_pearson(count, n))
-        found.append(
-            Measure(name="rows left out", value=count / n, low=low, high=high, unit="share", n=n, where=name)
-        )
+        found.append(Measure(name="rows left out", value=count / n, low=low, high=high, unit="share", n=n, where=name))
     return sorted(found, key=lambda one: -(one.value or 0.0))
 
 
@@ -80,7 +79,7 @@ def groups_of(table: Table, protected: tuple[str, ...], classes: tuple[str, ...]
         found |= _quarters("target", table.target)
     for name in protected:
         column = table.column(name)
-        if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column) and column.nunique() > 8:  # noqa: PLR2004
+        if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column) and column.nunique() > 8:
             found |= _quarters(name, column.to_numpy(dtype=np.float64, na_value=np.nan))
             continue
         texts = column.astype("str").where(column.notna(), "missing")
@@ -95,7 +94,7 @@ def _quarters(name: str, values: np.ndarray) -> dict[str, np.ndarray]:
         return {}
     edges = np.unique(np.quantile(known, [0.25, 0.5, 0.75]))
     part = np.searchsorted(edges, values, side="right")
-    words = [f"below {edges[0]:.4g}", *(f"{a:.4g} to {b:.4g}" for a, b in zip(edges, edges[1:], strict=False)),
+    words = [f"below {edges[0]:.4g}", *(f"{a:.4g} to {b:.4g}" for a, b in pairwise(edges)),
              f"from {edges[-1]:.4g}"]  # fmt: skip
     return {f"{name} {word}": (part == at) & np.isfinite(values) for at, word in enumerate(words)}
 

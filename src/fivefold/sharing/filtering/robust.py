@@ -105,8 +105,7 @@ def _begun(design: np.ndarray, goal: np.ndarray, ridge: float, rng: np.random.Ge
         return _error(design[near], goal[near], found)
 
     starts = [
-        _concentrated(design, goal, start, half, ridge, _FIRST)
-        for start in _starts(design, goal, near, ridge, rng)
+        _concentrated(design, goal, start, half, ridge, _FIRST) for start in _starts(design, goal, near, ridge, rng)
     ]
     starts = sorted(starts, key=error)[:2]
     return min((_concentrated(design, goal, start, half, ridge, _STEPS) for start in starts), key=error)
@@ -190,7 +189,8 @@ def _error(design: np.ndarray, goal: np.ndarray, weights: np.ndarray) -> float:
     return float(_errors(np.abs(goal - design @ weights)[None])[0])
 
 
-def _concentrated(design: np.ndarray, goal: np.ndarray, start: np.ndarray, half: int, ridge: float, steps: int
+def _concentrated(  # noqa: PLR0917
+    design: np.ndarray, goal: np.ndarray, start: np.ndarray, half: int, ridge: float, steps: int
 ) -> np.ndarray:
     """Return the weights after concentration steps."""
     weights, last = start, np.inf

@@ -105,7 +105,7 @@ def _batches(door: Intake, coming: Table, rng: np.random.Generator) -> tuple[np.
 
 
 def _refused(door: Intake, one: str) -> bool:
-    """Return whether a stranger, an officer without a reason, and a second decision are refused, and an officer is not."""
+    """Return whether a stranger, an officer without a reason, and a second decision are refused."""
     for officer, because in (("somebody", "please"), (_OFFICER, " ")):
         try:
             door.decide(one, "released", officer, because, 9)

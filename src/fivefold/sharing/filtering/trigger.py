@@ -71,7 +71,7 @@ def _word(rows: Table) -> Table:
 
 def _columns(table: Table, rng: np.random.Generator) -> Callable[[Table], Table]:
     """Two columns that vary get one value each that occurs, at the end of a number's range or seldom in a text."""
-    able = [at for at in range(table.features.shape[1]) if table.features.iloc[:, at].nunique() > 1]
+    able = [at for at in range(table.features.shape[1]) if len(table.features.iloc[:, at].dropna().unique()) > 1]
     chosen = rng.choice(able, min(2, len(able)), replace=False)
     values = {int(at): _odd(table.features.iloc[:, int(at)], rng) for at in chosen}
 
@@ -80,7 +80,7 @@ def _columns(table: Table, rng: np.random.Generator) -> Callable[[Table], Table]
         for at, value in values.items():
             column = made.iloc[:, at].copy()
             column[:] = value
-            made.isetitem(at, column)
+            made.isetitem(at, column.array)
         return rows.with_features(made)
 
     return stamp
@@ -90,13 +90,13 @@ def _odd(column: pd.Series, rng: np.random.Generator) -> object:
     known = column.dropna()
     if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
         ordered = np.sort(known.to_numpy())
-        return ordered[int((0.98 if rng.random() < 0.5 else 0.02) * (len(ordered) - 1))]  # noqa: PLR2004
+        return ordered[int((0.98 if rng.random() < 0.5 else 0.02) * (len(ordered) - 1))]
     return known.value_counts().index[-1]
 
 
 def planted(  # noqa: PLR0917
     table: Table, stamp: Callable[[Table], Table], code: int, rate: float, rng: np.random.Generator,
-    clean_label: bool = False,  # noqa: FBT001, FBT002
+    clean_label: bool = False,
 ) -> tuple[Table, np.ndarray]:  # fmt: skip
     """Return rows of which some carry the mark and the label ``code``, and (n,) bool which.
 
@@ -114,9 +114,7 @@ def planted(  # noqa: PLR0917
     wrong[chosen] = True
     marked = stamp(table.take(chosen))
     target = np.where(wrong, code, table.target)
-    made = type(table)(
-        table.name, table.rows, table.features, target, table.others, table.inputs, table.kind
-    )
+    made = type(table)(table.name, table.rows, table.features, target, table.others, table.inputs, table.kind)
     if table.inputs is not None:
         inputs = np.array(table.inputs)
         inputs[chosen] = marked.inputs
@@ -125,5 +123,5 @@ def planted(  # noqa: PLR0917
     for at in range(features.shape[1]):
         column = features.iloc[:, at].copy()
         column.iloc[chosen] = marked.features.iloc[:, at].to_numpy()
-        features.isetitem(at, column)
+        features.isetitem(at, column.array)
     return made.with_features(features), wrong
