@@ -1,8 +1,8 @@
 """The filters of S5: how well bad rows are ranked in nine cells, what attacks are left with, and regressions.
 
 Pictures: handwritten digits of scikit-learn, Fashion-MNIST, and MNIST, which was held back: nothing was chosen on it.
-Patch and blend give rows of nine classes the label of the tenth; flips are random on digits, and 1 to 8 and 9 to 7, half
-of each, on Fashion-MNIST. Trusted are 200 rows that are not among the training rows. Regressions: 2,000 rows in random
+Patch and blend give rows of nine classes the label of the tenth; flips are random on digits, and 1 to 8 and 9 to 7, half of
+each, on Fashion-MNIST. Trusted are 200 rows that are not among the training rows. Regressions: 2,000 rows in random
 order, 400 of them bad, in six ways, beside RANSAC and Huber of scikit-learn; and house_poisoning. Times are of the
 processor. ART is not beside it: its filters need a trained network with activations, which is another question.
 """
@@ -39,7 +39,7 @@ Pictures = tuple[np.ndarray, np.ndarray]
 
 
 def measure(*, gates: bool, repeat: int) -> tuple[list[Row], str]:
-    """Return the rows of the table; ``repeat`` is the number of seeds of the pictures, ten seeds go with regressions."""
+    """Return the rows of the table; ``repeat`` is the number of seeds of pictures, regressions have ten."""
     rows = bent(range(3 if gates else 10)) + house(range(3 if gates else 10))
     names = os.environ.get("FILTERING_PICTURES", "digits" if gates else "digits,fashion,mnist").split(",")
     for name in names:
@@ -257,8 +257,9 @@ def house(seeds: range) -> list[Row]:
             ]
             removed.append((errors[1] - errors[2]) / (errors[1] - errors[0]))
             wrongly.append(float((good & ~kept).sum() / good.sum()))
-        rows.append(Row(f"house_poisoning, {way}: share of the excess error removed", float(np.mean(removed)), None, 0.5,
-                        "min", "", note=f"least {min(removed):.2f}; good rows left out {np.mean(wrongly):.1%}"))  # fmt: skip
+        note = f"least {min(removed):.2f}; good rows left out {np.mean(wrongly):.1%}"
+        name = f"house_poisoning, {way}: share of the excess error removed"
+        rows.append(Row(name, float(np.mean(removed)), None, 0.5, "min", "", note=note))
     return rows
 
 
