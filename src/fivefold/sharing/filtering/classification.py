@@ -21,7 +21,7 @@ FEWEST = 100
 _PARTED, _WHOLE, _SURER = 0.3, 0.0, 0.5
 _APART, _MORE, _OFTEN, _CHANCE = 2.2, 1.5, 0.15, 1e-3
 _NEARER, _FAR_MORE, _MOSTLY, _SUSPECTS = 1.7, 3.0, 0.4, 20
-_DROP = 0.5
+_DROP, _DROP_TRUSTED = 0.5, 0.8
 _FOLDS, _TURNS, _AGREE = 3, 3, 0.5
 _TREES, _LEAF = 60, 2
 _TEXTS = (
@@ -105,7 +105,8 @@ def filtered(table: Table, rng: np.random.Generator, trusted: Table | None = Non
     suspicion = np.full(len(table), np.inf)
     suspicion[known] = found.suspicion
     reasons = np.full(len(table), 2)
-    reasons[known] = np.where(found.shown, 0, np.where(found.content > _DROP, 1, -1))
+    drop = _DROP if trusted is None else _DROP_TRUSTED
+    reasons[known] = np.where(found.shown, 0, np.where(found.content > drop, 1, -1))
     return Removal(
         kept=reasons < 0, suspicion=suspicion, reasons=reasons, texts=_TEXTS,
         notes=tuple(f"class index {one.code}: {int(one.shown.sum())} rows show a mark" for one in found.backdoors),
