@@ -162,7 +162,7 @@ def learned(images: np.ndarray, label: np.ndarray) -> Callable[[np.ndarray], np.
     """Return a network of one layer of 64, the victim."""
     from sklearn.neural_network import MLPClassifier
 
-    model = MLPClassifier((64,), max_iter=40, random_state=0).fit(images.reshape(len(images), -1), label)
+    model = MLPClassifier((64,), max_iter=80, random_state=0).fit(images.reshape(len(images), -1), label)
     return lambda asked: np.asarray(model.predict(asked.reshape(len(asked), -1)))
 
 
