@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 FEWEST = 100
 _PARTED, _WHOLE, _SURER = 0.3, 0.0, 0.5
-_APART, _MORE, _OFTEN, _CHANCE = 2.2, 1.5, 0.15, 1e-3
+_APART, _MORE, _CHANCE = 2.2, 1.5, 1e-3
+_OFTEN, _OFTEN_TRUSTED = 0.15, 0.65
 _NEARER, _FAR_MORE, _MOSTLY, _SUSPECTS = 1.7, 3.0, 0.4, 20
 _DROP, _DROP_TRUSTED = 0.5, 0.8
 _FOLDS, _TURNS, _AGREE = 3, 3, 0.5
@@ -38,15 +39,17 @@ class Found:
     Attributes:
         content: (n,) in [-1, 1], how much the content contradicts the label.
         marks: One for each class with enough suspects.
+        often: Share of suspects that the rows of a mark must have; larger where trusted rows tell content surely.
     """
 
     content: np.ndarray
     marks: tuple[Mark, ...]
+    often: float
 
     @property
     def backdoors(self) -> tuple[Mark, ...]:
         """Marks that suspects show far more often than other rows of their class, clear of everything else."""
-        return tuple(one for one in self.marks if real(one))
+        return tuple(one for one in self.marks if real(one, self.often))
 
     @property
     def shown(self) -> np.ndarray:
@@ -65,14 +68,14 @@ class Found:
         return found
 
 
-def real(one: Mark) -> bool:
+def real(one: Mark, often: float) -> bool:
     """Return whether a mark is one that no honest row explains."""
     from scipy.stats import fisher_exact
 
     (mine, n), (others, m) = one.counts
     share, other = mine / n, others / max(m, 1)
-    clear = one.apart >= _APART and share >= max(_OFTEN, _MORE * other)
-    plain = one.apart >= _NEARER and share >= max(_MOSTLY, _FAR_MORE * other) and one.suspects >= _SUSPECTS
+    clear = one.apart >= _APART and share >= max(often, _MORE * other)
+    plain = one.apart >= _NEARER and share >= max(_MOSTLY, often, _FAR_MORE * other) and one.suspects >= _SUSPECTS
     if not (clear or plain):
         return False
     return bool(fisher_exact([[mine, n - mine], [others, m - others]], alternative="greater").pvalue < _CHANCE)
@@ -127,6 +130,7 @@ def look(table: Table, rng: np.random.Generator, trusted: Table | None = None) -
     else:
         content = _trusting(given, label, n, classes, rng)
         views = [(content, _WHOLE), (content, _SURER)]
+    often = _OFTEN if trusted is None else _OFTEN_TRUSTED
     rows = np.arange(n)
     mine, label = given.take(rows), label[:n]
     marks = []
@@ -135,12 +139,12 @@ def look(table: Table, rng: np.random.Generator, trusted: Table | None = None) -
         for view, cut in views:
             one = mark(mine, label, view[:n] > cut, code, rng)
             found += [one] if one is not None else []
-            if found and real(found[-1]):
+            if found and real(found[-1], often):
                 break
         if found:
-            marks.append(max(found, key=lambda one: (real(one), one.apart)))
+            marks.append(max(found, key=lambda one: (real(one, often), one.apart)))
     named = tuple(Mark(**{**vars(one), "code": int(codes[one.code])}) for one in marks)
-    return Found(content[:n].astype(np.float64), named)
+    return Found(content[:n].astype(np.float64), named, often)
 
 
 def _trusting(given: Seen, label: np.ndarray, n: int, classes: int, rng: np.random.Generator) -> np.ndarray:
