@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,17 +39,12 @@ class Found:
     Attributes:
         content: (n,) in [-1, 1], how much the content contradicts the label.
         marks: One for each class with enough suspects.
-        often: Share of suspects that the rows of a mark must have; larger where trusted rows tell content surely.
+        backdoors: Those of ``marks`` that suspects show far more often than other rows, clear of all else.
     """
 
     content: np.ndarray
     marks: tuple[Mark, ...]
-    often: float
-
-    @property
-    def backdoors(self) -> tuple[Mark, ...]:
-        """Marks that suspects show far more often than other rows of their class, clear of everything else."""
-        return tuple(one for one in self.marks if real(one, self.often))
+    backdoors: tuple[Mark, ...]
 
     @property
     def shown(self) -> np.ndarray:
@@ -126,25 +121,29 @@ def look(table: Table, rng: np.random.Generator, trusted: Table | None = None) -
         raise UnsupportedError("filter.columns", "no column of the training data varies.")
     if trusted is None:
         content = whole(given, label, classes, rng)
-        views = [(content, _WHOLE), (content, _SURER), (parted(given, label, classes, rng), _PARTED)]
+        parts = parted(given, label, classes, rng)
+        views = [(content, _WHOLE, _OFTEN), (content, _SURER, _OFTEN), (parts, _PARTED, _OFTEN)]
     else:
         content = _trusting(given, label, n, classes, rng)
-        views = [(content, _WHOLE), (content, _SURER)]
-    often = _OFTEN if trusted is None else _OFTEN_TRUSTED
+        near = whole(given, label, classes, rng)
+        views = [(content, _WHOLE, _OFTEN_TRUSTED), (content, _SURER, _OFTEN_TRUSTED), (near, _WHOLE, _OFTEN)]
     rows = np.arange(n)
     mine, label = given.take(rows), label[:n]
-    marks = []
+    marks, backdoors = [], []
     for code in range(classes):
         found = []
-        for view, cut in views:
+        for view, cut, often in views:
             one = mark(mine, label, view[:n] > cut, code, rng)
-            found += [one] if one is not None else []
-            if found and real(found[-1], often):
+            if one is None:
+                continue
+            found.append((real(one, often), replace(one, code=int(codes[code]))))
+            if found[-1][0]:
                 break
         if found:
-            marks.append(max(found, key=lambda one: (real(one, often), one.apart)))
-    named = tuple(Mark(**{**vars(one), "code": int(codes[one.code])}) for one in marks)
-    return Found(content[:n].astype(np.float64), named, often)
+            sure, best = max(found, key=lambda pair: (pair[0], pair[1].apart))
+            marks.append(best)
+            backdoors += [best] if sure else []
+    return Found(content[:n].astype(np.float64), tuple(marks), tuple(backdoors))
 
 
 def _trusting(given: Seen, label: np.ndarray, n: int, classes: int, rng: np.random.Generator) -> np.ndarray:
