@@ -3,8 +3,9 @@
 Pictures: handwritten digits of scikit-learn, Fashion-MNIST, and MNIST, which was held back: nothing was chosen on it.
 Patch and blend give rows of nine classes the label of the tenth; flips are random on digits, and 1 to 8 and 9 to 7
 (half of each) on Fashion-MNIST. Trusted are 200 rows that are not among the training rows. Regressions: 2,000 rows in
-random order, 400 of them bad, in six ways, beside RANSAC and Huber of scikit-learn; and house_poisoning. Times are
-those of the processor. ART is not beside it: its filters need a trained network with activations, another question.
+random order, 400 of them bad, in six ways, beside RANSAC and Huber of scikit-learn; and
+house_poisoning. Times are of the
+processor. ART is not beside it: its filters need a trained network with activations, which is another question.
 """
 
 from __future__ import annotations
