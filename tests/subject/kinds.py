@@ -21,6 +21,7 @@ import pandas as pd
 import yaml
 
 from fivefold.catalogue.load import load
+from fivefold.plan.make import unnamed
 
 from .oip_server import Running, Served
 
@@ -212,11 +213,13 @@ LEVEL = 4
 
 
 def higher() -> dict[str, tuple[str, str]]:
-    """Return the checks that claims above :data:`LEVEL` alone need, as not run, with that reason."""
+    """Return the checks that levels above :data:`LEVEL` alone need, as not run, with that reason."""
     known, least = load(), dict[str, int]()
     for claim in known.claims:
         for check in (check.id for some in claim.needs for token in some for check in known.members(token)):
             least[check] = min(claim.level, least.get(check, claim.level))
+    for level in range(5, LEVEL, -1):
+        least |= dict.fromkeys(unnamed(known, level) - unnamed(known, level - 1), level)
     return {check: ("not-run", f"Needed from level {level} on.") for check, level in least.items() if level > LEVEL}
 
 

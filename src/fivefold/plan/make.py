@@ -147,12 +147,12 @@ def _checks(inputs: _Inputs, bound: tuple[ClaimPlan, ...]) -> Iterator[CheckPlan
         for entry in row.checks
         if row.kind in ("function", "scene") and entry.state == "built"
     }
-    always |= _unnamed(inputs.catalogue, inputs.manifest.application.level)
+    always |= unnamed(inputs.catalogue, inputs.manifest.application.level)
     for check in sorted(by_claim.keys() | by_aim.keys() | always):
         yield _check(inputs, inputs.catalogue.checks[check], by_claim.get(check, []), by_aim.get(check, []))
 
 
-def _unnamed(catalogue: Catalogue, level: int) -> set[str]:
+def unnamed(catalogue: Catalogue, level: int) -> set[str]:
     """Return the built checks of techniques that no claim and no aim names."""
     named = {row for aim in catalogue.aims for row in aim.rows}
     first: dict[str, int] = {}
