@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from fivefold.errors import InputError
 from fivefold.keys.ciphers import keystream
 from fivefold.sharing.federated import masks, quantise, shamir
+from fivefold.sharing.federated.client import Client
 from fivefold.sharing.federated.graph import neighbours
 from fivefold.sharing.federated.lies import LIES
 from fivefold.sharing.federated.messages import Advert, Box, Masked, Request, Shares, pack, unpack
@@ -102,20 +104,13 @@ def test_a_round_is_not_played_twice_and_no_stage_either() -> None:
             return request
 
     made: list = []
-    from fivefold.sharing.federated import play as module
 
-    real = module.Client
-
-    class Kept(real):  # type: ignore[misc, valid-type]
-        def __init__(self, *given: object) -> None:
-            super().__init__(*given)
+    class Kept(Client):
+        def __init__(self, *given: Any, **named: Any) -> None:
+            super().__init__(*given, **named)
             made.append(self)
 
-    module.Client = Kept  # type: ignore[misc]
-    try:
-        play(_terms(), CLIENTS, _vectors(NAMES), post=Again())
-    finally:
-        module.Client = real  # type: ignore[misc]
+    play(_terms(), CLIENTS, _vectors(NAMES), post=Again(), client=Kept)
     with pytest.raises(RoundError) as error:
         made[0].unmask(Request(alive=tuple(NAMES), dropped=()))
     assert error.value.code == "federated.stage"
@@ -124,27 +119,20 @@ def test_a_round_is_not_played_twice_and_no_stage_either() -> None:
 
 def test_wrong_shares_never_give_a_wrong_sum() -> None:
     """One client's false shares are got round where enough are left; where not, the round ends."""
-    from fivefold.sharing.federated import play as module
 
-    real = module.Client
-
-    class Wrong(real):  # type: ignore[misc, valid-type]
+    class Wrong(Client):
         def unmask(self, request: Request) -> Shares:
             said = super().unmask(request)
             if self.name != NAMES[0]:
                 return said
             return msgspec.structs.replace(said, seeds={name: bytes(32) for name in said.seeds})
 
-    module.Client = Wrong  # type: ignore[misc]
-    try:
-        vectors = _vectors(NAMES)
-        found = play(_terms(), CLIENTS, vectors)
-        assert (found.total == np.add.reduce(list(vectors.values()), dtype=np.uint32)).all()
-        with pytest.raises(RoundError) as error:
-            play(_terms(), CLIENTS, vectors, leaves=dict.fromkeys(NAMES[6:], 4))
-        assert error.value.code == "federated.secret"
-    finally:
-        module.Client = real  # type: ignore[misc]
+    vectors = _vectors(NAMES)
+    found = play(_terms(), CLIENTS, vectors, client=Wrong)
+    assert (found.total == np.add.reduce(list(vectors.values()), dtype=np.uint32)).all()
+    with pytest.raises(RoundError) as error:
+        play(_terms(), CLIENTS, vectors, leaves=dict.fromkeys(NAMES[6:], 4), client=Wrong)
+    assert error.value.code == "federated.secret"
 
 
 def test_a_masked_vector_says_nothing_of_its_own() -> None:
