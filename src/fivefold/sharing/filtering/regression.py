@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 FEWEST = 60
 _OVER = 10
-_FOLDS, _TREES, _LEAF, _ROUNDS = 4, 60, 3, 4
+_FOLDS, _TREES, _LEAF, _ROUNDS = 4, 60, 3, 6
+_PARTED, _NEAR = 2, 0.75
 _BETTER = 0.8
 _FAR = 8.0
 _WIDE = 32
@@ -142,9 +143,10 @@ def _by_trees(
     for turn in range(_ROUNDS):
         found = goal - _answers(inputs, goal, kept, fold, rng)
         spread = _middle(found)
-        if turn == 0 and spread > _BETTER * _middle(line):
+        if turn == _PARTED and spread > _BETTER * _middle(line):
             return None
-        new = np.abs(found) <= KEEP * spread
+        # bad rows bend the first trees so much that no distance stands out: the nearer part of the rows begins anew
+        new = np.abs(found) <= (KEEP * spread if turn >= _PARTED else np.quantile(np.abs(found), _NEAR))
         if (new == kept).all() or new.mean() < 0.5:
             break
         kept = new
