@@ -6,6 +6,7 @@ not. A later version of a noun gets a file of its own, and the old one stays.
 
 from __future__ import annotations
 
+import inspect
 import json
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -59,8 +60,19 @@ def schema(name: str) -> dict[str, Any]:
     return found
 
 
+def _cleaned(made: Any) -> Any:
+    """Return a schema with descriptions free of the indentation that they have in the code."""
+    if isinstance(made, list):
+        return [_cleaned(item) for item in made]
+    if not isinstance(made, dict):
+        return made
+    found = {key: _cleaned(value) for key, value in made.items()}
+    text = found.get("description")
+    return found | {"description": inspect.cleandoc(text)} if isinstance(text, str) else found
+
+
 def make_schema(name: str) -> bytes:
     """Return the JSON Schema (draft 2020-12) of a noun as it is in this version."""
-    made = msgspec.json.schema(PUBLISHED[name])
+    made = _cleaned(msgspec.json.schema(PUBLISHED[name]))
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"{_BASE}{name}.json"}
     return json.dumps(head | made, indent=1, sort_keys=True).encode() + b"\n"
