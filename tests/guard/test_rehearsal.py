@@ -59,9 +59,9 @@ class Asked:
         self.rehearsal = Rehearsal(opened, way, by, accounts)
         mine, self.peer = socket.socketpair()
         self.rehearsal(mine, start)
-        given, unused = socket.socketpair()
+        self.given, unused = socket.socketpair()
         unused.close()
-        self.bare = AskedSubject(RemoteModel(given), way.access)
+        self.bare = AskedSubject(RemoteModel(self.given), way.access)
         rows = way.usual()
         self.rows = rows.reset_index(drop=True)  # type: ignore[union-attr]
 
@@ -97,6 +97,7 @@ def asked(tmp_path: Path) -> Iterator[Callable[..., Asked]]:
             made = Asked(bench, by, accounts, secret)
             stack.callback(made.rehearsal.finish)
             stack.callback(made.peer.close)
+            stack.callback(made.given.close)
             return made
 
         yield opened

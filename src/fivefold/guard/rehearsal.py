@@ -65,6 +65,7 @@ class Borrowed:
         """Take how it is asked, and what starts a process and returns the connection to it."""
         self.way, self.restarts, self._start = way, -1, start
         self._model: RemoteModel | None = None
+        self._peer: socket.socket | None = None
         self._lock = threading.Lock()
 
     def begin(self, _rows: Rows | Block) -> None:
@@ -81,13 +82,14 @@ class Borrowed:
             if self._model is None:
                 if self.restarts >= _MOST_STARTS:
                     raise SubjectError("guard.model-down", f"the model's process died {_MOST_STARTS} times.")
-                self._model = RemoteModel(self._start())
+                self._peer = self._start()
+                self._model = RemoteModel(self._peer)
                 self.restarts += 1
             try:
                 return ask(self._model, self.way.access, given)
             except SubjectError as error:
                 if error.code in (ENDED, "model.protocol"):
-                    self._model = None
+                    self.close()
                 raise
 
     def tend(self) -> None:
@@ -95,7 +97,9 @@ class Borrowed:
 
     def close(self) -> None:
         """Give the process up."""
-        self._model = None
+        if self._peer is not None:
+            self._peer.close()
+        self._model = self._peer = None
 
 
 @dataclass
