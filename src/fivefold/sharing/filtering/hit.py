@@ -56,6 +56,8 @@ def run(context: Context) -> Result:
     context.progress(0.6, "a group with a rule of its own")
     proof = _prove(table.take(~gone & ~wrong), floor, rng)
     said = {one.outcome for one in parts if one.outcome is not None}
+    if any(one.outcome is None and (one.value or 0.0) > floor for one in parts):
+        said.add(Outcome.INCONCLUSIVE)  # too small to be judged, and it looks hit
     outcome = next((one for one in (Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.PASS) if one in said), None)
     outcome = (outcome or Outcome.INCONCLUSIVE) if proof.noticed else Outcome.INCONCLUSIVE
     caught = int((gone & wrong).sum())
@@ -69,7 +71,7 @@ def run(context: Context) -> Result:
         plots=(Plot(kind="intervals", title="Rows not known to be bad that the filter leaves out", x_label="share",
                     bars=bars, threshold=floor),),
         limits=("Rows of yours that are truly bad count as good here.",
-                f"Groups of fewer than {_FEW} rows are shown, not judged; of fewer than {_LEAST}, not shown."),
+                f"Groups of fewer than {_FEW} rows never fail; of fewer than {_LEAST}, not shown."),
         remedy={Outcome.FAIL: _REMEDY, Outcome.INCONCLUSIVE: _OPEN}.get(outcome, ""),
     )  # fmt: skip
 
