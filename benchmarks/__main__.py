@@ -13,6 +13,7 @@ from benchmarks.rows import as_json, as_text, exit_code
 
 NAMES = {
     "assess": "benchmarks.assess",
+    "filtering": "benchmarks.filtering",
     "growth": "benchmarks.growth",
     "guard": "benchmarks.guard",
     "recorder": "benchmarks.recorder",

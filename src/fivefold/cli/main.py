@@ -59,6 +59,7 @@ COMMANDS: dict[str, Command] = {
     "data budget": Command("release_:budget", "Show what of each source's privacy budget is spent.", _RUN),
     "data rename-source": Command("release_:rename_source", "Rename a source in the ledger: two officers.", _TRUST),
     "model train": Command("train_:train", "Learn a model with differential privacy, paid from a budget.", _RUN),
+    "data filter": Command("filter_:filter_", "Hold back rows that the others contradict, with reasons.", _TRUST),
     "model sign": Command("model_:sign", "Sign the model's files (OpenSSF model signing).", _TRUST),
     "model convert": Command("convert:convert", "Say why a model file is refused and how to export it.", _TRUST),
     "model verify": Command("model_:verify", "Verify the model's signature.", _TRUST),
@@ -89,7 +90,7 @@ COMMANDS: dict[str, Command] = {
 GROUPS = {
     "key": "Signing keys.",
     "trust": "Whom you trust, in which role.",
-    "data": "Data sets, their labels, and what is released of them.",
+    "data": "Data sets: their labels, their rows, and what is released of them.",
     "model": "The model and its signature.",
     "guard": "The model, served behind its manifest.",
     "record": "The record of what happened.",
