@@ -39,7 +39,8 @@ def build(seed: int, *, apart: bool = False, values: bool = False, rows: int = 1
     noise = 0.2 * rng.normal(size=rows)
     target = said + noise if values else (said + noise > 0).astype(np.int64)
     others = pd.DataFrame({"origin": np.where(group, "b", "a")})
-    settings = SettingsView(protected=("origin",), classes=() if values else ("no", "yes"))
+    settings = SettingsView(protected=("origin",), classes=() if values else ("no", "yes"),
+                            controls={"S5": {"filter": True}})  # fmt: skip
     sets = {"train": table("train", features, target, others)}
     return context(CHECK, None, sets, seed, thresholds=floors(CHECK), settings=settings)
 

@@ -35,8 +35,8 @@ _REMEDY = (
     "hundred trusted rows (controls: {S5: {trusted: FILE}}) make the filter stronger."
 )
 _OPEN = (
-    "No mark was found, and it is not known that one would be. A few hundred trusted rows (controls: {S5: {trusted: "
-    "FILE}}) and more rows of each class would settle it."
+    "Look at the rows that show a mark, where there are any; else more rows of each class, and columns that tell the "
+    "classes, would settle it."
 )
 
 
@@ -73,7 +73,8 @@ def run(context: Context) -> Result:
 
     Threat: rows of other classes that carry a mark and one wrong label, so that the model gives that label to whatever
     carries the mark.
-    Limit: marks on rows whose label is right, marks that move about, marks that no class's suspects share.
+    Limit: marks on rows whose label is right, marks that move about, marks that no class's suspects share; in tables:
+    marks of more than three columns, and marks that good rows carry as often.
 
     Args:
         context: Data set ``train``; threshold ``max_marked``.
@@ -91,14 +92,22 @@ def run(context: Context) -> Result:
     proof, made = _prove(ordinary, floor, rng)
     powers = [recall("marked rows", one.found.suspicion, one.wrong, one.way) for one in made]
     outcome = part.outcome or Outcome.INCONCLUSIVE
+    open_ = _doubtful(found)
+    if open_ is not None and outcome is Outcome.PASS:
+        outcome = Outcome.INCONCLUSIVE
     if not proof.noticed and outcome is not Outcome.FAIL:
         outcome = Outcome.INCONCLUSIVE
     if proof.false_alarms:
         outcome = Outcome.INCONCLUSIVE
     return Result(
         outcome=outcome,
-        reason=_reason(outcome, proof, part, made),
-        measures=(part, *(one for each in made for one in _told(each)), *(one for one, _ in powers)),
+        reason=_reason(outcome, proof, (part, open_), made),
+        measures=(
+            part,
+            *([] if open_ is None else [open_]),
+            *(one for each in made for one in _told(each)),
+            *(one for one, _ in powers),
+        ),
         canary=proof,
         plots=_plots(made, [curve for _, curve in powers]),
         limits=(
@@ -220,7 +229,21 @@ def _plots(made: list[Planted], curves: list[Curve]) -> tuple[Plot, ...]:
     )  # fmt: skip
 
 
-def _reason(outcome: Outcome, proof: Canary, part: Measure, made: list[Planted]) -> str:
+def _doubtful(found: Found) -> Measure | None:
+    """Return how many rows show a mark that is planted, or a rule of the data's own; None where there is none."""
+    rows = np.zeros(len(found.content), dtype=bool)
+    for one in found.doubtful:
+        rows |= one.shown
+    if not rows.any():
+        return None
+    return Measure(
+        name="rows that show a mark, or follow a rule of their own", value=float(rows.mean()), unit="share",
+        n=len(rows), note="They carry one label and look like another; it is not clear that somebody made them so.",
+    )  # fmt: skip
+
+
+def _reason(outcome: Outcome, proof: Canary, parts: tuple[Measure, Measure | None], made: list[Planted]) -> str:
+    part, doubtful = parts
     if outcome is Outcome.FAIL:
         return f"At least {part.low or 0.0:.1%} of the rows carry a mark that contradicts what they show. {part.note}"
     if not proof.noticed:
@@ -228,4 +251,6 @@ def _reason(outcome: Outcome, proof: Canary, part: Measure, made: list[Planted])
     told = "; ".join(f"{one.way}: {one.success[1]:.0%} before, {one.success[2]:.0%} after" for one in made)
     if outcome is Outcome.PASS:
         return f"At most {part.high or 0.0:.1%} of the rows carry a mark. Success of planted ones: {told}."
+    if doubtful is not None:
+        return f"{doubtful.value or 0.0:.1%} of the rows show a mark that may be a rule of the data's own."
     return f"Up to {part.high or 1.0:.1%} of the rows may carry a mark. Success of planted ones: {told}."

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fivefold.errors import UnsupportedError
+from fivefold.sharing.filtering.carriers import carriers
 from fivefold.sharing.filtering.content import Seen, axes, parted, seen, whole
 from fivefold.sharing.filtering.marks import Mark, mark
 from fivefold.sharing.filtering.removal import Removal, joined
@@ -39,12 +40,16 @@ class Found:
     Attributes:
         content: (n,) in [-1, 1], how much the content contradicts the label.
         marks: One for each class with enough suspects.
-        backdoors: Those of ``marks`` that suspects show far more often than other rows, clear of all else.
+        backdoors: Those that suspects show far more often than other rows, clear of all else; in tables also:
+            carried by rows that are other classes' in all else (see
+            :func:`~fivefold.sharing.filtering.carriers.carriers`).
+        doubtful: Marks of tables that may be planted as well as a rule of the data's own.
     """
 
     content: np.ndarray
     marks: tuple[Mark, ...]
     backdoors: tuple[Mark, ...]
+    doubtful: tuple[Mark, ...] = ()
 
     @property
     def shown(self) -> np.ndarray:
@@ -128,22 +133,27 @@ def look(table: Table, rng: np.random.Generator, trusted: Table | None = None) -
         near = whole(given, label, classes, rng)
         views = [(content, _WHOLE, _OFTEN_TRUSTED), (content, _SURER, _OFTEN_TRUSTED), (near, _WHOLE, _OFTEN)]
     rows = np.arange(n)
-    mine, label = given.take(rows), label[:n]
-    marks, backdoors = [], []
+    mine = given.take(rows)
+    marks, backdoors, doubtful = [], [], []
     for code in range(classes):
-        found = []
+        best: tuple[bool, Mark] | None = None
         for view, cut, often in views:
-            one = mark(mine, label, view[:n] > cut, code, rng)
+            one = mark(mine, label[:n], view[:n] > cut, code, rng)
             if one is None:
                 continue
-            found.append((real(one, often), replace(one, code=int(codes[code]))))
-            if found[-1][0]:
+            one, sure = replace(one, code=int(codes[code])), real(one, often)
+            if best is None or (sure, one.apart) > (best[0], best[1].apart):
+                best = sure, one
+            told = carriers(given, label, one, code, rng) if sure and given.table else None
+            if told is not None and not told.foreign:
+                doubtful += [] if told.honest else [replace(one, shown=told.shown)]
+            elif sure and (told is not None or not given.table):
+                backdoors.append(one if told is None else replace(one, shown=told.shown))
                 break
-        if found:
-            sure, best = max(found, key=lambda pair: (pair[0], pair[1].apart))
-            marks.append(best)
-            backdoors += [best] if sure else []
-    return Found(content[:n].astype(np.float64), tuple(marks), tuple(backdoors))
+        marks += [] if best is None else [best[1]]
+    found = {one.code for one in backdoors}
+    doubtful = [one for one in doubtful if one.code not in found]
+    return Found(content[:n].astype(np.float64), tuple(marks), tuple(backdoors), tuple(doubtful))
 
 
 def _trusting(given: Seen, label: np.ndarray, n: int, classes: int, rng: np.random.Generator) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fivefold.sharing.filtering.columns import encoded
+from fivefold.sharing.filtering.columns import owned
 from fivefold.sharing.filtering.embedded import plain
 from fivefold.sharing.filtering.suspects import Opinion
 
@@ -30,15 +30,17 @@ class Seen:
         fine: (n, w) float32, as many numbers as a mark may need: pixels, bands, columns.
         parts: (v, w) bool, which of them each view holds; a mark in one place is outside of one of the views.
         table: Whether the columns are a table's own.
+        owner: (w,) the column of the table that each number comes from; empty otherwise.
     """
 
     fine: np.ndarray
     parts: np.ndarray
     table: bool
+    owner: np.ndarray
 
     def take(self, rows: np.ndarray) -> Seen:
         """Return the same of some rows."""
-        return Seen(self.fine[rows], self.parts, self.table)
+        return Seen(self.fine[rows], self.parts, self.table, self.owner)
 
 
 def seen(table: Table, rng: np.random.Generator) -> Seen:
@@ -51,24 +53,26 @@ def seen(table: Table, rng: np.random.Generator) -> Seen:
         table: n rows.
         rng: Draws quarters of columns.
     """
+    owner = np.zeros(0, dtype=np.int64)
     if table.kind == "table":
-        fine = encoded(table)
+        fine, owner = owned(table)
     elif table.kind == "image" and table.inputs is not None and table.inputs[0].size <= _PIXELS:
         fine = table.inputs.reshape(len(table), -1).astype(np.float32)
     else:
         fine = plain(table).astype(np.float32)
-    return Seen(fine, _parts(table, fine.shape[1], rng), table.kind == "table")
+    return Seen(fine, _parts(table, fine.shape[1], owner, rng), table.kind == "table", owner)
 
 
 _PIXELS = 1024
 
 
-def _parts(table: Table, width: int, rng: np.random.Generator) -> np.ndarray:
+def _parts(table: Table, width: int, owner: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     grid = _grid(table, width)
     if grid is not None:
         across, down = grid
         return np.array([down < 0.5, down >= 0.5, across < 0.5, across >= 0.5])
-    quarter = rng.permutation(np.arange(width) % _QUARTERS)
+    columns, place = np.unique(owner, return_inverse=True) if len(owner) else (np.arange(width), np.arange(width))
+    quarter = rng.permutation(np.arange(len(columns)) % _QUARTERS)[place]  # all that one column says stays together
     pairs = [(a, b) for a in range(_QUARTERS) for b in range(a)]
     found = np.array([(quarter != a) & (quarter != b) for a, b in pairs])
     return found[found.any(axis=1)] if width else found

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from fivefold.manifest.nouns import DataSet, Manifest
     from fivefold.sharing.filtering.removal import Removal
 
-OPTIONS = ("trusted", "intake", "officers")
+OPTIONS = ("filter", "trusted", "intake", "officers")
 _MANY = 20
 _TRUSTED = 50
 
