@@ -88,3 +88,30 @@ def test_nothing_is_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert left == 2
     assert document["error"]["code"] == "filter.out"  # type: ignore[index]
     assert (tmp_path / "out" / "kept.csv").read_text() == "mine"
+
+
+def test_harm_is_told_before_and_after_and_by_group(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Clean rows of ``test`` judge: the error falls without the bad rows, for all and for each sex."""
+    folder, _ = app(tmp_path / "app")
+    rng = np.random.default_rng(52)
+    rows = patients(300, rng)
+    rows["dose"] = doses(rows, rng)
+    rows.to_csv(folder / "test.csv", index=False)
+    text = (folder / "fivefold.yaml").read_text()
+    line = "  train: {path: train.csv, target: dose, protected: [sex]}\n"
+    (folder / "fivefold.yaml").write_text(text.replace(line, line + "  test: {path: test.csv}\n"))
+    _, summary = told([str(folder), "--out", str(tmp_path / "out")], capsys)
+    harm = summary["harm"]
+    assert (harm["judged by"], harm["error"]) == ("data.test", "mean absolute error")  # type: ignore[index]
+    groups = {one["group"]: one for one in harm["groups"]}  # type: ignore[index]
+    assert groups["all rows"]["rows"] == 300
+    assert groups["all rows"]["after"] < 0.8 * groups["all rows"]["before"]
+    assert {name for name in groups if name.startswith("sex=")}
+
+
+def test_without_rows_to_judge_by_no_harm_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither test rows nor trusted ones: it is said, and no figure is made up."""
+    folder, _ = app(tmp_path / "app")
+    _, summary = told([str(folder), "--out", str(tmp_path / "out")], capsys)
+    assert summary["harm"]["groups"] == []  # type: ignore[index]
+    assert "declare data.test" in summary["harm"]["judged by"]  # type: ignore[index]

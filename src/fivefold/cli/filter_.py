@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -21,7 +21,8 @@ def filter_(
 ) -> None:
     """Hold back rows that the others contradict: wrong labels, marks of a backdoor, bent targets.
 
-    Written are the rows kept, the rows in quarantine with reasons, a summary and a picture. Nothing is overwritten.
+    Written are the rows kept, the rows in quarantine with reasons, a summary (removals by group, errors of a small
+    learner before and after) and a picture. Nothing is overwritten.
 
     Example: [bold]fivefold data filter my-app --out my-app-filtered[/bold]
     """
@@ -41,5 +42,19 @@ def filter_(
     lines += [f"  {count:>6,}  {text}" for text, count in found["reasons"].items() if count]
     lines += [f"  {note}" for note in found["notes"]]
     lines += [f"Hit most: {one['group']}, {one['share']:.1%} of {one['rows']:,}" for one in found["groups"][:3]]
+    lines += _harm(found["harm"])
     say(json=json, value=found | {"out": str(out)}, lines=[*lines, found["read"], f"Written to {out}."])
     raise typer.Exit(EXIT_DONE)
+
+
+def _harm(told: dict[str, Any]) -> list[str]:
+    """Return what a small learner gets wrong before and after, in all rows and where it changes most."""
+    if not told["groups"]:
+        return [f"Harm was not measured; judged by {told['judged by']}."]
+    first, *rest = told["groups"]
+    worst = sorted(rest, key=lambda one: one["before"] - one["after"])[:2]
+    return [
+        f"A small learner, judged by {told['judged by']}: {told['error']} {one['before']:.3g} before, "
+        f"{one['after']:.3g} after ({one['group']}, {one['rows']:,} rows)"
+        for one in (first, *worst)
+    ]

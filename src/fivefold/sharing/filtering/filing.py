@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from fivefold.errors import InputError
 from fivefold.sharing.filtering.choose import filtered
 from fivefold.sharing.filtering.drawing import drawn
 from fivefold.sharing.filtering.removal import by_group, groups_of
+from fivefold.sharing.filtering.weighing import weighed
 from fivefold.subject import labels
 from fivefold.subject.tables import Coding, Store
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from fivefold.contract.subject import Table
     from fivefold.manifest.nouns import DataSet, Manifest
     from fivefold.sharing.filtering.removal import Removal
+    from fivefold.sharing.filtering.weighing import Weight
 
 OPTIONS = ("filter", "trusted", "intake", "officers")
 _MANY = 20
@@ -64,12 +66,17 @@ def file(manifest: Manifest, name: str, out: Path, seed: int) -> dict[str, Any]:
     protected = tuple(column for column in data.protected if column in store.frame(name).columns)
     groups = groups_of(table, protected, coding.classes)
     hit = by_group(~found.kept, groups)
+    by, weights = _weighed(
+        manifest, name, (table, found.kept, trusted), (protected, coding), np.random.default_rng(seed)
+    )
     summary = {
         "data": name, "rows": len(table), "kept": int(found.kept.sum()), "quarantined": int((~found.kept).sum()),
         "reasons": {text: int((found.reasons == at).sum()) for at, text in enumerate(found.texts)},
         "trusted": 0 if trusted is None else len(trusted), "notes": list(found.notes), "seed": seed,
         "groups": [{"group": one.where, "rows": one.n, "share": one.value, "low": one.low, "high": one.high}
                    for one in hit],
+        "harm": {"judged by": by, "error": "share wrong" if coding.classes else "mean absolute error",
+                 "groups": [asdict(one) for one in weights]},
         "read": "Good rows may be among those in quarantine; look at them, and at the groups that are hit most.",
     }  # fmt: skip
     out.mkdir(parents=True, exist_ok=True)
@@ -77,6 +84,24 @@ def file(manifest: Manifest, name: str, out: Path, seed: int) -> dict[str, Any]:
     _new(out / "summary.json", (json.dumps(summary, indent=2, ensure_ascii=False) + "\n").encode())
     _new(out / "picture.svg", drawn(found, hit, name).encode())
     return summary
+
+
+def _weighed(
+    manifest: Manifest, name: str, rows: tuple[Table, np.ndarray, Table | None], named: tuple[tuple[str, ...], Coding],
+    rng: np.random.Generator,
+) -> tuple[str, list[Weight]]:  # fmt: skip
+    """Return by which rows harm is judged (the data set ``test``, else trusted rows, else none), and the errors."""
+    table, kept, trusted = rows
+    protected, coding = named
+    judges, by = trusted, "trusted rows"
+    if "test" in manifest.data and name != "test":
+        data = _with_target(manifest, "test")
+        store = Store(manifest.root, {name: _with_target(manifest, name), "test": data}, manifest.features)
+        judges, by = store.table("test", coding), "data.test"
+    if judges is None:
+        return "no rows: declare data.test or trusted rows", []
+    found = weighed(table, kept, judges, (protected, coding.classes), rng)
+    return (by if found else f"{by}: too few rows"), found
 
 
 def _options(manifest: Manifest) -> dict[str, Any]:
