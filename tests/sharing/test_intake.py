@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path  # noqa: TC003
 
 import numpy as np
 import pytest
-from tests.truth import streamed
+from tests.truth import hit, streamed
 
 from fivefold.contract.outcome import Outcome
 from fivefold.contract.registry import resolve
-from fivefold.errors import InputError, StorageError
+from fivefold.errors import InputError, StorageError, UnsupportedError
 from fivefold.sharing.filtering.choose import spoilt
 from fivefold.sharing.filtering.intake import Intake
 from fivefold.store.held import Held, Row
@@ -86,7 +87,17 @@ def test_nothing_comes_in_where_the_quarantine_fails(monkeypatch: pytest.MonkeyP
         intake.admit(batch, "sensor 4", 8)
 
 
-def test_an_open_door_does_not_pass() -> None:
-    """Without the intake declared, the same rows stay inconclusive."""
+def test_an_open_door_is_not_run() -> None:
+    """With the intake declared it passes; without it there is nothing to measure, and that is said."""
     assert resolve(streamed.CHECK)(streamed.build(34)).outcome is Outcome.PASS
-    assert resolve(streamed.CHECK)(streamed.build(34, declared=False)).outcome is Outcome.INCONCLUSIVE
+    with pytest.raises(UnsupportedError, match="no filter at ingestion") as told:
+        resolve(streamed.CHECK)(streamed.build(34, declared=False))
+    assert told.value.code == "filter.intake"
+
+
+def test_whom_no_filter_hits_is_not_asked() -> None:
+    """No filter is declared, so nobody is hit: not run, with the remedy."""
+    given = hit.build(35)
+    with pytest.raises(UnsupportedError) as told:
+        resolve(hit.CHECK)(replace(given, settings=replace(given.settings, controls={})))
+    assert told.value.code == "filter.undeclared"

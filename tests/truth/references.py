@@ -65,7 +65,7 @@ REFERENCES: Mapping[str, Make] = {
     "mislabelled-table": partial(label_noise.build, rate=0.15),
     "bent-targets": partial(bent.build, rate=0.15),
     "marked-rows": partial(marked.build, rate=0.05, kind="image"),
-    "open-door": partial(streamed.build, declared=False),
+    "untold-classes": partial(streamed.build, told=False),
     "group-by-another-rule": partial(hit.build, apart=True),
     "foreign-rows": partial(outliers.build, rate=0.15),
     "textbook-noise": privacy.textbook,

@@ -64,7 +64,7 @@ class Planted:
         """Whether the rows were found: most of them show a mark, or the learner follows it no more."""
         one, bad, left = self.success
         followed = bad - one >= _HARM
-        caught = float((self.found.shown | (self.found.content > _DROP))[self.wrong].mean())
+        caught = float((self.found.looked_at | (self.found.content > _DROP))[self.wrong].mean())
         return bool(caught >= _HARM and (not followed or left - one <= _LEFT * (bad - one)))
 
 
@@ -158,7 +158,7 @@ def _prove(ordinary: Table, floor: float, rng: np.random.Generator) -> tuple[Can
         code, stamp = int(rng.choice(codes)), stamper(ordinary, way, rng)
         spoilt, wrong = planted(taught, stamp, code, rate, rng)
         found = look(spoilt, rng)
-        kept = ~found.shown & (found.content <= _DROP)
+        kept = ~found.looked_at & (found.content <= _DROP)
         others = unseen.take(unseen.target != code)
         models = [taught, spoilt, spoilt.take(kept)]
         marked = stamp(others) if len(others) else others
@@ -231,9 +231,7 @@ def _plots(made: list[Planted], curves: list[Curve]) -> tuple[Plot, ...]:
 
 def _doubtful(found: Found) -> Measure | None:
     """Return how many rows show a mark that is planted, or a rule of the data's own; None where there is none."""
-    rows = np.zeros(len(found.content), dtype=bool)
-    for one in found.doubtful:
-        rows |= one.shown
+    rows = found.looked_at & ~found.shown
     if not rows.any():
         return None
     return Measure(

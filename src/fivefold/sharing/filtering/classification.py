@@ -60,6 +60,14 @@ class Found:
         return found
 
     @property
+    def looked_at(self) -> np.ndarray:
+        """(n,) bool: rows that show any mark, a doubtful one too; people shall look at them."""
+        found = self.shown
+        for one in self.doubtful:
+            found |= one.shown
+        return found
+
+    @property
     def suspicion(self) -> np.ndarray:
         """(n,): contradiction of content, and above 1 where a backdoor's mark is shown."""
         found = self.content.copy()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import msgspec
 import numpy as np
 
 from fivefold.contract.finding import Bar, Canary, Measure, Plot, Result
@@ -35,17 +34,20 @@ def run(context: Context) -> Result:
     """Filter the training rows, with planted bad ones among them, and count others that go, in each group.
 
     Threat: a filter that takes a minority for bad rows, so that the model never learns of it.
-    Where no filter is declared (``controls: S5``) nobody is hit: a pass says that our filter would hit nobody either,
-    and it never fails.
-
     Limit: rows of yours that are truly bad count as good here, so the figure is cautious.
 
     Args:
         context: Data set ``train``; threshold ``max_removed``.
 
     Raises:
-        UnsupportedError: ``filter.rows`` with fewer than 300 rows with a target.
+        UnsupportedError: ``filter.undeclared`` where no filter is declared, ``filter.rows`` with fewer than 300 rows
+            with a target.
     """
+    if not (context.settings.controls or {}).get("S5"):
+        raise UnsupportedError(
+            "filter.undeclared", "this application declares no filter of its training rows, so that nobody is hit.",
+            remedy="Filter before you learn (fivefold data filter) and declare it: controls: {S5: {filter: true}}.",
+        )  # fmt: skip
     table = known(context.tables("train"))
     if len(table) < _FEWEST:
         raise UnsupportedError("filter.rows", f"fewer than {_FEWEST} training rows have a target.")
@@ -57,7 +59,6 @@ def run(context: Context) -> Result:
     context.progress(0.2, "filtering")
     gone = ~filtered(spoilt(table, wrong, rng), rng).kept
     parts = _judged(gone, ~wrong, groups, floor)
-    filters = bool((context.settings.controls or {}).get("S5"))
     context.progress(0.6, "a group with a rule of its own")
     proof = _prove(table.take(~gone & ~wrong), floor, rng)
     said = {one.outcome for one in parts if one.outcome is not None}
@@ -65,14 +66,11 @@ def run(context: Context) -> Result:
         said.add(Outcome.INCONCLUSIVE)  # too small to be judged, and it looks hit
     outcome = next((one for one in (Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.PASS) if one in said), None)
     outcome = (outcome or Outcome.INCONCLUSIVE) if proof.noticed else Outcome.INCONCLUSIVE
-    if not filters and outcome is not Outcome.PASS:  # nobody is hit where nothing is filtered
-        outcome = Outcome.INCONCLUSIVE
-        parts = [msgspec.structs.replace(one, threshold=None, direction=None, outcome=None) for one in parts]
     caught = int((gone & wrong).sum())
     bars = tuple(Bar(label=one.where, value=one.value or 0.0, low=one.low, high=one.high, n=one.n) for one in parts)
     return Result(
         outcome=outcome,
-        reason=_reason(outcome, proof, parts, filters=filters),
+        reason=_reason(outcome, proof, parts),
         measures=(*parts, Measure(name="planted bad rows left out", value=caught / max(int(wrong.sum()), 1),
                                   unit="share", n=int(wrong.sum()))),
         canary=proof,
@@ -124,13 +122,11 @@ def _prove(ordinary: Table, floor: float, rng: np.random.Generator) -> Canary:
     )  # fmt: skip
 
 
-def _reason(outcome: Outcome, proof: Canary, parts: list[Measure], *, filters: bool) -> str:
+def _reason(outcome: Outcome, proof: Canary, parts: list[Measure]) -> str:
     if not proof.noticed:
         return "A planted group with a rule of its own was not seen to be hit, so nothing is concluded."
     worst = max(parts, key=lambda one: (one.outcome is outcome, one.value or 0.0))
     told = f"{worst.where}: {worst.value or 0.0:.1%} of {worst.n} rows not known to be bad are left out"
-    if not filters and outcome is not Outcome.PASS:
-        return f"This application declares no filter (controls: S5), so nobody is hit. With ours, hit most is {told}."
     if outcome is Outcome.FAIL:
         return f"The filter hits {told}."
     if outcome is Outcome.PASS:

@@ -35,16 +35,20 @@ def run(context: Context) -> Result:
     """Let batches of the training rows in through the real intake, with planted bad rows, and count what is held.
 
     Threat: bad rows that come in a few at a time.
-    Without a declared intake it stays open, whatever the intake would do.
-
     Limit: planted rows have another class, or a target at the other end; a change of population is held, too.
 
     Args:
         context: Data set ``train``; threshold ``min_held``; ``controls: {S5: {intake: true}}``.
 
     Raises:
-        UnsupportedError: ``filter.rows`` with fewer than 400 rows with a target.
+        UnsupportedError: ``filter.intake`` where no filter at ingestion is declared, ``filter.rows`` with fewer than
+            400 rows with a target.
     """
+    if not (context.settings.controls or {}).get("S5", {}).get("intake"):
+        raise UnsupportedError(
+            "filter.intake", "this application declares no filter at ingestion: what comes in, it learns.",
+            remedy="Let rows in through the intake and declare it: controls: {S5: {intake: true}}.",
+        )  # fmt: skip
     table = known(context.tables("train"))
     if len(table) < _FEWEST:
         raise UnsupportedError("filter.rows", f"fewer than {_FEWEST} training rows have a target.")
@@ -67,10 +71,8 @@ def run(context: Context) -> Result:
     count, n = int((held & wrong).sum()), int(wrong.sum())
     low, high = (float(bound) for bound in clopper_pearson(count, n))
     good, m = int((held & ~wrong).sum()), int((~wrong).sum())
-    declared = bool((context.settings.controls or {}).get("S5", {}).get("intake"))
-    judged = judge(low, high, floor, "min") if declared else None  # nobody fails for an intake that he does not have
     noticed = kept and refused and bool(reasons) and good / max(m, 1) <= _MOST_GOOD
-    outcome = judged or Outcome.INCONCLUSIVE
+    outcome = judge(low, high, floor, "min")
     if not noticed:
         outcome = Outcome.FAIL if outcome is Outcome.FAIL else Outcome.INCONCLUSIVE
     proof = Canary(
@@ -80,11 +82,11 @@ def run(context: Context) -> Result:
     good_low, good_high = (float(bound) for bound in clopper_pearson(good, m))
     return Result(
         outcome=outcome,
-        reason=_reason(declared=declared, noticed=noticed, share=count / max(n, 1), good=good / max(m, 1)),
+        reason=_reason(noticed=noticed, share=count / max(n, 1), good=good / max(m, 1)),
         measures=(
             Measure(name="planted bad rows held in quarantine", value=count / n, low=low, high=high,
-                    threshold=floor if declared else None, direction="min" if declared else None, outcome=judged,
-                    unit="share", n=n),
+                    threshold=floor,
+                    direction="min", outcome=judge(low, high, floor, "min"), unit="share", n=n),
             Measure(name="other rows held", value=good / m, low=good_low, high=good_high, unit="share", n=m),
             Measure(name="held rows there again after opening the store anew", value=float(kept), n=len(waiting)),
             Measure(name="releases without an officer or a reason refused", value=float(refused), n=2),
@@ -92,8 +94,7 @@ def run(context: Context) -> Result:
         canary=proof,
         limits=("Planted rows have another class, or a target at the other end.",
                 "A population that changes is held, too, until an officer lets it in."),
-        remedy="" if outcome is Outcome.PASS else
-        ("Let rows in through the intake and declare it: controls: {S5: {intake: true}}." if not declared else _REMEDY),
+        remedy="" if outcome is Outcome.PASS else _REMEDY,
     )  # fmt: skip
 
 
@@ -124,10 +125,8 @@ def _refused(door: Intake, one: str) -> bool:
     return False
 
 
-def _reason(*, declared: bool, noticed: bool, share: float, good: float) -> str:
+def _reason(*, noticed: bool, share: float, good: float) -> str:
     told = f"{share:.0%} of planted bad rows and {good:.1%} of the others are held"
-    if not declared:
-        return f"This application declares no filter at ingestion. With the intake {told.replace('are', 'would be')}."
     if not noticed and share:
         return f"The intake held too many rows, lost some, or let one in without an officer; {told}."
     return f"At ingestion {told}, until an officer decides."
