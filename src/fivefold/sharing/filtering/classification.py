@@ -23,6 +23,7 @@ _PARTED, _WHOLE, _SURER = 0.3, 0.0, 0.5
 _APART, _MORE, _CHANCE = 2.2, 1.5, 1e-3
 _OFTEN, _OFTEN_TRUSTED = 0.15, 0.65
 _NEARER, _FAR_MORE, _MOSTLY, _SUSPECTS = 1.7, 3.0, 0.4, 20
+_SHARP, _THIRD, _HARDLY = 1.1, 0.3, 0.01
 _DROP, _DROP_TRUSTED = 0.5, 0.8
 _FOLDS, _TURNS, _AGREE = 3, 3, 0.5
 _TREES, _LEAF = 60, 2
@@ -89,6 +90,16 @@ def real(one: Mark, often: float) -> bool:
     return bool(fisher_exact([[mine, n - mine], [others, m - others]], alternative="greater").pvalue < _CHANCE)
 
 
+def sharp(one: Mark, often: float) -> bool:
+    """Return whether nearly all suspects show a mark, though some honest rows of their class look as if they did.
+
+    Faint patterns do this. Labels that were only changed do not: nothing sets such rows apart from other classes' rows.
+    """
+    (mine, n), (others, m) = one.counts
+    many = one.suspects >= _SUSPECTS and mine / n >= max(often, _THIRD) and others <= _HARDLY * m
+    return many and one.apart >= _SHARP
+
+
 def filtered(table: Table, rng: np.random.Generator, trusted: Table | None = None) -> Removal:
     """Say which rows of a classification are left out before anything is learned from them.
 
@@ -150,6 +161,8 @@ def look(table: Table, rng: np.random.Generator, trusted: Table | None = None) -
             if one is None:
                 continue
             one, sure = replace(one, code=int(codes[code])), real(one, often)
+            if not (sure or given.table) and sharp(one, often):
+                one, sure = replace(one, shown=one.shown & (view[:n] > cut)), True
             if best is None or (sure, one.apart) > (best[0], best[1].apart):
                 best = sure, one
             told = carriers(given, label, one, code, rng) if sure and given.table else None
