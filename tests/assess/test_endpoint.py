@@ -49,7 +49,7 @@ def outcomes(done: Assessment) -> dict[str, Outcome]:
     return {finding.check: finding.result.outcome for finding in done.findings}
 
 
-UNDECLARED = {"A1.observed", "D1.admission", "D1.benefit", "P2.benign", "P2.isolation"}
+UNDECLARED = {"A1.observed", "D1.admission", "D1.benefit", "P2.benign", "P2.isolation", "S5.removals", "S5.stream"}
 """Checks of what a guard does: these applications declare none, and nothing of it is on record."""
 ASKING = ("F1.gaps", "P1.blackbox", "P2.extraction", "P3.accuracy", "P3.membership")
 """Checks that ask the endpoint of these applications."""
@@ -88,7 +88,7 @@ def test_an_endpoint_is_assessed_and_the_evidence_holds(tmp_path: Path, files: d
     assert fact.perturbable
     assert len(fact.observed) == 64
     assert Outcome.ERROR not in outcomes(done).values()
-    assert not_run(done) == UNDECLARED
+    assert not_run(done) == UNDECLARED | {"S5.regression"}
     assert outcomes(done)["P3.accuracy"] is Outcome.PASS
     assert asked <= 2000
     assert "of the budget of 2,000 calls" in next(c.cost for c in done.plan.checks if c.check == "P3.accuracy")
@@ -325,7 +325,8 @@ def test_every_task_is_assessed(tmp_path: Path, task: str, model: dict[str, Any]
     assert outcomes(done)["P3.accuracy"] is Outcome.PASS
     assert Outcome.ERROR not in outcomes(done).values(), reasons(done)
     # rows with values have no labels, and answers that are values no scores
-    assert not_run(done) == UNDECLARED | ({"S5.label-noise", "P2.shaping"} if task == "regression" else set())
+    numbers, classes = {"S5.label-noise", "S5.backdoor", "P2.shaping"}, {"S5.regression"}
+    assert not_run(done) == UNDECLARED | (numbers if task == "regression" else classes)
 
 
 def test_an_application_may_train_what_is_served_elsewhere(tmp_path: Path, files: dict[str, Path]) -> None:
@@ -411,7 +412,7 @@ def test_nobody_there_is_an_error_with_a_remedy(tmp_path: Path) -> None:
         tmp_path / "app", "http://127.0.0.1:9/v2/models/m", calls=100, site={"endpoint": {"waiting": 0.5}}
     )
     done = assess(manifest, quick())
-    assert not_run(done) == UNDECLARED
+    assert not_run(done) == UNDECLARED | {"S5.regression"}
     assert outcomes(done)["P3.accuracy"] is Outcome.ERROR
     assert "cannot be reached" in reasons(done)
 

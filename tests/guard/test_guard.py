@@ -322,7 +322,7 @@ def test_a_stage_that_errs_refuses(app: Path, monkeypatch: pytest.MonkeyPatch) -
             raise ZeroDivisionError(str(passage.given))
 
     with Guard(app) as guard:
-        monkeypatch.setattr(guard, "_chain", (*guard.chain, Broken()))
+        monkeypatch.setattr(guard, "chain", (*guard.chain, Broken()))
         with pytest.raises(RefusedError) as error:
             guard.decide(ROW, caller="c", purpose="sorting", case="broken")
         assert error.value.code == "guard.stage"

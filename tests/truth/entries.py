@@ -42,14 +42,18 @@ MODULES = {
     "P3.membership": "membership",
     **{f"S2.{name}": "privacy" for name in ("noise", "release", "ledger", "utility")},
     "S2.training": "trainings",
-    "S5.label-noise": "label_noise",
-    "S5.outliers": "outliers",
     **{
         f"S3.{name}": "federated"
         for name in ("aggregation", "server", "accuracy", "poisoning", "leakage", "membership")
     },
     **{f"S4.{name}": "ciphertext" for name in ("key", "inference", "training", "parameters")},
     **{f"S6.{name}": "telemetry" for name in ("audit", "repeats", "estimates")},
+    "S5.backdoor": "marked",
+    "S5.label-noise": "label_noise",
+    "S5.outliers": "outliers",
+    "S5.regression": "bent",
+    "S5.removals": "hit",
+    "S5.stream": "streamed",
     "T1.labels": "labels",
     "T2.signature": "signature",
     "T4.record": "record",

@@ -13,7 +13,11 @@ from fivefold.cli._text import say
 if TYPE_CHECKING:
     from fivefold.cases.nouns import Figure
 
-_BUILT = {"X5": "fivefold.cases.accident.case", "X10": "fivefold.cases.purpose.case"}
+_BUILT = {
+    "X2": "fivefold.cases.dosage.case",
+    "X5": "fivefold.cases.accident.case",
+    "X10": "fivefold.cases.purpose.case",
+}
 
 
 def case(

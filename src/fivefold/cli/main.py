@@ -61,6 +61,7 @@ COMMANDS: dict[str, Command] = {
     "model train": Command("train_:train", "Learn a model with differential privacy, paid from a budget.", _RUN),
     "model serve": Command("encrypted_:serve", "Score encrypted rows; the server has no key.", _RUN),
     "model score": Command("encrypted_:score", "Have rows scored while they stay encrypted.", _RUN),
+    "data filter": Command("filter_:filter_", "Hold back rows that the others contradict, with reasons.", _TRUST),
     "model sign": Command("model_:sign", "Sign the model's files (OpenSSF model signing).", _TRUST),
     "model convert": Command("convert:convert", "Say why a model file is refused and how to export it.", _TRUST),
     "model verify": Command("model_:verify", "Verify the model's signature.", _TRUST),
@@ -97,7 +98,7 @@ COMMANDS: dict[str, Command] = {
 GROUPS = {
     "key": "Signing keys.",
     "trust": "Whom you trust, in which role.",
-    "data": "Data sets, their labels, and what is released of them.",
+    "data": "Data sets: their labels, their rows, and what is released of them.",
     "model": "The model and its signature.",
     "guard": "The model, served behind its manifest.",
     "federate": "Training on rows that stay where they are; the server sees sums alone.",

@@ -32,16 +32,22 @@ def encoded(table: Table) -> np.ndarray:
     Returns:
         (n, w) float32, finite; constant columns left out, so w may be 0.
     """
-    if table.kind != "table":
-        return embedded(table)
+    return embedded(table) if table.kind != "table" else owned(table)[0]
+
+
+def owned(table: Table) -> tuple[np.ndarray, np.ndarray]:
+    """Return the numbers of :func:`encoded` of a table, and (w,) the position of the column that each comes from."""
     parts: list[np.ndarray] = []
+    owner: list[int] = []
     for position in range(table.features.shape[1]):
         column = table.features.iloc[:, position]
         values = _numeric(column)
         made = _of_texts(column) if values is None else _of_numbers(values)
-        parts.extend(part.astype(np.float32) for part in made)
-    kept = [part for part in parts if len(part) and part.min() < part.max()]
-    return np.column_stack(kept) if kept else np.zeros((len(table), 0), dtype=np.float32)
+        kept = [part.astype(np.float32) for part in made if len(part) and part.min() < part.max()]
+        parts += kept
+        owner += [position] * len(kept)
+    fine = np.column_stack(parts) if parts else np.zeros((len(table), 0), dtype=np.float32)
+    return fine, np.array(owner, dtype=np.int64)
 
 
 def alike(table: Table) -> np.ndarray:
