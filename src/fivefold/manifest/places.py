@@ -18,6 +18,7 @@ from fivefold.manifest.walk import nearest, suggest
 if TYPE_CHECKING:
     import ast
 
+    from fivefold.manifest.nouns import Manifest
     from fivefold.manifest.walk import Walk
 
 _UNSIGNED = "Make it: fivefold model sign. Or take the line out; the model then counts as unsigned."
@@ -174,4 +175,15 @@ def _names(tree: ast.Module) -> set[str]:
         else:
             found.update(node.id for node in ast.walk(part) if isinstance(node, ast.Name))
             waiting.extend(inner for inner in ast.walk(part) if isinstance(inner, ast.stmt) and inner is not part)
+    return found
+
+
+def texts(manifest: Manifest) -> dict[str, str]:
+    """Return the texts of small files that controls name, which no check can read by itself: by the control's name."""
+    found = {}
+    for row, key in (("C3", "rules"), ("S4", "model")):
+        place = manifest.controls.get(row, {}).get(key)
+        held = small(manifest.root, place) if isinstance(place, str) and place else None
+        if held:
+            found[f"controls.{row}.{key}"] = held.decode(errors="replace")
     return found

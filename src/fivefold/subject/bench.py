@@ -186,7 +186,12 @@ class Bench:
             labels=self._labels,
             now=circumstances.now,
             row_key=circumstances.row_key,
-            known={**facts_of(self.manifest, plan.facts), **circumstances.told, **_assessed(plan), **self._texts()},
+            known={
+                **facts_of(self.manifest, plan.facts),
+                **circumstances.told,
+                **_assessed(plan),
+                **places.texts(self.manifest),
+            },
             planned=in_force(self.manifest),
             asks=calls.asks(spec.needs) or self._helps(spec.asks_if, plan.facts),
             found=self.elsewhere.found if self.elsewhere else b"",
@@ -236,16 +241,6 @@ class Bench:
         """Start a process in which ``way``, of a pack, trains what ``target`` makes."""
         job = self._job("", seed=self.snapshot.digest)
         return self.worker.lend(lesson_of(self._model(target, job, training=True), way))
-
-    def _texts(self) -> dict[str, str]:
-        """Return the texts of small files that controls name, which no check can read by itself."""
-        found = {}
-        for row, key in (("C3", "rules"), ("S4", "model")):
-            place = self.manifest.controls.get(row, {}).get(key)
-            held = places.small(self.manifest.root, place) if isinstance(place, str) and place else None
-            if held:
-                found[f"controls.{row}.{key}"] = held.decode(errors="replace")
-        return found
 
     def _helps(self, wanted: tuple[str, ...], facts: Facts) -> bool:
         """Return whether a check that can do without the model is given it; an endpoint's calls are for the others."""
