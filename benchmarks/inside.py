@@ -144,7 +144,7 @@ def _stages(guard: Guard, count: int, *, callers: int) -> dict[str, float]:
         for number, at in enumerate(rng.integers(callers, size=_ROUND).tolist()):
             passage = Passage(_who(at), "", asked[(number * 7) % len(asked)])
             passage.keep = lambda _: ""
-            for stage in guard._chain:  # noqa: SLF001
+            for stage in guard.chain:
                 began = time.perf_counter()
                 step = stage(passage)
                 if step is not None:
@@ -157,7 +157,7 @@ def _stages(guard: Guard, count: int, *, callers: int) -> dict[str, float]:
 
 def _feed(guard: Guard, *, callers: int = 0, queries: int = 0) -> None:
     """Give the stages that remember something callers, or rows of one caller in large blocks, to remember."""
-    stages = {stage.name: stage for stage in guard._chain}  # noqa: SLF001
+    stages = {stage.name: stage for stage in guard.chain}  # noqa: SLF001
     asked = _asked()
     for at in range(callers):
         passage = Passage(_who(at), "", asked[at % len(asked)])
