@@ -157,7 +157,7 @@ def _stages(guard: Guard, count: int, *, callers: int) -> dict[str, float]:
 
 def _feed(guard: Guard, *, callers: int = 0, queries: int = 0) -> None:
     """Give the stages that remember something callers, or rows of one caller in large blocks, to remember."""
-    stages = {stage.name: stage for stage in guard.chain}  # noqa: SLF001
+    stages = {stage.name: stage for stage in guard.chain}
     asked = _asked()
     for at in range(callers):
         passage = Passage(_who(at), "", asked[at % len(asked)])

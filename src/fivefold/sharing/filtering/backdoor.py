@@ -29,7 +29,7 @@ FLOOR = "max_marked"
 _FEWEST = 300
 _DROP = 0.5
 _HARM, _LEFT = 0.5, 0.3
-_TEST = 4
+_TEST, _AGAIN = 4, 4
 _REMEDY = (
     "Look at the rows that show the mark, leave them out (fivefold data filter), and find out who added them. A few "
     "hundred trusted rows (controls: {S5: {trusted: FILE}}) make the filter stronger."
@@ -152,29 +152,39 @@ def _prove(ordinary: Table, floor: float, rng: np.random.Generator) -> tuple[Can
     test = rng.permutation(len(ordinary)) % _TEST == 0
     taught, unseen = ordinary.take(~test), ordinary.take(test)
     alarms = int(_measure(look(taught, rng), floor).outcome is Outcome.FAIL)
-    codes = np.unique(taught.target)
-    made = []
+    made: list[Planted] = []
+    tried, found, noticed = 0, 0, True
     for way in ways(ordinary):
-        code, stamp = int(rng.choice(codes)), stamper(ordinary, way, rng)
-        spoilt, wrong = planted(taught, stamp, code, rate, rng)
-        found = look(spoilt, rng)
-        kept = ~found.looked_at & (found.content <= _DROP)
-        others = unseen.take(unseen.target != code)
-        models = [taught, spoilt, spoilt.take(kept)]
-        marked = stamp(others) if len(others) else others
-        answers = [_answers(model, (marked, unseen), rng) for model in models]
-        success = tuple(float((one[0] == code).mean()) for one in answers)
-        right = tuple(float((one[1] == unseen.target).mean()) for one in answers)
-        made.append(Planted(way, wrong, found, success, right))  # type: ignore[arg-type]
-    noticed = sum(one.noticed for one in made)
+        each = [_plant(ordinary, (taught, unseen), way, rate, rng)]
+        if not each[0].noticed:  # one draw may be unlucky: most of five have to be found
+            each += [_plant(ordinary, (taught, unseen), way, rate, rng) for _ in range(_AGAIN)]
+        seen = sum(one.noticed for one in each)
+        made, tried, found = [*made, each[0]], tried + len(each), found + seen
+        noticed = noticed and 2 * seen > len(each)
     proof = Canary(
-        kind="marked rows", planted=len(made), found=noticed, clean=1, false_alarms=alarms,
-        noticed=noticed == len(made) and not alarms,
+        kind="marked rows", planted=tried, found=found, clean=1, false_alarms=alarms,
+        noticed=noticed and not alarms,
         detail=f"{rate:.1%} of the rows, of other classes, given {' or '.join(ways(ordinary))} and the label of a "
-        "drawn class: half of them must be found, and a learner follow the mark no more; the clean case is the rows as "
-        "they are.",
+        "drawn class: half of them must be found, and a learner follow the mark no more (where that fails, in three of "
+        "five draws); the clean case is the rows as they are.",
     )  # fmt: skip
     return proof, made
+
+
+def _plant(ordinary: Table, halves: tuple[Table, Table], way: str, rate: float, rng: np.random.Generator) -> Planted:
+    """Plant a drawn mark in rows to learn from, look for it, and ask a learner with and without what was found."""
+    taught, unseen = halves
+    code, stamp = int(rng.choice(np.unique(taught.target))), stamper(ordinary, way, rng)
+    spoilt, wrong = planted(taught, stamp, code, rate, rng)
+    found = look(spoilt, rng)
+    kept = ~found.looked_at & (found.content <= _DROP)
+    others = unseen.take(unseen.target != code)
+    models = [taught, spoilt, spoilt.take(kept)]
+    marked = stamp(others) if len(others) else others
+    answers = [_answers(model, (marked, unseen), rng) for model in models]
+    success = tuple(float((one[0] == code).mean()) for one in answers)
+    right = tuple(float((one[1] == unseen.target).mean()) for one in answers)
+    return Planted(way, wrong, found, success, right)  # type: ignore[arg-type]
 
 
 def _answers(taught: Table, asked: tuple[Table, Table], rng: np.random.Generator) -> list[np.ndarray]:
