@@ -72,14 +72,16 @@ def _disturbed(scores: np.ndarray, ids: np.ndarray, noise: float, flips: float) 
 
 def _rounded(scores: np.ndarray, decimals: int) -> np.ndarray:
     """Return rounded scores of which the highest stays the highest: others that became as high lose one unit to it."""
-    found, unit, first = scores.round(decimals), 10.0**-decimals, scores.argmax(axis=1)
-    best = np.take_along_axis(found, first[:, None], axis=1)
-    tied = (found == best) & (np.arange(scores.shape[1]) != first[:, None])
+    found = scores.round(decimals)
+    best = found == found.max(axis=1, keepdims=True)
+    if np.count_nonzero(best) == len(found):  # as mostly: no ties
+        return found
+    unit, first = 10.0**-decimals, scores.argmax(axis=1)
+    tied = best & (np.arange(scores.shape[1]) != first[:, None])
     rows = np.flatnonzero(tied.any(axis=1))
-    if len(rows):
-        found[rows] -= unit * tied[rows]
-        found[rows, first[rows]] += unit
-        found[rows] = found[rows].clip(0.0).round(decimals)
+    found[rows] -= unit * tied[rows]
+    found[rows, first[rows]] += unit
+    found[rows] = found[rows].clip(0.0).round(decimals)
     return found
 
 
