@@ -104,7 +104,7 @@ class Storm:
             self._end.set()
             for thread in others:
                 thread.join()
-            while guard._broken:
+            while guard.writing.broken:
                 time.sleep(0.1)
         self.tally.seconds = time.monotonic() - began
         self._audit(guard)

@@ -58,9 +58,9 @@ def test_beyond_the_threshold_a_round_ends(stage: int, count: int) -> None:
     assert error.value.code == "federated.few"
 
 
-@pytest.mark.parametrize("degree", [4, 8])
+@pytest.mark.parametrize("degree", [10, 12])
 def test_sum_is_exact_among_neighbours(degree: int) -> None:
-    """A ring of 24 with drop-outs at every stage, shared out by the directory."""
+    """A ring of 24 with drop-outs at every stage, who cannot be most of anybody's neighbours, however it is drawn."""
     names = [f"n{at:02}" for at in range(24)]
     leaves = {"n03": 1, "n10": 2, "n11": 3, "n20": 4}
     found = play(_terms(names, degree=degree), party(names), vectors := _vectors(names), leaves=leaves)

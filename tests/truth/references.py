@@ -74,7 +74,7 @@ REFERENCES: Mapping[str, Make] = {
     "foreign-rows": partial(outliers.build, rate=0.15),
     "textbook-noise": privacy.textbook,
     "half-noise": privacy.half_noise,
-    "half-noise-training": trainings.half_noise,
+    "noiseless-training": trainings.noiseless,
     "overspent-budget": privacy.overspent,
     "drowned-release": privacy.drowned,
     "leaking-table": quality.leaking,

@@ -127,8 +127,8 @@ class Stream:
         self.asked += 1
         total = float(self.rows.dot(bets.ones)) + (float(self.variants.sum()) if self.varied else 0.0)
         if total > _MUCH:
-            np.minimum(self.rows, _MUCH, self.rows)
-            np.minimum(self.variants, _MUCH, self.variants)
+            np.minimum(self.rows, _MUCH, out=self.rows)
+            np.minimum(self.variants, _MUCH, out=self.variants)
         self.level = math.log(total) - bets.share if total > 0 else -np.inf
         # the chance that a row counts against an honest caller, at most
         self.chance = min(1.0, bets.chance + (chance if chance is not None and chance < 1 else 0.0))

@@ -66,7 +66,7 @@ def run(context: Context) -> Result:
         ),
         measures=(
             accuracy, error,
-            Measure(name="bytes sent for each row", value=float(round(found.sent / count)), n=count),
+            Measure(name="bytes sent for each row", value=float(f"{found.sent / count:.2g}"), n=count),
         ),
         canary=bird,
         limits=("A logistic regression; rows that were learned from are among those compared on.",),

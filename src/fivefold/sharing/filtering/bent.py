@@ -127,6 +127,8 @@ def run(context: Context) -> Result:
     plain = np.flatnonzero(found.away <= _FAR)
     proof, made = _prove(inputs[plain], table.target[plain], same[plain], floor, rng)
     outcome = (part.outcome or Outcome.INCONCLUSIVE) if proof.noticed else Outcome.INCONCLUSIVE
+    if outcome is Outcome.PASS and found.shape != "linear":
+        outcome = Outcome.INCONCLUSIVE  # trees learn bent targets, where they are many, as a rule of the rows
     powers = [recall("bent targets", one.found.away, one.wrong, one.way) for one in made]
     worst = min(made, key=lambda one: one.removed)
     ordinary = table.take(plain)
@@ -254,4 +256,6 @@ def _reason(outcome: Outcome, proof: Canary, part: Measure, made: list[Planted])
         return f"At least {part.low or 0.0:.1%} of the targets are contradicted by the other rows; {power}."
     if outcome is Outcome.PASS:
         return f"At most {part.high or 0.0:.1%} of the targets are contradicted by the other rows; {power}."
+    if part.outcome is Outcome.PASS:
+        return f"No line fits the rows, and bent targets, if they are many, may have become the rule itself; {power}."
     return f"Up to {part.high or 1.0:.1%} of the targets may be bent; it stays open whether any are; {power}."
