@@ -43,8 +43,9 @@ def steps_of(rng: np.random.Generator, rate: float, noise: float, steps: int, *,
         rate: q.
         noise: s.
         steps: T.
-        fault: ``half`` the noise, ``silent`` (hardly any), ``reused`` noise, ``dealt`` out batches, ``unclipped``: one canary of each batch is
-            five times as long as the clip; ``after``: the sum is cut, not each (canaries are five times as long).
+        fault: ``half`` the noise, ``silent`` (hardly any), ``reused`` noise, ``dealt`` out batches, ``unclipped``: one
+            canary of each batch is five times as long as the clip; ``after``: the sum is cut, not each (canaries are
+            five times as long).
         many: m.
     """
     included = rng.random(many) < 0.5
