@@ -14,13 +14,14 @@ pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
 pytest.importorskip("h2", reason="the extra endpoint is not installed")
 
 from tests.guard import signed
-from tests.guard.test_serve import COMMAND, infer, serving
+from tests.guard.test_serve import COMMAND, infer, loading, serving
 from tests.subject.endpoint_apps import endpoint_app, onnx_model
 from tests.subject.mlserver_peer import mlserver
 from tests.subject.oip_server import Faults, Running, Served
 
 from fivefold.guard import Guard, upstream
 from fivefold.guard.nouns import RefusedError
+from fivefold.guard.tokens import Tokens
 from fivefold.traceability.recorder.opening import home as place_of
 
 if TYPE_CHECKING:
@@ -155,6 +156,11 @@ def test_the_flag_must_name_the_declared_endpoint(tmp_path: Path, files: tuple[P
         with serving(manifest.root, "--allow-unattained", "--upstream", server) as served:
             assert served.ask(f"{served.model}/infer", infer(ROW))[0] == 200
             assert served.ask(f"{served.url}/v2")[1]["model"] == "observed, not signed"
+            operator, _ = Tokens(manifest.application.id).issue(manifest, "ops", "operator", (), 1)
+            file = manifest.root / "fivefold.yaml"
+            file.write_text(file.read_text().replace(server, "http://127.0.0.1:9"))
+            status, told = loading(served, operator)  # another server gets in at no later time either
+            assert (status, "guard.upstream" in told["error"]) == (409, True), told
 
 
 def test_evidence_of_another_model_opens_no_port(tmp_path: Path, files: tuple[Path, Path]) -> None:

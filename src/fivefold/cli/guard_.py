@@ -65,11 +65,11 @@ def serve(  # noqa: PLR0917  the options of a command
     from fivefold.manifest.reader import read
 
     manifest = read(application)
-    require_declared(manifest, upstream)
     tokens = Tokens(manifest.application.id)
     issued = len(tokens.listed())
 
     def opened(by: str = "", old: Guard | None = None) -> tuple[Guard, dict[str, Any]]:
+        require_declared(read(application), upstream)
         note = _admitted(application, evidence, trust, max_age, allowed=allow_unattained)
         told, writing = ({**note, "reloaded by": by}, old.writing) if old is not None else (note, None)
         known = None if trust is None else keys.read_trust(trust)

@@ -6,6 +6,8 @@ import shutil
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from fivefold.contract.registry import provided
 from fivefold.errors import TrustError
 from fivefold.evidence import oms
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from fivefold.manifest.nouns import Manifest
     from fivefold.subject.snapshot import Snapshot
 
-_ADMITTED = "admitted"
+_ADMITTED, _COPY = "admitted", "copy"
 _PAST = "2000-01-01T00:00:00Z"
 
 
@@ -56,9 +58,9 @@ class Doors:
         """Yield what comes of the model as it is, then of each fault; nothing where the model has no files here."""
         if self._manifest.model is None or self._manifest.model.endpoint:
             return
-        tries: dict[str, Callable[[Path, Snapshot], tuple[Snapshot, bytes]]] = {
-            "as it is": lambda _, taken: (taken, self._trust),
-            "without a signature": lambda _, taken: (replace(taken, signature=None), self._trust),
+        tries: dict[str, Callable[[Snapshot], tuple[Snapshot, bytes]]] = {
+            "as it is": lambda taken: (taken, self._trust),
+            "without a signature": lambda taken: (replace(taken, signature=None), self._trust),
             "a signature cut short": self._cut,
             "signed by a stranger": self._stranger,
             "a byte more in a file": self._longer,
@@ -67,17 +69,14 @@ class Doors:
             "a signer whose key is revoked": self._revoked,
             "a signer whose time is over": self._over,
         }
-        for at, (tried, make) in enumerate(tries.items()):
-            home = self._folder / f"{at}"
-            home.mkdir(mode=0o700)
-            taken, trust = make(home, snapshot.take(self._manifest, home, [keys.config_folder()]))
-            yield self._door(tried, taken, self._memory(home), trust)
-        for at, (tried, step) in enumerate({"an older version": 1, "other files under the same version": 0}.items()):
-            home = self._folder / f"version-{at}"
-            home.mkdir(mode=0o700)
-            taken = snapshot.take(self._manifest, home, [keys.config_folder()])
+        taken = snapshot.take(self._manifest, self._folder, [keys.config_folder()])
+        for tried, make in tries.items():
+            faulty, trust = make(taken)
+            yield self._door(tried, faulty, self._memory("empty"), trust)
+            shutil.rmtree(self._folder / _COPY, ignore_errors=True)
+        for tried, step in {"an older version": 1, "other files under the same version": 0}.items():
             served = {"version": self._manifest.model.version + step, "digest": "0" * 64}
-            yield self._door(tried, taken, self._memory(home, served), self._trust)
+            yield self._door(tried, taken, self._memory(f"served-{step}", served), self._trust)
 
     def _door(self, tried: str, taken: Snapshot, memory: Memory, trust: bytes) -> Door:
         try:
@@ -86,50 +85,48 @@ class Doors:
             return Door(tried, f"refused: {error.code}")
         return Door(tried, _ADMITTED)
 
-    def _memory(self, home: Path, served: dict[str, Any] | None = None) -> Memory:
+    def _memory(self, name: str, served: dict[str, Any] | None = None) -> Memory:
         """Return what a record of its own holds: nothing, or that another model was served."""
-        place = provided("record.apart")(provided("record.home")(self._manifest), home / "record")
+        place = provided("record.apart")(provided("record.home")(self._manifest), self._folder / name)
         if served is not None:
             with place.writing() as recorder, recorder.open("guard") as records:
                 records.add("model-change", served, wait=True)
         return Memory(place, self._manifest, lambda *_: None)
 
-    def _cut(self, _: Path, taken: Snapshot) -> tuple[Snapshot, bytes]:
+    def _cut(self, taken: Snapshot) -> tuple[Snapshot, bytes]:
         return replace(taken, signature=(taken.signature or b"")[:-20]), self._trust
 
-    def _stranger(self, _: Path, taken: Snapshot) -> tuple[Snapshot, bytes]:
+    def _stranger(self, taken: Snapshot) -> tuple[Snapshot, bytes]:
         files = {name: taken.signed / name for name in taken.files}
         return replace(taken, signature=oms.sign_files(files, generate("ecdsa-p256"))), self._trust
 
-    def _longer(self, home: Path, taken: Snapshot) -> tuple[Snapshot, bytes]:
-        victim = self._own(home, taken) / next(iter(taken.files))
+    def _longer(self, taken: Snapshot) -> tuple[Snapshot, bytes]:
+        victim = self._own(taken) / next(iter(taken.files))
         victim.chmod(0o600)
         with victim.open("ab") as file:
             file.write(b"\n")
-        return replace(taken, signed=home / "copy"), self._trust
+        return replace(taken, signed=self._folder / _COPY), self._trust
 
-    def _more(self, home: Path, taken: Snapshot) -> tuple[Snapshot, bytes]:
-        (self._own(home, taken) / "drilled.py").write_bytes(b"drilled = True\n")
-        return replace(taken, signed=home / "copy"), self._trust
+    def _more(self, taken: Snapshot) -> tuple[Snapshot, bytes]:
+        (self._own(taken) / "drilled.py").write_bytes(b"drilled = True\n")
+        return replace(taken, signed=self._folder / _COPY), self._trust
 
-    def _less(self, home: Path, taken: Snapshot) -> tuple[Snapshot, bytes]:
-        (self._own(home, taken) / next(iter(taken.files))).unlink()
-        return replace(taken, signed=home / "copy"), self._trust
+    def _less(self, taken: Snapshot) -> tuple[Snapshot, bytes]:
+        (self._own(taken) / next(iter(taken.files))).unlink()
+        return replace(taken, signed=self._folder / _COPY), self._trust
 
-    @staticmethod
-    def _own(home: Path, taken: Snapshot) -> Path:
-        """Return a copy of the signed files that shares nothing with what the application links to."""
-        return shutil.copytree(taken.signed, home / "copy")
+    def _own(self, taken: Snapshot) -> Path:
+        """Return a copy of the signed files, to be changed."""
+        return shutil.copytree(taken.signed, self._folder / _COPY)
 
-    def _revoked(self, _: Path, taken: Snapshot) -> tuple[Snapshot, bytes]:
+    def _revoked(self, taken: Snapshot) -> tuple[Snapshot, bytes]:
         return taken, self._changed(revoked=_PAST)
 
-    def _over(self, _: Path, taken: Snapshot) -> tuple[Snapshot, bytes]:
+    def _over(self, taken: Snapshot) -> tuple[Snapshot, bytes]:
         return taken, self._changed(valid_until=_PAST, valid_from="")
 
     def _changed(self, **fields: str) -> bytes:
         """Return the trust file with every key changed."""
-        from msgspec.structs import replace as changed
-
         known = trust_file.read(self._trust)
-        return trust_file.write(changed(known, keys=tuple(changed(one, **fields) for one in known.keys)))
+        changed = tuple(msgspec.structs.replace(one, **fields) for one in known.keys)
+        return trust_file.write(msgspec.structs.replace(known, keys=changed))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 from fivefold.errors import FivefoldError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 SECONDS = 30.0
 """Longest that what is in hand at the change may take before the old model is given up."""
+_MOMENT = 0.2
 
 
 class Reloading:
@@ -46,6 +48,7 @@ class Reloading:
                 and the note of its evidence; or raises.
         """
         self.service, self._opened, self._lock = service, opened, threading.Lock()
+        self._change, self._ended = threading.Lock(), False
         self.takers: list[Callable[[Service], None]] = []
 
     def asked(self, principal: Principal) -> dict[str, Any]:
@@ -65,7 +68,9 @@ class Reloading:
         return {"name": service.name, "version": service.version}
 
     def close(self) -> None:
-        """Close what is served."""
+        """Close what is served; what is being loaded then is not served any more."""
+        with self._change:
+            self._ended = True
         self.service.guard.close()
 
     def load(self, who: str) -> Service:
@@ -95,10 +100,15 @@ class Reloading:
         except FivefoldError as error:
             old.guard.record("status", {"guard": "not reloaded", "by": who, "refused": error.code})
             raise
-        _follow(guard, old.guard)
-        self.service = new = old.following(guard, note)
-        for take in self.takers:
-            take(new)
+        with self._change:
+            if self._ended:
+                guard.close()
+                raise RefusedError("guard.stopped", "the guard is closed.", status=503)
+            _follow(guard, old.guard)
+            self.service = new = old.following(guard, note)
+            for take in self.takers:
+                take(new)
+        time.sleep(_MOMENT)  # who was about to come in to the old one has come in
         old.drained(SECONDS)
         _follow(guard, old.guard)  # also what was in hand
         old.guard.close()
