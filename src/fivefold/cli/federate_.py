@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import subprocess
+import os
 import sys
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
+from fivefold.cli._io import Json  # noqa: TC001  typer reads it at run time
 from fivefold.cli._text import say
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Federation = Annotated[
     Path, typer.Option("--federation", help="The agreement, as all parties keep it.", metavar="FILE")
 ]
 Ca = Annotated[Path | None, typer.Option(help="Certificate of the authority that vouches for the server.")]
 Insecure = Annotated[bool, typer.Option("--insecure", help="Do not encrypt: one machine, or a private network.")]
 Set = Annotated[
-    list[str], typer.Option("--set", help="A setting of the app; may be given again.", metavar="NAME=VALUE")
+    list[str] | None, typer.Option("--set", help="A setting of the app; may be given again.", metavar="NAME=VALUE")
 ]
 
 
@@ -89,7 +89,7 @@ def serve(
     secure = provided("federate.secure")(ca=ca, cert=cert, key=key)
     command = provided("federate.serve")(host, port, secure, insecure=insecure)
     sys.stdout.write(f"SuperLink at {host}:{port}; clients join with: fivefold federate join {host}:{port} ...\n")
-    _until_interrupted(command)
+    _become(command)
 
 
 def join(
@@ -98,7 +98,7 @@ def join(
     name: Annotated[str, typer.Option(help="Who you are in the agreement.")],
     key: Annotated[Path, typer.Option(help="Your key.", metavar="FILE")],
     federation: Federation = Path("federation.toml"),
-    settings: Set = [],  # noqa: B006
+    settings: Set = None,
     ca: Ca = None,
     insecure: Insecure = False,
 ) -> None:
@@ -108,17 +108,17 @@ def join(
     """
     from fivefold.contract.registry import provided
 
-    party = provided("federate.party")(name, key, federation, provided("federate.settings")(settings))
+    party = provided("federate.party")(name, key, federation, provided("federate.settings")(settings or ()))
     agreed, _ = provided("federate.joining")(party)
     command = provided("federate.join")(server, party, provided("federate.secure")(ca=ca), insecure=insecure)
     sys.stdout.write("\n".join([f"You are {name}.", *provided("federate.told")(agreed)]) + "\n")
-    _until_interrupted(command)
+    _become(command)
 
 
 def run(
     app: Annotated[Path, typer.Argument(help="Folder of a Flower app.")],
     server: Annotated[str, typer.Option(help="Address of the SuperLink, host:port.")] = "127.0.0.1:8000",
-    settings: Set = [],  # noqa: B006
+    settings: Set = None,
     ca: Ca = None,
     *,
     insecure: Insecure = False,
@@ -132,7 +132,7 @@ def run(
 
     if not insecure and ca is None:
         raise InputError("federated.tls", "the connection would not be encrypted.", remedy="Name --ca, or --insecure.")
-    given = provided("federate.settings")(settings)
+    given = provided("federate.settings")(settings or ())
     number = provided("federate.run")(app, server, given, say=_line, ca=None if insecure else ca)
     _line(f"Run {number} is done.")
 
@@ -143,7 +143,7 @@ def try_(
         list[str], typer.Option("--party", help="A client's key and rows; once for each.", metavar="NAME.pem=ROWS.csv")
     ],
     federation: Federation = Path("federation.toml"),
-    settings: Set = [],  # noqa: B006
+    settings: Set = None,
     logs: Annotated[Path | None, typer.Option(help="Folder for the programs' logs.", metavar="FOLDER")] = None,
 ) -> None:
     """Rehearse on this machine: a SuperLink and a SuperNode for each party, one run, and all are ended.
@@ -160,7 +160,7 @@ def try_(
     given = {
         "federation": str(federation.resolve()),
         "clients": str(len(parties)),
-        **provided("federate.settings")(settings),
+        **provided("federate.settings")(settings or ()),
     }
     given["result"] = str(Path(given.get("result", "model.npz")).resolve())
     with contextlib.ExitStack() as stack:
@@ -170,19 +170,12 @@ def try_(
     _line(f"Model: {given['result']}")
 
 
-def _until_interrupted(command: list[str]) -> None:
-    """Run a program as long as it lives or nobody interrupts; its end is ours."""
+def _become(command: list[str]) -> NoReturn:
+    """Run a program in this process' place, so that whatever ends this one ends it."""
     from fivefold.contract.registry import provided
 
-    process = subprocess.Popen(command, env=provided("federate.environment")())  # noqa: S603
-    try:
-        code = process.wait()
-    except KeyboardInterrupt:
-        process.terminate()
-        process.wait()
-        return
-    if code:
-        raise typer.Exit(1)
+    sys.stdout.flush()
+    os.execve(command[0], command, provided("federate.environment")())  # noqa: S606  a program of Flower's, by its path
 
 
 def _line(text: str) -> None:

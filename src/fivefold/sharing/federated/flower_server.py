@@ -66,8 +66,9 @@ class Masked:
         Raises:
             InputError: ``federated.agreement``; ``federated.robust-masked`` for a strategy that masks make useless.
         """
-        read = isinstance(federation, agreement.Agreement)
-        self.agreed: Agreement = federation if read else agreement.read(Path(federation))  # type: ignore[assignment, arg-type]
+        if not isinstance(federation, agreement.Agreement):
+            federation = agreement.read(Path(federation))
+        self.agreed = federation
         names = [kind.__name__ for kind in type(strategy).__mro__]
         unfit = [name for name in names if name.startswith(UNFIT) or (name in SINGLE and not self.agreed.cohorts)]
         if unfit:
