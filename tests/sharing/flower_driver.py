@@ -11,8 +11,6 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
-import os
-import signal
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,10 +24,10 @@ from fivefold.sharing.federated import agreement, flower_run, quantise
 from fivefold.sharing.federated.flower_run import Party, Secure
 
 COUNT, ROUNDS, WAIT = 10, 2, 120
-LEAVES = {0: "1:advertise", 1: "1:share", 2: "1:mask", 3: "1:unmask", 4: "2:mask!"}
-KILLED = 9
+LEAVES = {0: "1:advertise", 1: "1:share", 2: "1:mask", 3: "1:unmask", 4: "2:mask!", 9: "2:advertise!!"}
 DROPPING = '''
 import os
+import signal
 from flwr.app import ConfigRecord
 
 def dropping(message, context, call_next):
@@ -42,6 +40,8 @@ def dropping(message, context, call_next):
     context.state["dropping"] = ConfigRecord({"round": count})
     leave = str(context.node_config.get("leaves", ""))
     if leave.rstrip("!") == f"{count}:{told['stage']}":
+        if leave.endswith("!!"):
+            os.killpg(os.getpgrp(), signal.SIGKILL)  # the SuperNode and all that it started
         if leave.endswith("!"):
             os._exit(3)
         raise RuntimeError("gone")
@@ -85,16 +85,13 @@ def federated(folder: Path, parties: list[Party], app: Path) -> list[str]:
         link = flower_run.serve_command("127.0.0.1", port, Secure(), insecure=True)
         stack.enter_context(flower_run.running(link, folder / "superlink.log"))
         flower_run._await(port, folder / "superlink.log")
-        nodes = []
         for party in parties:
             command = flower_run.join_command(f"127.0.0.1:{port}", party, Secure(), insecure=True)
-            nodes.append(stack.enter_context(flower_run.running(command, folder / f"{party.name}.log")))
+            stack.enter_context(flower_run.running(command, folder / f"{party.name}.log"))
 
         def say(line: str) -> None:
             said.append(line)
             print(line, flush=True)  # noqa: T201
-            if "Masked round 1:" in line:
-                os.killpg(nodes[KILLED].pid, signal.SIGKILL)
 
         settings = {
             "federation": str(folder / "study" / "federation.toml"), "clients": str(COUNT), "rounds": str(ROUNDS),
