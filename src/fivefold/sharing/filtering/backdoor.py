@@ -15,6 +15,7 @@ from fivefold.contract.outcome import Outcome
 from fivefold.errors import UnsupportedError
 from fivefold.sharing.filtering.classification import Found, look
 from fivefold.sharing.filtering.content import seen
+from fivefold.sharing.filtering.known import drawn
 from fivefold.sharing.filtering.recall import PRECISION, recall
 from fivefold.sharing.filtering.trigger import planted, stamper, ways
 from fivefold.stats.judge import judge
@@ -83,7 +84,9 @@ def run(context: Context) -> Result:
         UnsupportedError: ``filter.task`` for a regression, ``filter.rows`` with fewer than 300 labelled rows,
             ``filter.columns`` where no column varies.
     """
-    table, rng, floor = _labelled(context), context.rng, context.thresholds[FLOOR]
+    table, rng, floor = drawn(context, _FEWEST, classes=True), context.rng, context.thresholds[FLOOR]
+    if len(np.unique(table.target)) < 2:
+        raise UnsupportedError("filter.task", "all training rows have one label.")
     context.progress(0.1, "looking for marks")
     found = look(table, rng)
     part = _measure(found, floor)
@@ -116,20 +119,6 @@ def run(context: Context) -> Result:
         ),
         remedy={Outcome.FAIL: _REMEDY, Outcome.INCONCLUSIVE: _OPEN}.get(outcome, ""),
     )
-
-
-def _labelled(context: Context) -> Table:
-    table = context.tables("train")
-    if table.target.dtype.kind != "i":
-        raise UnsupportedError("filter.task", "the target is a value, not a class.")
-    known = np.flatnonzero(table.target >= 0)
-    if len(known) < _FEWEST:
-        raise UnsupportedError("filter.rows", f"fewer than {_FEWEST} training rows have a label.")
-    if len(known) > context.rows:
-        known = np.sort(context.rng.choice(known, context.rows, replace=False))
-    if len(np.unique(table.target[known])) < 2:
-        raise UnsupportedError("filter.task", "all training rows have one label.")
-    return table.take(known)
 
 
 def _measure(found: Found, floor: float) -> Measure:

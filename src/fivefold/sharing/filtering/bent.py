@@ -13,6 +13,7 @@ from fivefold.errors import UnsupportedError
 from fivefold.sharing.filtering.bending import WAYS
 from fivefold.sharing.filtering.columns import alike, encoded
 from fivefold.sharing.filtering.harm import harm
+from fivefold.sharing.filtering.known import drawn
 from fivefold.sharing.filtering.recall import PRECISION, recall
 from fivefold.sharing.filtering.regression import Judged, fitted, judged
 from fivefold.sharing.filtering.robust import KEEP
@@ -21,7 +22,6 @@ from fivefold.stats.proportion import clopper_pearson
 
 if TYPE_CHECKING:
     from fivefold.contract.check import Context
-    from fivefold.contract.subject import Table
 
 FLOOR = "max_contradicted"
 _FEWEST = 200
@@ -115,7 +115,7 @@ def run(context: Context) -> Result:
         UnsupportedError: ``filter.task`` for classes, ``filter.rows`` with fewer than 200 rows with a target,
             ``filter.columns`` where no column or no target varies.
     """
-    table = _known(context)
+    table = drawn(context, _FEWEST, classes=False)
     inputs, same = encoded(table).astype(np.float64), alike(table)
     if not inputs.shape[1] or np.ptp(table.target) == 0:
         raise UnsupportedError("filter.columns", "no column of the training data varies, or the target does not.")
@@ -152,18 +152,6 @@ def run(context: Context) -> Result:
         ),
         remedy={Outcome.FAIL: _REMEDY, Outcome.INCONCLUSIVE: _OPEN}.get(outcome, ""),
     )  # fmt: skip
-
-
-def _known(context: Context) -> Table:
-    table = context.tables("train")
-    if table.target.dtype.kind == "i":
-        raise UnsupportedError("filter.task", "the target is a class, not a value.")
-    known = np.flatnonzero(np.isfinite(table.target))
-    if len(known) < _FEWEST:
-        raise UnsupportedError("filter.rows", f"fewer than {_FEWEST} training rows have a target.")
-    if len(known) > context.rows:
-        known = np.sort(context.rng.choice(known, context.rows, replace=False))
-    return table.take(known)
 
 
 def _share(found: Judged, inputs: np.ndarray, rng: np.random.Generator) -> Share:

@@ -40,8 +40,3 @@ def spoilt(table: Table, wrong: np.ndarray, rng: np.random.Generator) -> Table:
     codes, label = np.unique(table.target, return_inverse=True)
     shifted = codes[(label + rng.integers(1, max(len(codes), 2), len(label))) % len(codes)]
     return replace(table, target=np.where(wrong, shifted, table.target))
-
-
-def known(table: Table) -> Table:
-    """Return the rows that have a target."""
-    return table.take(table.target >= 0 if table.target.dtype.kind == "i" else np.isfinite(table.target))

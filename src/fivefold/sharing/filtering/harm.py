@@ -9,6 +9,7 @@ import numpy as np
 
 from fivefold.contract.finding import Bar, Measure, Plot
 from fivefold.errors import SubjectError, UnsupportedError
+from fivefold.sharing.filtering.known import known
 from fivefold.stats.mean import skew_t
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def harm(context: Context, as_is: Table, planted: Table, kept: np.ndarray, what:
     if subject is None or not subject.capabilities.retrains:
         return Harm(limits=("What bad rows cost the model was not measured: no training is declared that works.",))
     try:
-        test = _known(context.tables("test"))
+        test = known(context.tables("test"))
         if len(test) < _FEWEST:
             return Harm(limits=(f"What bad rows cost the model was not measured: under {_FEWEST} test rows.",))
         if len(test) > context.rows:
@@ -67,10 +68,6 @@ def harm(context: Context, as_is: Table, planted: Table, kept: np.ndarray, what:
     except (SubjectError, UnsupportedError) as error:
         return Harm(limits=(f"What bad rows cost the model was not measured: {error.message}",))
     return _told(scores, regression=not subject.classes, what=what, rows=len(as_is), times=len(seeds))
-
-
-def _known(table: Table) -> Table:
-    return table.take(table.target >= 0 if table.target.dtype.kind == "i" else np.isfinite(table.target))
 
 
 def _score(model: Subject, test: Table) -> np.ndarray:

@@ -10,7 +10,8 @@ import numpy as np
 from fivefold.contract.finding import Bar, Canary, Measure, Plot, Result
 from fivefold.contract.outcome import Outcome
 from fivefold.errors import UnsupportedError
-from fivefold.sharing.filtering.choose import filtered, known, spoilt
+from fivefold.sharing.filtering.choose import filtered, spoilt
+from fivefold.sharing.filtering.known import drawn
 from fivefold.sharing.filtering.removal import groups_of
 from fivefold.stats.judge import judge
 from fivefold.stats.proportion import clopper_pearson
@@ -48,12 +49,7 @@ def run(context: Context) -> Result:
             "filter.undeclared", "this application declares no filter of its training rows, so that nobody is hit.",
             remedy="Filter before you learn (fivefold data filter) and declare it: controls: {S5: {filter: true}}.",
         )  # fmt: skip
-    table = known(context.tables("train"))
-    if len(table) < _FEWEST:
-        raise UnsupportedError("filter.rows", f"fewer than {_FEWEST} training rows have a target.")
-    rng, floor = context.rng, context.thresholds[FLOOR]
-    if len(table) > context.rows:
-        table = table.take(np.sort(rng.choice(len(table), context.rows, replace=False)))
+    table, rng, floor = drawn(context, _FEWEST), context.rng, context.thresholds[FLOOR]
     groups = groups_of(table, _there(table, context.settings.protected), context.settings.classes)
     wrong = rng.random(len(table)) < _RATE
     context.progress(0.2, "filtering")

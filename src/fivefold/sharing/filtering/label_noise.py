@@ -12,6 +12,7 @@ from fivefold.contract.outcome import Outcome
 from fivefold.errors import UnsupportedError
 from fivefold.sharing.filtering.columns import alike, encoded
 from fivefold.sharing.filtering.harm import harm
+from fivefold.sharing.filtering.known import drawn
 from fivefold.sharing.filtering.recall import PRECISION, recall
 from fivefold.sharing.filtering.suspects import Opinion, opinion
 from fivefold.stats.judge import judge
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fivefold.contract.check import Context
-    from fivefold.contract.subject import Table
 
 FLOOR = "max_mislabelled"
 _FEWEST = 200
@@ -114,7 +114,7 @@ def run(context: Context) -> Result:
         UnsupportedError: ``filter.task`` for a regression, ``filter.rows`` with fewer than 200 labelled rows,
             ``filter.columns`` where no column varies.
     """
-    table = _labelled(context)
+    table = drawn(context, _FEWEST, classes=True)
     inputs, same = encoded(table), alike(table)
     if not inputs.shape[1]:
         raise UnsupportedError("filter.columns", "no column of the training data varies.")
@@ -155,18 +155,6 @@ def run(context: Context) -> Result:
                 *cost.limits),
         remedy={Outcome.FAIL: _REMEDY, Outcome.INCONCLUSIVE: _OPEN}.get(outcome, ""),
     )  # fmt: skip
-
-
-def _labelled(context: Context) -> Table:
-    table = context.tables("train")
-    if table.target.dtype.kind != "i":
-        raise UnsupportedError("filter.task", "the target is a value, not a class.")
-    known = np.flatnonzero(table.target >= 0)
-    if len(known) < _FEWEST:
-        raise UnsupportedError("filter.rows", f"fewer than {_FEWEST} training rows have a label.")
-    if len(known) > context.rows:
-        known = np.sort(context.rng.choice(known, context.rows, replace=False))
-    return table.take(known)
 
 
 def _names(context: Context, codes: np.ndarray) -> list[str]:

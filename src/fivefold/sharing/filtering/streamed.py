@@ -9,8 +9,9 @@ import numpy as np
 from fivefold.contract.finding import Canary, Measure, Result
 from fivefold.contract.outcome import Outcome
 from fivefold.errors import InputError, UnsupportedError
-from fivefold.sharing.filtering.choose import filtered, known, spoilt
+from fivefold.sharing.filtering.choose import filtered, spoilt
 from fivefold.sharing.filtering.intake import Intake
+from fivefold.sharing.filtering.known import known
 from fivefold.stats.judge import judge
 from fivefold.stats.proportion import clopper_pearson
 from fivefold.store.held import Held
