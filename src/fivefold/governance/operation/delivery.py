@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fivefold.contract.finding import Canary, Measure, Result
 from fivefold.contract.outcome import Outcome, worst
 from fivefold.errors import UnsupportedError
+from fivefold.governance.operation.shares import share
 from fivefold.governance.operation.told import DELIVERED, DELIVERY, LATE, NONE, REASON_SECONDS, SAID_NONE
-from fivefold.stats.judge import judge
-from fivefold.stats.proportion import clopper_pearson
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,19 +60,9 @@ def measured(letters: str, floors: Mapping[str, float]) -> tuple[Measure, ...]:
     counts = Counter(letters)
     had, n = counts[DELIVERED] + counts[LATE], len(letters)
     return (
-        _measure("decisions that left with their reason", had, n, (REASONS, floors)),
-        _measure(f"reasons that took over {REASON_SECONDS:g} s", counts[LATE], n, (SLOW, floors)),
+        share("decisions that left with their reason", had, n, REASONS, floors),
+        share(f"reasons that took over {REASON_SECONDS:g} s", counts[LATE], n, SLOW, floors),
     )
-
-
-def _measure(name: str, count: int, n: int, against: tuple[str, Mapping[str, float]]) -> Measure:
-    key, floors = against
-    low, high = (float(bound) for bound in clopper_pearson(count, n))
-    direction: Literal["min", "max"] = "min" if key == REASONS else "max"
-    return Measure(
-        name=name, value=count / n, low=low, high=high, threshold=floors[key], direction=direction, unit="share", n=n,
-        outcome=judge(low, high, floors[key], direction),
-    )  # fmt: skip
 
 
 def _canary(letters: str, floors: Mapping[str, float], rng: np.random.Generator) -> Canary:

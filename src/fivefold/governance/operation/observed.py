@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -12,9 +12,8 @@ from fivefold.catalogue.classify import Answers, propose
 from fivefold.contract.finding import Canary, Measure, Result
 from fivefold.contract.outcome import Outcome
 from fivefold.errors import UnsupportedError
+from fivefold.governance.operation.shares import share
 from fivefold.governance.operation.told import AUTOMATIC, FOLLOWED, HURRIED, NOTHING, OVERRIDDEN, TRACE
-from fivefold.stats.judge import judge
-from fivefold.stats.proportion import clopper_pearson
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,11 +82,11 @@ def measured(trace: str, declared: Answers, floors: Mapping[str, float]) -> tupl
     n, people = len(trace), counts[FOLLOWED] + counts[HURRIED] + counts[OVERRIDDEN]
     made = []
     if declared.output in _DECIDES and not declared.alone:
-        made.append(_measure("decisions that a person overrode", counts[OVERRIDDEN], n, OVERRIDES, floors))
+        made.append(share("decisions that a person overrode", counts[OVERRIDDEN], n, OVERRIDES, floors))
     if declared.acts == "human" and not declared.alone:
-        made.append(_measure("decisions acted on without a person", counts[AUTOMATIC], n, AUTOMATED, floors))
+        made.append(share("decisions acted on without a person", counts[AUTOMATIC], n, AUTOMATED, floors))
     if declared.within != "seconds" and people:
-        made.append(_measure("a person's actions within seconds", counts[HURRIED], people, HASTE, floors))
+        made.append(share("a person's actions within seconds", counts[HURRIED], people, HASTE, floors))
     return tuple(made)
 
 
@@ -102,15 +101,6 @@ def shown(declared: Answers, measures: tuple[Measure, ...]) -> Answers:
     if "a person's actions within seconds" in failed:
         changed["within"] = "seconds"
     return msgspec.structs.replace(declared, **changed)
-
-
-def _measure(name: str, count: int, n: int, key: str, floors: Mapping[str, float]) -> Measure:
-    low, high = (float(bound) for bound in clopper_pearson(count, n))
-    direction: Literal["min", "max"] = "min" if key == OVERRIDES else "max"
-    return Measure(
-        name=name, value=count / n, low=low, high=high, threshold=floors[key], direction=direction, unit="share", n=n,
-        outcome=judge(low, high, floors[key], direction),
-    )  # fmt: skip
 
 
 def _worst(measures: tuple[Measure, ...]) -> Outcome:
