@@ -75,6 +75,7 @@ REFERENCES: Mapping[str, Make] = {
     "textbook-noise": privacy.textbook,
     "half-noise": privacy.half_noise,
     "noiseless-training": trainings.noiseless,
+    "half-noise-training": trainings.half_noise,
     "overspent-budget": privacy.overspent,
     "drowned-release": privacy.drowned,
     "leaking-table": quality.leaking,

@@ -128,3 +128,8 @@ ENTRIES = {
 def noiseless(seed: int) -> Context:
     """Return canaries of a trainer that adds a hundredth of the noise that it claims."""
     return foreign(seed, fault="silent")
+
+
+def half_noise(seed: int) -> Context:
+    """Return canaries of a trainer that adds half of the noise that it claims."""
+    return foreign(seed, fault="half")

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from fivefold.contract.check import Context
     from fivefold.sharing.privacy.training import Training
 
-FLOOR = "max_proved"
-_APART = 2.0
+FLOOR, APART = "max_proved", "max_apart"
 _FEWEST = 500
 _MOST_SCORES = 8
 _MANY = {"quick": 1000, "standard": 3000, "thorough": 10_000}
@@ -80,7 +79,8 @@ def run(context: Context) -> Result:
     Limit: a bound from below by one run; of a foreign trainer nothing but its outputs is seen.
 
     Args:
-        context: ``controls.S2.training`` and its data, or canaries of another trainer; threshold ``max_proved``.
+        context: ``controls.S2.training`` and its data, or canaries of another trainer; thresholds ``max_proved``,
+            ``max_apart``.
 
     Raises:
         UnsupportedError: ``privacy.undeclared``, ``privacy.canaries``, ``privacy.column``, ``privacy.extra``.
@@ -88,10 +88,11 @@ def run(context: Context) -> Result:
     seen = _foreign(context) or _own(context)
     context.progress(0.5, "guessing who was in")
     found = canaries.audit(seen.included, seen.scores, seen.claim.delta)
-    floor = context.thresholds[FLOOR]
-    measures = [_proved(found, seen, floor), *_apart(found, seen), *_watched(seen)]
-    proof = _prove(seen, floor)
-    outcomes = {one.outcome for one in measures}
+    floors = context.thresholds
+    apart = _apart(found, seen, floors[APART])
+    measures = [_proved(found, seen, floors[FLOOR]), *apart, *_watched(seen)]
+    proof = _prove(seen, floors)
+    outcomes = {one.outcome for one in measures} | (set() if apart else {Outcome.INCONCLUSIVE})
     outcome = next(one for one in (Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.PASS) if one in outcomes)
     outcome = outcome if proof.noticed else Outcome.INCONCLUSIVE
     return Result(
@@ -110,13 +111,13 @@ def _proved(found: canaries.Audit, seen: Seen, floor: float) -> Measure:
     )  # fmt: skip
 
 
-def _apart(found: canaries.Audit, seen: Seen) -> list[Measure]:
+def _apart(found: canaries.Audit, seen: Seen, floor: float) -> list[Measure]:
     if not seen.claim.apart:
         return []
     low, value, high = ((max(part, 0.0) / seen.claim.apart) ** 2 for part in (found.low, found.apart, found.high))
     return [Measure(
-        name="loss of the sum of steps, against the claim", value=value, low=low, high=high, threshold=_APART,
-        direction="max", outcome=judge(low, high, _APART, "max"), unit="ratio", n=len(seen.included),
+        name="loss of the sum of steps, against the claim", value=value, low=low, high=high, threshold=floor,
+        direction="max", outcome=judge(low, high, floor, "max"), unit="ratio", n=len(seen.included),
         note=f"Canaries that are in stand {found.apart:.3f} deviations off; a Gaussian training as claimed allows "
         f"{seen.claim.apart:.3f}. Half the noise is 4.",
     )]  # fmt: skip
@@ -133,14 +134,14 @@ def _watched(seen: Seen) -> list[Measure]:
     )]  # fmt: skip
 
 
-def _flagged(included: np.ndarray, scores: np.ndarray, claim: Claim, floor: float) -> bool:
+def _flagged(included: np.ndarray, scores: np.ndarray, claim: Claim, floors: Mapping[str, float]) -> bool:
     found = canaries.audit(included, scores, claim.delta)
-    by_proof = found.epsilon > floor * claim.epsilon
-    return by_proof or (claim.apart > 0 and (max(found.low, 0.0) / claim.apart) ** 2 > _APART)
+    by_proof = found.epsilon > floors[FLOOR] * claim.epsilon
+    return by_proof or (claim.apart > 0 and (max(found.low, 0.0) / claim.apart) ** 2 > floors[APART])
 
 
-def _prove(seen: Seen, floor: float) -> Canary:
-    found, alarms = (int(_flagged(*seen.plant(fault), seen.claim, floor)) for fault in (True, False))
+def _prove(seen: Seen, floors: Mapping[str, float]) -> Canary:
+    found, alarms = (int(_flagged(*seen.plant(fault), seen.claim, floors)) for fault in (True, False))
     return Canary(
         kind="half the noise", planted=1, found=found, clean=1, false_alarms=alarms,
         noticed=bool(found) and not alarms,
