@@ -61,7 +61,7 @@ def _timed(group: object, truth: np.ndarray, answer: np.ndarray, seed: int) -> f
 
 def _apart(ours: Frame, theirs: dict[str, dict[str, float]]) -> float:
     return max(
-        abs(float(ours.values[NAMES.index(name), at]) - theirs[name][str(label)])
+        abs(float(ours.value[NAMES.index(name), at]) - theirs[name][str(label)])
         for name in theirs
         for at, label in enumerate(ours.labels)
     )

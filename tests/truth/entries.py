@@ -32,6 +32,7 @@ MODULES = {
     "P1.blackbox": "evasion",
     "P1.gradient": "evasion_gradient",
     "F1.gaps": "gaps",
+    "F1.metrics": "served",
     "J6.profiles": "profiles",
     "P2.benign": "theft",
     "P2.detection": "theft",

@@ -36,7 +36,7 @@ class Frame:
     Attributes:
         labels: Names of the groups, in order of first occurrence; a missing value is the group None.
         counts: (G, 2, 2) rows by group, truth and answer.
-        values: (12, G) figures; NaN where no row is behind one.
+        value: (12, G) figures; NaN where no row is behind one.
         low: (12, G) lower ends; all low and high hold together.
         high: (12, G) upper ends.
         overall: (12,) figures of all rows.
@@ -44,7 +44,7 @@ class Frame:
 
     labels: tuple[object, ...]
     counts: np.ndarray
-    values: np.ndarray
+    value: np.ndarray
     low: np.ndarray
     high: np.ndarray
     overall: np.ndarray
@@ -72,12 +72,14 @@ def frame(
     """
     if draws < 100:
         raise InputError("fairness.draws", f"{draws} draws are too few.", remedy="Draw at least 100.")
-    codes, labels = pd.factorize(group, use_na_sentinel=False)
+    column = group if isinstance(group, pd.Series) else pd.Series(np.asarray(group))
+    codes, labels = pd.factorize(column, use_na_sentinel=False)
     counts = count(codes, np.asarray(truth), np.asarray(answer), len(labels))
-    values = figures(counts)
-    low, high = band(values, figures(drawn(counts, rng, draws)), figures(counts + _JEFFREYS), confidence)
+    value = figures(counts)
+    low, high = band(value, figures(drawn(counts, rng, draws)), figures(counts + _JEFFREYS), confidence)
     named = tuple(None if pd.isna(label) else label for label in labels)
-    return Frame(named, counts, values, np.clip(low, 0, 1), np.clip(high, 0, 1), figures(counts.sum(axis=0)[None])[:, 0])
+    every = figures(counts.sum(axis=0)[None])[:, 0]
+    return Frame(named, counts, value, np.clip(low, 0, 1), np.clip(high, 0, 1), every)
 
 
 def count(codes: np.ndarray, truth: np.ndarray, answer: np.ndarray, groups: int) -> np.ndarray:
