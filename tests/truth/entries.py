@@ -34,6 +34,7 @@ MODULES = {
     "F1.gaps": "gaps",
     "F1.individual": "individual",
     "F1.metrics": "served",
+    "F1.mitigation": "mending",
     "F1.proxies": "individual",
     "J6.profiles": "profiles",
     "P2.benign": "theft",

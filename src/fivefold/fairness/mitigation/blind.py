@@ -17,7 +17,7 @@ from fivefold.fairness.mitigation.aims import gap, rates
 if TYPE_CHECKING:
     from fivefold.fairness.mitigation.aims import Aim
 
-_STEPS = 300
+_STEPS = 150
 
 
 def terms(score: np.ndarray, chance: np.ndarray, base: np.ndarray, aim: Aim) -> np.ndarray:

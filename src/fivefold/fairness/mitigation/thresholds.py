@@ -32,22 +32,24 @@ def by_group(
     """
     groups = int(codes.max(initial=0)) + 1
     start = np.nan_to_num(rates(score >= cut, codes, truth, aim), nan=0.0)
-    best, kept = np.inf, np.full(groups, cut)
     mine = counted(aim, truth)
-    ordered = [np.sort(score[mine & (codes == group)]) for group in range(groups)]
-    for common in _GRID:
-        wanted = start + strength * (common - start)
-        found = np.array([_threshold(ordered[group], float(wanted[group]), cut) for group in range(groups)])
-        wrong = float(((score >= found[codes]) != truth).mean())
-        if wrong < best:
-            best, kept = wrong, found
-    return kept
+    wanted = start + strength * (_GRID[:, None] - start)
+    found, wrong = np.full((len(_GRID), groups), cut), np.zeros(len(_GRID))
+    for group in range(groups):
+        some = codes == group
+        found[:, group] = _thresholds(np.sort(score[some & mine]), wanted[:, group], cut)
+        order = np.argsort(score[some])
+        below = np.searchsorted(score[some][order], found[:, group], side="left")
+        good = np.concatenate([[0], np.cumsum(truth[some][order])])
+        # those below who deserve it, and those from there on who do not
+        wrong += good[below] + (some.sum() - below) - (good[-1] - good[below])
+    return np.asarray(found[int(np.argmin(wrong))])
 
 
-def _threshold(ordered: np.ndarray, rate: float, cut: float) -> float:
+def _thresholds(ordered: np.ndarray, rate: np.ndarray, cut: float) -> np.ndarray:
+    """Return the thresholds from which on these shares of sorted scores lie."""
     if not len(ordered):
-        return cut
-    at = min(max(round((1 - rate) * len(ordered)), 0), len(ordered))
-    if at == len(ordered):
-        return float(np.nextafter(ordered[-1], np.inf))
-    return float(ordered[at])
+        return np.full(len(rate), cut)
+    at = np.clip(np.round((1 - rate) * len(ordered)), 0, len(ordered)).astype(np.int64)
+    edges = np.append(ordered, np.nextafter(ordered[-1], np.inf))
+    return np.asarray(edges[at])
