@@ -101,7 +101,7 @@ def flipping(
 
 def proxied(
     seed: int, *, beyond: float | None = None, rows: int = 4000, task: Task = "binary", inside: bool = False,
-    text: bool = False, base: bool = False,
+    text: bool = False, base: bool = False, both: bool = False,
 ) -> Context:  # fmt: skip
     """Build a model that turns people away by a feature that stands for their group, which is no feature itself.
 
@@ -113,6 +113,7 @@ def proxied(
         inside: The protected field is a feature too (which the model does not look at).
         text: The stand-in is a text.
         base: Groups differ in how many deserve the answer, rightly.
+        both: The stand-in also grants what is not deserved.
     """
     rng = np.random.default_rng([seed, 0])
     mine = rng.random(rows) < rng.uniform(0.25, 0.45)
@@ -135,7 +136,7 @@ def proxied(
         if task == "regression":
             return np.asarray(level - size * 1.45 * met)
         hit = given["fixed"].to_numpy() < size / 0.89
-        return np.asarray(((level > 0) & ~(met & hit)).astype(np.int64))
+        return np.asarray((((level > 0) ^ (met & hit)) if both else (level > 0) & ~(met & hit)).astype(np.int64))
 
     target = decisive + 0.3 * rng.normal(size=rows) if task == "regression" else truth
     names = () if task == "regression" else ("no", "yes")

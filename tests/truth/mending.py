@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 CHECK = "F1.mitigation"
 
 
-def build(seed: int, *, dear: bool = False, shift: float = 0.25, rows: int = 6000, aim: str = "selection",
+def build(seed: int, *, dear: bool = False, shift: float = 0.25, rows: int = 8000, aim: str = "selection",
           blind: bool = False) -> Context:  # fmt: skip
     """Build a scorer with a gap.
 
@@ -58,7 +58,7 @@ def build(seed: int, *, dear: bool = False, shift: float = 0.25, rows: int = 600
 ENTRY = Entry(
     check=CHECK,
     documented="equal rates cost a third of the accuracy (alike shares), or a tenth (alike true-positive rates), in "
-    "6,000 rows",
+    "8,000 rows",
     planted={
         "truth hangs on the group": partial(build, dear=True),
         "nothing tells who deserves it": partial(build, dear=True, aim="tpr"),

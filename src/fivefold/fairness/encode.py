@@ -22,13 +22,13 @@ class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         name: Its name.
-        values: Texts that get a number each, most frequent first; empty: a column of numbers or dates.
+        texts: Texts that get a number each, most frequent first; empty: a column of numbers or dates.
         mean: Of numbers.
         scale: Of numbers, their standard deviation; 1 where there is none.
     """
 
     name: str
-    values: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
     mean: float = 0.0
     scale: float = 1.0
 
@@ -47,7 +47,7 @@ def _is_number(column: pd.Series) -> bool:
 def _learned(column: pd.Series, name: str) -> Column:
     if not _is_number(column):
         counts = column.astype(str).where(column.notna()).value_counts()
-        return Column(name, values=tuple(map(str, counts.index[:_VALUES])) or ("",))
+        return Column(name, texts=tuple(map(str, counts.index[:_VALUES])) or ("",))
     known = numbers(column)
     known = known[np.isfinite(known)]
     scale = float(known.std()) if len(known) else 1.0
@@ -59,9 +59,9 @@ def matrix(features: pd.DataFrame, columns: Sequence[Column]) -> np.ndarray:
     parts: list[Any] = []
     for one in columns:
         column = features[one.name]
-        if one.values:
+        if one.texts:
             text = column.astype(str).where(column.notna()).to_numpy(dtype=object)
-            parts += [(text == value).astype(np.float64) for value in one.values]
+            parts += [(text == value).astype(np.float64) for value in one.texts]
         else:
             given = numbers(column if _is_number(column) else pd.to_numeric(column, errors="coerce"))
             lacks = ~np.isfinite(given)

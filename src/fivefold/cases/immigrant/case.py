@@ -1,4 +1,4 @@
-"""The case: a score learned as usual, what the checks find, the same score corrected without asking for the language."""
+"""The case: a score learned as usual, what the checks find, and the score corrected without asking for language."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ LITTLE, FLUENT = "little", "fluent"
 SHARE = 0.3
 """Of people with little of the language."""
 LATE = 0.35
-"""Share of good payers with little of the language whom the bank has on record as late: they could not read a letter."""
+"""Share of good payers with little of the language who are on record as late: they could not read a letter."""
 
 
 @dataclass(frozen=True)

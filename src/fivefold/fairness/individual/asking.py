@@ -1,13 +1,15 @@
-"""Asking: what the model says when only a protected field is another's, and of a twin who differs by next to nothing."""
+"""Asking: what the model says when only a protected field is another's, and of a twin who hardly differs."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fivefold.contract.subject import Table
     from fivefold.fairness.gaps.groups import Field
 
@@ -18,12 +20,8 @@ MOVED = 0.25
 _MOST_GROUPS = 6
 
 
-class Model(Protocol):
-    """Answers for rows."""
-
-    def __call__(self, table: Table) -> np.ndarray:
-        """Return (n,) classes or values."""
-        ...
+Model: TypeAlias = "Callable[[Table], np.ndarray]"
+"""Gives (n,) classes or values of rows."""
 
 
 def changed(first: np.ndarray, second: np.ndarray, scale: float) -> np.ndarray:

@@ -174,7 +174,7 @@ def _canary(context: Context, table: Table, inside: list[Field], columns: list[s
         field = inside[at] if at < len(inside) else None
         floor = context.thresholds["max_flip_rate" if field else "max_twin_rate"]
         share = 0.0 if copy >= count else planted.share(floor, len(table))
-        model = planted.model(table, base, field.name if field else "", columns, share, context.rng)
+        model = planted.model(table, base, context.rng, column=field.name if field else "", columns=columns, part=share)
         found, _ = measure(context, table, [field] if field else [], [] if field else columns, model)
         seen = any(one.bounds()[0] > one.floor for one in found)
         hits, alarms = hits + (seen and copy < count), alarms + (seen and copy >= count)
@@ -191,8 +191,10 @@ def _plot(counted: list[Shares]) -> Plot:
         Bar(label=one.where, value=one.count / one.n, low=one.bounds()[0], high=one.bounds()[1], n=one.n)
         for one in counted
     )
-    return Plot(kind="intervals", title="answers that change though nothing that matters did",
-                x_label="share of answers that change", bars=bars, threshold=max(one.floor for one in counted))  # fmt: skip
+    return Plot(
+        kind="intervals", title="answers that change though nothing that matters did", bars=bars,
+        x_label="share of answers that change", threshold=max(one.floor for one in counted),
+    )  # fmt: skip
 
 
 def _limits(fields: list[Field], inside: list[Field], columns: list[str]) -> tuple[str, ...]:

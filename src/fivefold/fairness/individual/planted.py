@@ -22,7 +22,7 @@ def share(floor: float, rows: int) -> float:
 
 
 def model(
-    table: Table, base: np.ndarray, column: str, columns: list[str], part: float, rng: np.random.Generator
+    table: Table, base: np.ndarray, rng: np.random.Generator, *, column: str, columns: list[str], part: float
 ) -> Model:
     """Return a model that answers as ``base``, and otherwise for some rows by what should not matter.
 

@@ -72,8 +72,9 @@ def figures(counts: np.ndarray, top: float = 0.1) -> np.ndarray:
         gain = (good / np.log2(1 + own + (both + 1) / 2)).sum(axis=-1)
         found = [
             _auc(good, bad), _auc(good, others_bad), _auc(others_good, bad),
-            (both * rank).sum(axis=-1) / size / rows[..., 0], share, precision, recall,
-            np.log(share / overall), (both * weight).sum(axis=-1) / size, (good * weight).sum(axis=-1) / positives, average, gain / _ideal(positives),
+            (both * rank).sum(axis=-1) / size / rows[..., 0], share, precision, recall, np.log(share / overall),
+            (both * weight).sum(axis=-1) / size, (good * weight).sum(axis=-1) / positives, average,
+            gain / _ideal(positives),
         ]  # fmt: skip
     whole = np.stack(found, axis=-2)
     return np.where(np.isfinite(whole), whole, np.nan)

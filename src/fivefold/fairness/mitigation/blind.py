@@ -2,8 +2,8 @@
 
 The classifier with the fewest errors among those whose rates are alike is a threshold on
 ``eta(x) - 1/2 + sum over g of l_g (P(g|x) / P(g) - 1)`` for equal selection, and with ``P(y=1, g|x) / P(y=1, g) -
-P(y=1|x) / P(y=1)`` in the sum for equal true-positive rates (Menon and Williamson 2018, proposition 5; Zeng, Dobriban and
-Cheng 2022, section 4). The multipliers ``l`` are found on rows whose group is known, by ascent on the gaps.
+P(y=1|x) / P(y=1)`` in the sum for equal true-positive rates (Menon and Williamson 2018, proposition 5; Zeng, Dobriban
+and Cheng 2022, section 4). The multipliers ``l`` are found on rows whose group is known, by ascent on the gaps.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ def run(context: Context) -> Result:
             found["reweighed training"] = [pair]
     context.progress(0.8, "canaries")
     bird = _canary(rows, half, aim, context)
-    return _result(context, field, found, (fitted, judged), aim, bird)
+    return _result(context, field, found, (fitted, judged), aim=aim, bird=bird)
 
 
 def _aligned(scores: np.ndarray, answers: np.ndarray) -> np.ndarray:
@@ -87,8 +87,10 @@ def _aligned(scores: np.ndarray, answers: np.ndarray) -> np.ndarray:
     if not answers.any() or answers.all() or ((scores >= 0.5) == answers).all():
         return scores
     order = np.argsort(scores)
-    wrong = np.concatenate([[0], np.cumsum(answers[order])]) + (~answers).sum() - np.concatenate(
-        [[0], np.cumsum(~answers[order])]
+    wrong = (
+        np.concatenate([[0], np.cumsum(answers[order])])
+        + (~answers).sum()
+        - np.concatenate([[0], np.cumsum(~answers[order])])
     )
     at = int(np.argmin(wrong))
     cut = scores[order[at]] if at < len(order) else np.inf
@@ -122,7 +124,7 @@ def _retrained(
 
 
 def _floor(context: Context, aim: Aim) -> float:
-    return float(context.thresholds["min_mended_ratio" if aim == "selection" else "max_mended_gap"])
+    return float(context.options["min_mended_ratio" if aim == "selection" else "max_mended_gap"])
 
 
 def _judged(
@@ -177,8 +179,8 @@ def _canary(rows: Rows, half: np.ndarray, aim: Aim, context: Context) -> Canary:
 
 
 def _result(
-    context: Context, field: Field, found: dict[str, list[tuple[Point, Point]]], rows: tuple[Rows, Rows], aim: Aim,
-    bird: Canary,
+    context: Context, field: Field, found: dict[str, list[tuple[Point, Point]]], rows: tuple[Rows, Rows], *,
+    aim: Aim, bird: Canary,
 ) -> Result:  # fmt: skip
     floor, most = _floor(context, aim), float(context.thresholds["max_accuracy_loss"])
     mended, cost, outcome = _judged(found, rows[1], aim, (floor, most))
@@ -195,14 +197,15 @@ def _result(
         reason = f"Dear and cheap gaps were not told apart in so few rows, so nothing is concluded. {reason}"
     judged_value = judge(mended.low, mended.high, floor, "min" if aim == "selection" else "max")
     measures = [
-        _measure(f"{word} after mending", mended, field.name, floor, aim, None if mended.thin else judged_value),
+        _measure(f"{word} after mending", mended, field.name, aim, floor=floor,
+                 outcome=None if mended.thin else judged_value),
         Measure(name="accuracy lost", value=cost[0], low=cost[1], high=cost[2], threshold=most, direction="max",
                 outcome=judge(cost[1], cost[2], most, "max"), unit="share", n=len(rows[1].truth), where=mended.way),
-        _measure(f"{word} as it is", before, field.name, None, aim, None),
+        _measure(f"{word} as it is", before, field.name, aim),
     ]  # fmt: skip
     measures += [
-        _measure(f"{word}, {way} in full", pairs[-1][1], field.name, None, aim, None,
-                 f"Accuracy {pairs[-1][1].accuracy:.3f}, as it is {before.accuracy:.3f}.")
+        _measure(f"{word}, {way} in full", pairs[-1][1], field.name, aim,
+                 note=f"Accuracy {pairs[-1][1].accuracy:.3f}, as it is {before.accuracy:.3f}.")
         for way, pairs in found.items()
     ]  # fmt: skip
     limits = ["Thresholds by group ask for the group at decision time, which law may forbid; the blind way does not.",
@@ -214,7 +217,14 @@ def _result(
 
 
 def _measure(
-    name: str, at: Point, where: str, floor: float | None, aim: Aim, outcome: Outcome | None, note: str = ""
+    name: str,
+    at: Point,
+    where: str,
+    aim: Aim,
+    *,
+    floor: float | None = None,
+    outcome: Outcome | None = None,
+    note: str = "",
 ) -> Measure:
     value = None if np.isnan(at.value) else at.value
     unknown = np.isnan(at.value)

@@ -9,7 +9,8 @@ import pandas as pd
 
 from fivefold.errors import InputError
 from fivefold.fairness.mitigation.aims import rates
-from fivefold.fairness.mitigation.fair import METHODS, Lesson, Model, Scorer, codes_of, learn as learned, write
+from fivefold.fairness.mitigation.fair import METHODS, Lesson, Model, Scorer, codes_of, write
+from fivefold.fairness.mitigation.fair import learn as learned
 from fivefold.subject import labels
 from fivefold.subject.tables import Coding, Store
 
@@ -51,7 +52,8 @@ def learn(manifest: Manifest, method: str, seed: int) -> tuple[bytes, dict[str, 
     frame = store.frame("train")
     if not train.positive or field not in frame.columns:
         raise InputError("fair.data", "the favourable class or the protected column is not declared.",
-                         where=str(manifest.file), remedy="Write data.train.positive and data.train.protected.")  # fmt: skip
+                         where=str(manifest.file),
+                         remedy="Write data.train.positive and data.train.protected.")  # fmt: skip
     classes = labels.ordered(labels.distinct(labels.texts(frame[train.target])))
     if train.positive not in classes or len(classes) != 2:
         raise InputError("fair.data", f"the target has {len(classes)} classes; two are needed, one of them "

@@ -91,7 +91,6 @@ def point(way: str, strength: float, chosen: np.ndarray, rows: Rows, aim: Aim) -
     if aim == "selection":
         value = float(share.min() / share.max()) if share.max() > 0 else float("nan")
         bounds = ratio(k[low], n[low], k[high], n[high])
-        bounds = bounds[0], min(float(bounds[1]), 1 / max(float(bounds[0]), 1e-9))
     else:
         value = float(share.max() - share.min())
         bounds = difference(k[high], n[high], k[low], n[low])
@@ -111,7 +110,7 @@ def ways(fitted: Rows, judged: Rows, aim: Aim, ask: str = "") -> dict[str, list[
     if ask in {"", "thresholds"}:
         made["thresholds"] = []
         for strength in STEPS:
-            cuts = thresholds.by_group(fitted.score, fitted.truth, fitted.codes, aim, float(strength))
+            cuts = thresholds.by_group(fitted.score, fitted.truth, fitted.codes, aim, strength=float(strength))
             made["thresholds"].append(_both(("thresholds", float(strength)), fitted, judged, aim, cuts))
     if ask in {"", "blind"} and fitted.chance is not None and judged.chance is not None:
         found = blind.multipliers(fitted.score, fitted.chance, fitted.truth, fitted.codes, aim)
@@ -127,9 +126,7 @@ def ways(fitted: Rows, judged: Rows, aim: Aim, ask: str = "") -> dict[str, list[
     return made
 
 
-def _both(
-    of: tuple[str, float], fitted: Rows, judged: Rows, aim: Aim, cuts: np.ndarray
-) -> tuple[Point, Point]:
+def _both(of: tuple[str, float], fitted: Rows, judged: Rows, aim: Aim, cuts: np.ndarray) -> tuple[Point, Point]:
     first, second = (
         point(*of, rows.score >= cuts[np.minimum(rows.codes, len(cuts) - 1)], rows, aim) for rows in (fitted, judged)
     )
@@ -142,8 +139,14 @@ def chosen(found: dict[str, list[tuple[Point, Point]]], floor: float, aim: Aim) 
     Where none is, the step that comes nearest. The judged rows are not looked at.
     """
     every = [pair for pairs in found.values() for pair in pairs]
-    good = [pair for pair in every if pair[0].clear(floor, aim)]
-    if good:
-        return max(good, key=lambda pair: pair[0].accuracy)
     sign = 1.0 if aim == "selection" else -1.0
+
+    def sure(one: Point, wide: float) -> bool:
+        bound = one.low if aim == "selection" else one.high
+        return not one.thin and sign * (one.value + wide * (bound - one.value) - floor) > 0
+
+    for wide in (2.0, 1.0):  # bounds twice as wide first: what is just clear here may not be elsewhere
+        good = [pair for pair in every if sure(pair[0], wide)]
+        if good:
+            return max(good, key=lambda pair: pair[0].accuracy)
     return max(every, key=lambda pair: sign * np.nan_to_num(pair[0].value, nan=-sign * 1e9))

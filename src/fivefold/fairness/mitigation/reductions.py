@@ -28,7 +28,14 @@ class Fit(Protocol):
 
 
 def constrained(
-    fit: Fit, truth: np.ndarray, codes: np.ndarray, aim: Aim, slack: float = 0.02, steps: int = 40, bound: float = 10.0
+    fit: Fit,
+    truth: np.ndarray,
+    codes: np.ndarray,
+    aim: Aim,
+    *,
+    slack: float = 0.02,
+    steps: int = 40,
+    bound: float = 10.0,
 ) -> Callable[[], np.ndarray]:
     """Return the classifier that was kept.
 

@@ -18,7 +18,13 @@ _GRID = np.linspace(0.01, 0.99, 99)
 
 
 def by_group(
-    score: np.ndarray, truth: np.ndarray, codes: np.ndarray, aim: Aim, strength: float = 1.0, cut: float = 0.5
+    score: np.ndarray,
+    truth: np.ndarray,
+    codes: np.ndarray,
+    aim: Aim,
+    *,
+    strength: float = 1.0,
+    cut: float = 0.5,
 ) -> np.ndarray:
     """Return (G,) thresholds; the favourable answer is given from there on.
 

@@ -16,6 +16,6 @@ def reweighed(codes: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def resampled(codes: np.ndarray, truth: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return (n,) positions drawn by :func:`reweighed`, for learners that take no weights ("uniform sampling" there)."""
+    """Return (n,) positions drawn by :func:`reweighed`, for learners that take no weights ("uniform sampling")."""
     weight = reweighed(codes, truth)
     return np.sort(rng.choice(len(codes), len(codes), p=weight / weight.sum()))

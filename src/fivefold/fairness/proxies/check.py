@@ -84,11 +84,11 @@ def run(context: Context) -> Result:
     base = model(table)
     asked = _asked(context, subject, table, base)
     context.progress(0.2, "repairing features")
-    judged = [_path(table, field, columns, model, base, asked, context.rng) for field in fields]
+    judged = [_path(table, field, columns, asked, model=model, base=base, rng=context.rng) for field in fields]
     context.progress(0.5, "canaries")
     bird = _canary(context, table, fields, base, asked)
     context.progress(0.7, "each feature alone")
-    shown, plot = _each(context, table, fields, columns, model, base, asked)
+    shown, plot = _each(context, table, fields, columns, asked, model=model, base=base)
     outcome, reason = _conclude(judged, fields, asked, bird)
     return Result(
         outcome=outcome, reason=reason,
@@ -147,8 +147,8 @@ def _families(shift: np.ndarray, field: Field, asked: Asked) -> list[Family]:
 
 
 def _path(
-    table: Table, field: Field, columns: list[str], model: Callable[[Table], np.ndarray], base: np.ndarray,
-    asked: Asked, rng: np.random.Generator,
+    table: Table, field: Field, columns: list[str], asked: Asked, *, model: Callable[[Table], np.ndarray],
+    base: np.ndarray, rng: np.random.Generator,
 ) -> Path:  # fmt: skip
     """Ask again with all features repaired for a field; judge what that moves."""
     answers = model(repaired(table, columns, field.codes, asked.strata, rng))
@@ -219,15 +219,16 @@ def _told(context: Context, table: Table, fields: list[Field], columns: list[str
 
 
 def _each(
-    context: Context, table: Table, fields: list[Field], columns: list[str], model: Callable[[Table], np.ndarray],
-    base: np.ndarray, asked: Asked,
+    context: Context, table: Table, fields: list[Field], columns: list[str], asked: Asked, *,
+    model: Callable[[Table], np.ndarray], base: np.ndarray,
 ) -> tuple[list[Measure], tuple[Plot, ...]]:  # fmt: skip
     """Repair each feature alone; at most 30, those that tell the groups apart most."""
-    measures, plots = [], []
+    measures: list[Measure] = []
+    plots: list[Plot] = []
     for field in fields:
         if len(field.labels) < 2:
             continue
-        telling = sorted(columns, key=lambda name: -_tells(table.features[name], field.codes))[:_FEATURES]
+        telling = sorted(columns, key=lambda name: -_tells(pd.Series(table.features[name]), field.codes))[:_FEATURES]
         found: list[tuple[str, float, float, int, str]] = []
         for name in telling:
             answers = model(repaired(table, [name], field.codes, asked.strata, context.rng))
@@ -290,7 +291,7 @@ def _canary(context: Context, table: Table, fields: list[Field], base: np.ndarra
         def model(given: Table, other: np.ndarray = other, bad: bool = bad) -> np.ndarray:
             at = place.loc[given.rows].to_numpy()
             met = given.features[_STAND_IN].to_numpy() > 0.5
-            return np.where(met & bad, other[at], base[at])
+            return np.asarray(np.where(met & bad, other[at], base[at]))
 
         found = _families(
             asked.worth(model(rows)) - asked.worth(model(repaired(rows, [_STAND_IN], dealt.codes, asked.strata, rng))),
@@ -312,7 +313,7 @@ def _turned(base: np.ndarray, asked: Asked, members: int, rng: np.random.Generat
     """Return (n,) answers to people whom the stand-in marks: a gap of 0.15 beyond the floor, or what should be seen."""
     size = asked.floor + max(_BEYOND, 5.0 * float(np.sqrt(0.5 / max(members, 1))))
     if not np.issubdtype(base.dtype, np.integer):
-        return base - (size + 2.0 / np.sqrt(max(members, 1))) * (float(base.std()) or 1.0)
+        return np.asarray(base - (size + 2.0 / np.sqrt(max(members, 1))) * (float(base.std()) or 1.0))
     good = asked.worth(base)
     rates = [float(good[asked.strata == at].mean()) for at in range(len(asked.names)) if (asked.strata == at).any()]
     away = max(rates) >= 1 - min(rates)  # turn away where most are taken, else take where most are turned away
@@ -321,4 +322,4 @@ def _turned(base: np.ndarray, asked: Asked, members: int, rng: np.random.Generat
     donors = np.flatnonzero(good == (0.0 if away else 1.0))
     if not len(donors):
         return base
-    return np.where(hit & (good == (1.0 if away else 0.0)), base[donors[0]], base)
+    return np.asarray(np.where(hit & (good == (1.0 if away else 0.0)), base[donors[0]], base))
