@@ -86,7 +86,7 @@ def run(context: Context) -> Result:
         truth, given = (table.target == positive).astype(np.int64), (base == positive).astype(np.int64)
         gains = benefits.shown(fields, truth, given, worth)
     return Result(
-        outcome=outcome, reason=reason, measures=(*map(_measure, counted), *moves, *gains), canary=bird,
+        outcome=outcome, reason=reason, measures=(*(_measure(one, 0.05 / len(counted)) for one in counted), *moves, *gains), canary=bird,
         plots=(_plot(counted),), remedy={Outcome.PASS: "", Outcome.FAIL: _REMEDY}.get(outcome, _MORE),
         limits=_limits(fields, inside, columns),
     )  # fmt: skip
@@ -157,11 +157,14 @@ def _said(one: Shares) -> str:
     return f"{one.name} ({one.where}): {share:.2%} ({low:.2%} to {high:.2%}; allowed: at most {one.floor:.2%})"
 
 
-def _measure(one: Shares) -> Measure:
+def _measure(one: Shares, alpha: float) -> Measure:
     low, high = one.bounds()
+    outcome = judge(low, high, one.floor, "max")
+    if outcome is Outcome.FAIL and one.bounds(1 - alpha)[0] <= one.floor:
+        outcome = Outcome.INCONCLUSIVE  # beyond the floor alone, not among all shares
     return Measure(
         name=one.name, value=one.count / one.n, low=low, high=high, threshold=one.floor, direction="max", unit="share",
-        outcome=judge(low, high, one.floor, "max"), n=one.n, where=one.where, note=one.note,
+        outcome=outcome, n=one.n, where=one.where, note=one.note,
     )  # fmt: skip
 
 
