@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
 
 from fivefold.cases.immigrant import case
 from fivefold.cases.immigrant.people import LITTLE, drawn
+from fivefold.cases.immigrant.picture import drawn as drawn_picture
+from fivefold.cases.nouns import Figure, Told
 from fivefold.cli.main import run
 from fivefold.contract.outcome import Outcome
 
@@ -31,6 +34,14 @@ def test_found_before_and_mended_after() -> None:
         assert one.proxies[1] is not Outcome.FAIL
         assert one.ratio[0][2] < 0.8 < one.ratio[1][1]
         assert one.right[0] - one.right[1] < 0.03 * case.ASKED
+
+
+def test_the_picture_is_well_formed_and_has_a_bar_for_each_share() -> None:
+    """An SVG with two bars for each figure, as wide as its share."""
+    told = Told("X7", "t", (), (Figure("a & b", 1, 2, good=True),), (Figure("a & b", 1, 4, good=True),), (), (), 1)
+    root = ET.fromstring(drawn_picture(told))
+    bars = [one.get("width") for one in root if one.get("height") == "13"]
+    assert bars == ["135.0", "67.5"]
 
 
 def test_the_command_tells_the_case(capsys: pytest.CaptureFixture[str]) -> None:

@@ -86,7 +86,8 @@ def run(context: Context) -> Result:
         truth, given = (table.target == positive).astype(np.int64), (base == positive).astype(np.int64)
         gains = benefits.shown(fields, truth, given, worth)
     return Result(
-        outcome=outcome, reason=reason, measures=(*(_measure(one, 0.05 / len(counted)) for one in counted), *moves, *gains), canary=bird,
+        outcome=outcome, reason=reason, canary=bird,
+        measures=(*(_measure(one, 0.05 / len(counted)) for one in counted), *moves, *gains),
         plots=(_plot(counted),), remedy={Outcome.PASS: "", Outcome.FAIL: _REMEDY}.get(outcome, _MORE),
         limits=_limits(fields, inside, columns),
     )  # fmt: skip
@@ -148,7 +149,7 @@ def _conclude(counted: list[Shares], bird: Canary, rows: int) -> tuple[Outcome, 
     open_ = [one for one in counted if one.bounds()[1] >= one.floor]
     if open_ or rows < _FEWEST:
         return Outcome.INCONCLUSIVE, f"Not clear of the floor: {_said(open_[0])}." if open_ else f"Only {rows} rows."
-    return Outcome.PASS, f"{_said(counted[0])}; all {len(counted)} shares lie inside their floors."
+    return Outcome.PASS, f"{_said(counted[0])}; of {len(counted)} judged, all lie inside their floors."
 
 
 def _said(one: Shares) -> str:
