@@ -15,6 +15,7 @@ NAMES = {
     "assess": "benchmarks.assess",
     "dp": "benchmarks.dp",
     "ciphertext": "benchmarks.ciphertext",
+    "fairness": "benchmarks.fairness",
     "filtering": "benchmarks.filtering",
     "growth": "benchmarks.growth",
     "guard": "benchmarks.guard",

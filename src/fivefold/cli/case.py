@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 BUILT = {
     "X2": "fivefold.cases.dosage.case",
     "X5": "fivefold.cases.accident.case",
+    "X7": "fivefold.cases.immigrant.case",
     "X10": "fivefold.cases.purpose.case",
 }
 """Module of each case that can be run; the catalogue marks the same rows as done."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -25,8 +25,8 @@ from fivefold.fairness.gaps.comparisons import (
     tables,
 )
 from fivefold.fairness.gaps.evidence import Evidence, gather
-from fivefold.fairness.gaps.groups import MAIN_SHARE, MIN_CELL, Field, cross, declared_edges, field
-from fivefold.stats.repeats import Repeats, counted
+from fivefold.fairness.gaps.groups import MAIN_SHARE, MIN_CELL, Field, cross
+from fivefold.fairness.rows import cuts, predict, sample, scores_of
 
 if TYPE_CHECKING:
     from fivefold.contract.check import Context
@@ -69,12 +69,12 @@ def run(context: Context) -> Result:
     subject = context.subject
     if subject is None:
         raise UnsupportedError("gaps.subject", "there is no model to ask.")
-    table, without, repeats = _sample(context)
+    table, without, repeats = sample(context, "gaps")
     context.progress(0.1, "predicting")
-    answers = _predict(subject, table)
+    answers = predict(subject, table)
     context.progress(0.5, "comparing groups")
     if subject.task == "regression":
-        fields = _fields(context, table, np.zeros(len(table), dtype=np.int64))
+        fields = cuts(context, table, np.zeros(len(table), dtype=np.int64), "gaps")
         result = regression.run(context, fields, table.target, answers)
     elif context.settings.positive is None:
         result = _undeclared(context, subject, table, answers)
@@ -94,7 +94,7 @@ def run(context: Context) -> Result:
 
 def _declared(context: Context, subject: Subject, table: Table, answers: np.ndarray, positive: int) -> Result:
     truth, chosen = (table.target == positive).astype(np.int64), (answers == positive).astype(np.int64)
-    scores = _scores(context, subject, table, positive)
+    scores = scores_of(context, subject, table, positive)
     found = measure(context, table, truth, chosen, scores)
     context.progress(0.8, "canaries")
     codes = flat_codes(found.fields)
@@ -130,7 +130,7 @@ def measure(
         chosen: (n,) 0 or 1: was given the favourable class.
         scores: (n,) probability of the favourable class; None: labels only.
     """
-    own = _fields(context, table, truth)
+    own = cuts(context, table, truth, "gaps")
     crossed = [cross(a, b) for a, b in list(combinations([one for one in own if not one.extra], 2))[:_MAX_CROSSED]]
     fields = (*own, *crossed)
     codes, groups = flat_codes(fields), int(offsets(fields)[-1])
@@ -252,71 +252,3 @@ def _limits(context: Context, found: Measured) -> tuple[str, ...]:
     if len(context.settings.protected) > 4:
         said.append("Only the intersections of the first protected fields were formed.")
     return tuple(said)
-
-
-def _fields(context: Context, table: Table, outcome: np.ndarray) -> list[Field]:
-    edges = declared_edges(context.options.get("bands"))
-    if not context.settings.protected:
-        raise UnsupportedError(
-            "gaps.protected", "no protected column is declared.", remedy="Declare data.test.protected."
-        )
-    found = []
-    for name in context.settings.protected:
-        try:
-            column = table.column(name)
-        except KeyError:
-            raise UnsupportedError(
-                "gaps.protected", f"the test set has no column {name!r}.", remedy="Add it, or declare another one."
-            ) from None
-        declared = (context.settings.features or {}).get(name, {})
-        text = declared.get("type") == "string"
-        usual = field(name, column, outcome, text=text)
-        found.append(usual)
-        chosen = field(name, column, outcome, edges=edges.get(name, ()), text=text)
-        if chosen.labels != usual.labels:  # declared bands are compared as well: they may not hide what the others show
-            found.append(replace(chosen, extra=True, name=f"{name} in declared bands"))
-    return found
-
-
-def _train(context: Context) -> Table | None:
-    try:
-        return context.tables("train")
-    except KeyError:
-        return None
-
-
-def _sample(context: Context) -> tuple[Table, int, Repeats]:
-    """Return at most ``context.rows`` rows with a known target, how many lack one, and which rows repeat."""
-    stored = context.tables("test")
-    repeats = counted(stored, lambda: _train(context))
-    stored = stored.take(repeats.keep) if repeats.once else stored
-    target = stored.target
-    known = np.flatnonzero(target >= 0 if np.issubdtype(target.dtype, np.integer) else np.isfinite(target))
-    if len(known) == 0:
-        raise UnsupportedError("gaps.rows", "no test row has a known target.", remedy="Give rows with their truth.")
-    without = len(stored) - len(known)
-    if len(known) > context.rows > 0:
-        known = np.sort(context.rng.choice(known, context.rows, replace=False))
-    return (stored if len(known) == len(stored) else stored.take(known)), without, repeats
-
-
-def _predict(subject: Subject, table: Table) -> np.ndarray:
-    step = max(1, subject.capabilities.max_rows)
-    if len(table) <= step:
-        return subject.predict(table)
-    parts = [
-        subject.predict(table.take(np.arange(at, min(at + step, len(table))))) for at in range(0, len(table), step)
-    ]
-    return np.concatenate(parts)
-
-
-def _scores(context: Context, subject: Subject, table: Table, positive: int) -> np.ndarray | None:
-    if not subject.capabilities.scores:
-        return None
-    step = max(1, subject.capabilities.max_rows)
-    context.progress(0.4, "scores")
-    parts = [
-        subject.predict_proba(table.take(np.arange(at, min(at + step, len(table)))))[:, positive]
-        for at in range(0, len(table), step)
-    ]
-    return np.concatenate(parts)
