@@ -39,6 +39,8 @@ MODULES = {
     "P2.isolation": "isolating",
     "P2.shaping": "theft",
     "P3.accuracy": "accuracy",
+    "P3.identification": "operating",
+    "P3.operating-point": "operating",
     "P3.membership": "membership",
     **{f"S2.{name}": "privacy" for name in ("noise", "release", "ledger", "utility")},
     "S2.training": "trainings",
