@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _BUILT = {
     "X2": "fivefold.cases.dosage.case",
     "X5": "fivefold.cases.accident.case",
+    "X8": "fivefold.cases.faces.case",
     "X10": "fivefold.cases.purpose.case",
 }
 
