@@ -38,6 +38,7 @@ from . import (
     telemetry,
     theft,
     trainings,
+    worsened,
 )
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ REFERENCES: Mapping[str, Make] = {
     "unfair-to-a-group": partial(gaps.unfair, rows=20_000),
     "memorising-model": partial(membership.build, auc=0.9, retrains=False),
     "constant-answer": accuracy.constant,
+    "knows-by-heart": partial(worsened.build, chance=0.0),
     "dealt-out-scores": partial(operating.scored, error=0.5),
     "pair-threshold": operating.pair_threshold,
     "no-ladder": ladder.nobody,
