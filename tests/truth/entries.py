@@ -39,6 +39,7 @@ MODULES = {
     "P2.isolation": "isolating",
     "P2.shaping": "theft",
     "P3.accuracy": "accuracy",
+    "P3.attribute": "telling",
     "P3.corruption": "worsened",
     "P3.identification": "operating",
     "P3.operating-point": "operating",

@@ -44,6 +44,7 @@ JUDGE_EVERY_FLOOR = frozenset(
         "P2.isolation",
         "P2.shaping",
         "P3.accuracy",
+        "P3.attribute",
         "P3.corruption",
         "P3.identification",
         "P3.membership",
