@@ -220,7 +220,7 @@ def _result(found: list[Found], floor: float, trial: Canary) -> Result:
                  x_label="lead over the best guess without it", bars=tuple(bars), threshold=floor),
         ),
         limits=(
-            "The attacker knows other columns, the true answer and half of the rows, but not what was said of the person.",
+            "The attacker knows other columns, the truth and half of the rows, but not what was said of the person.",
             "A lead may come of what the model knows of people in general, if half of the rows do not teach it.",
         ),
         remedy="" if outcome is Outcome.PASS else _remedy(outcome),
