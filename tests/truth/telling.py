@@ -73,7 +73,7 @@ class Teller:
 
 
 def build(
-    seed: int, *, share: float = 0.0, rows: int = 2500, scores: bool = True, linked: bool | None = None
+    seed: int, *, share: float = 0.0, rows: int = 1200, scores: bool = True, linked: bool | None = None
 ) -> Context:
     """Build one subject.
 
@@ -115,7 +115,7 @@ def build(
 
 ENTRY = Entry(
     check=CHECK,
-    documented="a model that remembers the attribute of 60 % of its 2,500 training rows",
+    documented="a model that remembers the attribute of 60 % of its 1,200 training rows",
     planted={
         "an attribute by itself": partial(build, share=0.6, linked=False),
         "an attribute that hangs on others": partial(build, share=0.6, linked=True),
