@@ -60,7 +60,7 @@ class Server:
         self._adverts: dict[str, Advert] = {}
         self._context = b""
         self._graph: dict[str, tuple[str, ...]] = {}
-        self._shared: tuple[str, ...] = ()
+        self._shared: dict[str, None] = {}
         self._alive: set[str] = set()
         self._total = np.zeros(terms.size, dtype=np.uint32)
 
@@ -70,8 +70,9 @@ class Server:
         Raises:
             RoundError: ``federated.few``.
         """
+        named = set(self._terms.clients)
         for advert in adverts:
-            if advert.name in self._terms.clients and advert.name not in self._adverts and self._holds(advert):
+            if advert.name in named and advert.name not in self._adverts and self._holds(advert):
                 self._adverts[advert.name] = advert
         self._enough(len(self._adverts))
         listed = tuple(self._adverts[name] for name in sorted(self._adverts))
@@ -90,7 +91,7 @@ class Server:
         whole = {
             name: sent for name, sent in listed.items() if {box.receiver for box in sent} == set(self._graph[name])
         }
-        self._shared = tuple(sorted(whole))
+        self._shared = dict.fromkeys(sorted(whole))
         self._enough(len(self._shared))
         found: dict[str, list[Box]] = {name: [] for name in self._shared}
         for name, sent in whole.items():
