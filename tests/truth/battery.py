@@ -84,6 +84,10 @@ def code_digest(check: str) -> str:
     below = ["contract", "stats", folder.relative_to("fivefold").as_posix()]
     if "traceability" in folder.parts:
         below += ["keys", "evidence/oms.py", "evidence/envelope.py", "evidence/signed_set.py"]
+    if folder.name == "attribute":
+        below += ["protection/membership"]
+    if folder.name in ("operating", "corruption"):
+        below += ["protection/accuracy/sample.py"]
     if folder.name == "extraction":
         below += ["protection/evasion/space.py"]
     if "explanation" in folder.parts:

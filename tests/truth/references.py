@@ -30,6 +30,7 @@ from . import (
     marked,
     membership,
     mending,
+    operating,
     operation,
     outliers,
     privacy,
@@ -38,8 +39,10 @@ from . import (
     served,
     streamed,
     telemetry,
+    telling,
     theft,
     trainings,
+    worsened,
 )
 
 if TYPE_CHECKING:
@@ -103,6 +106,10 @@ REFERENCES: Mapping[str, Make] = {
     "dear-to-mend": partial(mending.build, dear=True),
     "memorising-model": partial(membership.build, auc=0.9, retrains=False),
     "constant-answer": accuracy.constant,
+    "knows-by-heart": partial(worsened.build, chance=0.0),
+    "telling-model": partial(telling.build, share=0.8),
+    "dealt-out-scores": partial(operating.scored, error=0.5),
+    "pair-threshold": operating.pair_threshold,
     "no-ladder": ladder.nobody,
     "deaf-ladder": ladder.deaf,
     "careless-queue": queueing.careless,

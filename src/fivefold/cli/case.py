@@ -17,9 +17,10 @@ BUILT = {
     "X2": "fivefold.cases.dosage.case",
     "X5": "fivefold.cases.accident.case",
     "X7": "fivefold.cases.immigrant.case",
+    "X8": "fivefold.cases.faces.case",
     "X10": "fivefold.cases.purpose.case",
 }
-"""Module of each case that can be run; the catalogue marks the same rows as done."""
+"""Module of each case that can be run; the catalogue names the command in the same rows."""
 
 
 def case(

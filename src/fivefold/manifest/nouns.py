@@ -54,6 +54,7 @@ class DataSet(msgspec.Struct, frozen=True, kw_only=True):
         source: Party or system that the data come from.
         label: Class, personal columns, basis, purpose, region, retention, as written.
         missing: Texts that mean a missing value besides the empty cell, for example ``["?"]``.
+        pairs: Whether each row compares two things, and its target says whether they are the same.
     """
 
     name: str
@@ -71,6 +72,7 @@ class DataSet(msgspec.Struct, frozen=True, kw_only=True):
     source: str = ""
     label: dict[str, Any] = {}
     missing: tuple[str, ...] = ()
+    pairs: bool = False
 
 
 class SharingPath(msgspec.Struct, frozen=True, kw_only=True):

@@ -29,7 +29,7 @@ VERSION = 1
 """Newest version of the format that this reader knows."""
 
 _FORM = ("kind", "input", "time")
-_INHERITED = (*_FORM, "target", "positive", "alarm", "drop", "protected", "id", "missing")
+_INHERITED = (*_FORM, "target", "positive", "alarm", "drop", "protected", "id", "missing", "pairs")
 
 
 def read(path: Path, *, may_lack: frozenset[str] = frozenset()) -> Manifest:
@@ -40,7 +40,7 @@ def read(path: Path, *, may_lack: frozenset[str] = frozenset()) -> Manifest:
         may_lack: Dotted fields whose file need not exist yet, for example ``model.signature``.
 
     Returns:
-        The manifest; settings of ``train`` (target, labels, drop, protected, id, missing) are filled in where
+        The manifest; settings of ``train`` (target, labels, drop, protected, id, missing, pairs) are filled in where
         another data set does not give its own.
 
     Raises:

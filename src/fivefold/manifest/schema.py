@@ -94,6 +94,7 @@ _DATA = Field(
         "source": Field("text", "Party or system that the data come from."),
         "label": _LABEL,
         "missing": Field("labels", "Texts that mean a missing value, besides the empty cell."),
+        "pairs": Field("flag", "Each row compares two things (two faces, two voices); false by default."),
     },
 )
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Values = dict[str, "Scalar | None"]
 """Fact name to what was read; None: unknown."""
 
-_KINDS = ("table", "image", "series", "text", "audio", "pairs")
+_KINDS = ("table", "image", "series", "text", "audio")
 
 _COMPARE: dict[str, Callable[[Scalar, Scalar], bool]] = {
     "eq": lambda found, value: type(found) is type(value) and found == value,
@@ -99,6 +99,7 @@ def _of_manifest(manifest: Manifest) -> Values:
         "sharing.telemetry": sum(path.what == "telemetry" for path in manifest.sharing),
         "sharing.encrypted": sum(path.what == "encrypted" for path in manifest.sharing),
         **{f"data.{kind}": kind in kinds for kind in _KINDS},
+        "data.pairs": any(data_set.pairs for data_set in data),
         "data.protected": len({column for data_set in data for column in data_set.protected}),
         "data.personal": any(label.get("personal") for label in labels),
         "data.regions": len({str(label["region"]) for label in labels if label.get("region")}),

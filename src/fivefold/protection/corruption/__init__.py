@@ -1,0 +1,1 @@
+"""P3.corruption: what is missed when images, sensors and sound are worse than the test data."""
