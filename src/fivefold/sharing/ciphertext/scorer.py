@@ -109,6 +109,15 @@ def read(raw: bytes, where: str = "") -> Scorer:
         made = msgspec.convert(_of_private(told) if "loss" in told else told, Scorer, strict=True)
     except (ValueError, RecursionError) as error:
         raise _refused(f"{str(error)[:200]}.", where) from None
+    return demand(made, where)
+
+
+def demand(made: Scorer, where: str = "") -> Scorer:
+    """Return a scorer that can be asked, as it is.
+
+    Raises:
+        InputError: ``ciphertext.scorer``, with the field.
+    """
     fault = _fault(made)
     if fault:
         raise _refused(fault, where)

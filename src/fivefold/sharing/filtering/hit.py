@@ -44,7 +44,8 @@ def run(context: Context) -> Result:
         UnsupportedError: ``filter.undeclared`` where no filter is declared, ``filter.rows`` with fewer than 300 rows
             with a target.
     """
-    if not (context.settings.controls or {}).get("S5"):
+    declared = (context.settings.controls or {}).get("S5", {})
+    if not declared or declared.get("filter") is False:
         raise UnsupportedError(
             "filter.undeclared", "this application declares no filter of its training rows, so that nobody is hit.",
             remedy="Filter before you learn (fivefold data filter) and declare it: controls: {S5: {filter: true}}.",
