@@ -1,4 +1,4 @@
-"""The census with one of its controls off, or with bad data in it; which check then fails, and the claim it takes down."""
+"""The census with one of its controls off, or with bad data in it: which check says so, and which claim it blocks."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
-from pathlib import Path
+from pathlib import Path  # noqa: TC003
 
 import pytest
 from tests.examples.census_variants import CENSUS, VARIANTS, Variant, made

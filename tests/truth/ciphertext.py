@@ -159,7 +159,7 @@ ENTRIES = {
     ),
     INFERENCE: Entry(
         check=INFERENCE,
-        documented="a declared scale at which the worst row is off by three times the floor; of trees, primes of 22 bits",
+        documented="a scale at which the worst row is off by three times the floor; of trees, primes of 22 bits",
         planted={
             "scale too small": partial(build, INFERENCE, scale=3.0),
             "trees, primes too small": partial(build, INFERENCE, kind="trees", coarse=True),

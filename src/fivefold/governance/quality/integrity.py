@@ -109,9 +109,7 @@ class _Rows(NamedTuple):
     chance: float
 
 
-def _copies(
-    sets: list[_Rows], rng: np.random.Generator, vouched: np.ndarray | None = None
-) -> tuple[list[Part], bool]:
+def _copies(sets: list[_Rows], rng: np.random.Generator, vouched: np.ndarray | None = None) -> tuple[list[Part], bool]:
     """Return the repeated rows of each set, and whether planted copies would be told from chance.
 
     Args:

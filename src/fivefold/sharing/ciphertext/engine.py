@@ -221,7 +221,7 @@ def _added(cells: tuple[int, ...], columns: Sequence[Any], kept: dict[tuple[int,
 def _carrying(term: Term, columns: Sequence[Any]) -> Any:
     """Return the sum of columns times values."""
     found: Any = None
-    for at, value in zip(term.cells, term.values.tolist(), strict=True):
+    for at, value in zip(term.cells, term.carried.tolist(), strict=True):
         part = columns[at] * value
         found = part if found is None else found + part
     return found

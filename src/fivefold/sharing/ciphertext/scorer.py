@@ -71,7 +71,7 @@ class Scorer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
             for at, term in enumerate(terms):
                 for cells in term.sums:
                     rows[at, 1 + np.array(cells)] = 1.0
-                rows[at, 1 + np.array(term.cells)] = term.values
+                rows[at, 1 + np.array(term.cells)] = term.carried
             return rows
         return np.array(self.hidden or (self.weights,), dtype=np.float64)
 
@@ -139,8 +139,10 @@ def _fault(made: Scorer) -> str:
     fault = column_fault(made.columns)
     if fault:
         return fault
-    if made.kind in _TREES or made.trees:
-        return _trees_fault(made)
+    return _trees_fault(made) if made.kind in _TREES or made.trees else _layers_fault(made)
+
+
+def _layers_fault(made: Scorer) -> str:
     if (made.kind == "square") != bool(made.hidden) or len(made.hidden) > MOST_HIDDEN:
         return f"hidden goes with kind square, 1 to {MOST_HIDDEN} rows."
     sizes = {len(row) for row in made.hidden} or {len(made.weights)}

@@ -59,12 +59,12 @@ class Term:
     Attributes:
         sums: Numbers of an encoded row whose sum is a factor, each of 0 or 1.
         cells: Numbers of an encoded row that carry values.
-        values: (len(cells),) what they carry.
+        carried: (len(cells),) the values.
     """
 
     sums: tuple[tuple[int, ...], ...]
     cells: tuple[int, ...]
-    values: np.ndarray
+    carried: np.ndarray
 
     @property
     def levels(self) -> int:
@@ -187,7 +187,7 @@ def summed(constant: float, given: Sequence[Term], x: np.ndarray) -> np.ndarray:
     """
     found = np.full(len(x), constant)
     for term in given:
-        part = x[:, list(term.cells)] @ term.values
+        part = x[:, list(term.cells)] @ term.carried
         for cells in term.sums:
             part = part * x[:, list(cells)].sum(axis=1)
         found += part
@@ -223,8 +223,8 @@ def bound(settings: Settings, given: Sequence[Term], most: float) -> float:
 def _noise(term: Term, fresh: float, step: float, rounding: float) -> float:
     """Return how far a term can be off by noise, drift of primes apart."""
     count = len(term.cells)
-    size = float(np.abs(term.values).max())
-    off = fresh * float(np.linalg.norm(term.values)) + step * math.sqrt(count) + rounding * count
+    size = float(np.abs(term.carried).max())
+    off = fresh * float(np.linalg.norm(term.carried)) + step * math.sqrt(count) + rounding * count
     for cells in term.sums:
         other = fresh * math.sqrt(len(cells))
         off = off + size * other + off * other + 2 * step * max(1.0, size)

@@ -76,7 +76,7 @@ def file(manifest: Manifest, name: str, out: Path, seed: int) -> dict[str, Any]:
         "trusted": 0 if trusted is None else len(trusted), "notes": list(found.notes), "seed": seed,
         "groups": [{"group": one.where, "rows": one.n, "share": one.value, "low": one.low, "high": one.high}
                    for one in hit],
-        "harm": {"judged by": by, "error": "share wrong" if coding.classes else "mean absolute error" if data.target else "",
+        "harm": {"judged by": by, "error": _error(coding, data),
                  "groups": [asdict(one) for one in weights]},
         "read": "Good rows may be among those in quarantine; look at them, and at the groups that are hit most.",
     }  # fmt: skip
@@ -85,6 +85,10 @@ def file(manifest: Manifest, name: str, out: Path, seed: int) -> dict[str, Any]:
     _new(out / "summary.json", (json.dumps(summary, indent=2, ensure_ascii=False) + "\n").encode())
     _new(out / "picture.svg", drawn(found, hit, name).encode())
     return summary
+
+
+def _error(coding: Coding, data: DataSet) -> str:
+    return "share wrong" if coding.classes else "mean absolute error" if data.target else ""
 
 
 def _weighed(

@@ -105,7 +105,7 @@ def _judged(gone: np.ndarray, good: np.ndarray, groups: dict[str, np.ndarray], f
 
 
 def _prove(ordinary: Table, trusted: Table | None, floor: float, rng: np.random.Generator) -> Canary:
-    """Give a group of ordinary rows a rule of its own (without a target: made-up values), whose hit must show."""
+    """Give a group of ordinary rows a rule of its own (without a target: made-up values), which must show as hit."""
     group = rng.random(len(ordinary)) < float(rng.uniform(0.06, 0.1))
     other = spoilt(ordinary, group, rng)
     gone = ~filtered(other, rng, trusted).kept
@@ -116,8 +116,8 @@ def _prove(ordinary: Table, trusted: Table | None, floor: float, rng: np.random.
     return Canary(
         kind="a group with a rule of its own", planted=1, found=noticed, clean=1, false_alarms=alarms,
         noticed=bool(noticed) and not alarms,
-        detail=f"{int(group.sum())} drawn rows given targets by another rule, or values at random where there is no target; "
-        "the clean case is rows that were kept.",
+        detail=f"{int(group.sum())} drawn rows given targets by another rule, or values at random where there is no "
+        "target; the clean case is rows that were kept.",
     )  # fmt: skip
 
 
