@@ -24,6 +24,7 @@ Fact = Literal[
     "sharing.trainings",
     "sharing.telemetry",
     "sharing.encrypted",
+    "sharing.federated",
     "control.encrypted-training",
     "data.table",
     "data.image",

@@ -100,6 +100,7 @@ def _of_manifest(manifest: Manifest) -> Values:
         "sharing.releases": sum(path.what == "release" for path in manifest.sharing),
         "sharing.trainings": sum(path.what == "training" for path in manifest.sharing),
         "sharing.telemetry": sum(path.what == "telemetry" for path in manifest.sharing),
+        "sharing.federated": sum(path.what == "federated" for path in manifest.sharing),
         "sharing.encrypted": sum(path.what == "encrypted" for path in manifest.sharing),
         **{f"data.{kind}": kind in kinds for kind in _KINDS},
         "data.test": "test" in manifest.data,

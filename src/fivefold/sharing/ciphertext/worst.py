@@ -1,8 +1,9 @@
 """Worst: the row whose encrypted score is furthest off, searched for in the box of the declared columns.
 
 Each round asks as many rows as a ciphertext holds. It starts at the corners that make each sum largest and smallest (of
-trees: in each leaf), at drawn corners and drawn rows; later rounds change a column or two of the rows that were furthest off. Fresh noise is
-drawn each time, so that the largest error of all rounds is that of thousands of encryptions at the worst places found.
+trees: in each leaf), at drawn corners and drawn rows; later rounds change a column or two of the rows that were
+furthest off. Fresh noise is drawn each time, so that the largest error of all rounds is that of thousands of
+encryptions at the worst places found.
 """
 
 from __future__ import annotations
