@@ -55,7 +55,7 @@ def encrypted(folder: Path, seed: int = 0, *, train: bool = True, **options: Any
 
 
 def hospitals(folder: Path, shared: Path, **options: Any) -> Path:
-    """Write the application of four hospitals that train together."""
+    """Write the application of the patients of four hospitals, whose twenty wards train together."""
     parts = [
         pd.read_csv(shared / "heart_disease_4sites" / f"processed.{site}.data", names=COLUMNS, na_values="?").assign(
             site=site
@@ -64,4 +64,5 @@ def hospitals(folder: Path, shared: Path, **options: Any) -> Path:
     ]
     rows = pd.concat(parts, ignore_index=True)
     rows["num"] = np.where(rows["num"] > 0, "ill", "well")
-    return _written(folder, rows, "federated", {"S3": {"by": "site", "rounds": 40, **options}}, "num")
+    told = {"clients": 20, "rounds": 40, "robust": "median", "cohorts": 5, "malicious": 0.1, **options}
+    return _written(folder, rows, "federated", {"S3": told}, "num")
