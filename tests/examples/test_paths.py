@@ -82,5 +82,5 @@ def test_a_federation_satisfies_claim_1a(tmp_path: Path, shared: Path) -> None:
 def test_a_federation_with_a_control_off_fails(
     tmp_path: Path, shared: Path, check: str, options: dict[str, Any], seed: int
 ) -> None:
-    """Updates in the clear are read; a plain mean is spoilt by six wards in twenty (two move it by less than a tenth)."""
+    """Updates in the clear are read; a plain mean is spoilt by six wards in twenty (by two it is not)."""
     assert _outcome(hospitals(tmp_path / "app", shared, **options), check, seed) == "fail"

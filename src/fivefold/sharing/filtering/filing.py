@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from fivefold.sharing.filtering.removal import Removal
     from fivefold.sharing.filtering.weighing import Weight
 
-OPTIONS = ("filter", "trusted", "intake", "officers")
 _MANY = 20
 
 
@@ -50,12 +49,12 @@ def file(manifest: Manifest, name: str, out: Path, seed: int) -> dict[str, Any]:
 
     Raises:
         InputError: ``filter.out`` where something is there; ``filter.data`` for a set that is not declared;
-            ``filter.trusted``; ``filter.option``; as :func:`fivefold.subject.inputs.read.read`.
+            ``filter.trusted``; as :func:`fivefold.subject.inputs.read.read`.
         UnsupportedError: As the filters.
     """
     if name not in manifest.data:
         raise InputError("filter.data", f"data.{name} is not declared.", remedy=f"Try: {', '.join(manifest.data)}.")
-    options = _options(manifest)
+    options = manifest.controls.get("S5", {})
     data = _with_target(manifest, name)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError("filter.out", f"{out} is there already.", remedy="Name a folder that is not there: --out.")
@@ -109,18 +108,6 @@ def _weighed(
         return "no rows: declare data.test or trusted rows", []
     found = weighed(table, kept, judges, (protected, coding.classes), rng)
     return (by if found else f"{by}: too few rows"), found
-
-
-def _options(manifest: Manifest) -> dict[str, Any]:
-    given = dict(manifest.controls.get("S5", {}))
-    for key in given:
-        if key not in OPTIONS:
-            line = manifest.lines.get(f"controls.S5.{key}", 0)
-            raise InputError(
-                "filter.option", f"controls.S5 has no option {key[:60]!r}.", where=f"{manifest.file}:{line}",
-                remedy=f"It may hold: {', '.join(OPTIONS)}.",
-            )  # fmt: skip
-    return given
 
 
 def _with_target(manifest: Manifest, name: str) -> DataSet:
