@@ -8,6 +8,8 @@ by tests and by each run, not proved.
 
 from __future__ import annotations
 
+import math
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
 
 MARGIN = 2.0**-7
 """What rounding may add to a person's length, as a share of it."""
+
+
+_BLOCKS, _FEWEST, _AT_ONCE = 2, 64, 1 << 22
+"""Blocks of a batch, at least; persons of a block, at least; numbers of a block that layers give, at most."""
 
 
 class Batch(NamedTuple):
@@ -65,9 +71,11 @@ class Clipped:
         self._layers = [layer for layer in module.modules() if next(layer.parameters(recurse=False), None) is not None]
         own = [getattr(layer, name, None) for layer in self._layers for name in ("weight", "bias")]
         self.parameters = [p for p in own if p is not None]
+        counts = [sum(1 for _ in layer.parameters(recurse=False)) for layer in self._layers]
+        self._first = dict(zip(self._layers, accumulate(counts, initial=0), strict=False))
         self.size = sum(p.numel() for p in self.parameters)
         self._seen: dict[nn.Module, tuple[torch.Tensor, torch.Tensor, int]] = {}
-        self._count = 0
+        self._count, self._width = 0, 0
         for layer in module.modules():
             if getattr(layer, "inplace", False):
                 vars(layer)["inplace"] = False  # outputs of layers are needed as they were
@@ -94,51 +102,61 @@ class Clipped:
         """Return (d,) float32: the sum over persons of their gradients, each cut to the length.
 
         Args:
-            batch: The rows.
+            batch: The rows; taken in blocks, so that memory does not grow with them.
             losses: Outputs and answers to (P R,) losses of the rows.
 
         Raises:
             UnsupportedError: ``privacy.layer`` for a net that uses a layer twice, or changes its output in place.
         """
-        if not len(batch.given):
-            return torch.zeros(self.size)
-        self._seen, self._count = {}, len(batch.given)
+        total = torch.zeros(self.size)
+        views, most = total.split([p.numel() for p in self.parameters]), self._block(len(batch.given))
+        for at in range(0, len(batch.given), most):
+            part = Batch(*(None if value is None else value[at : at + most] for value in batch))  # type: ignore[arg-type]
+            self._add(self._passed(part, losses), len(part.given), views)
+        return total
+
+    def _block(self, rows: int) -> int:
+        """Return how many rows are taken at once: half of a batch, fewer where layers are wide."""
+        blocks = max(_BLOCKS, math.ceil(rows * self._width / _AT_ONCE))
+        return max(math.ceil(rows / self._rows / blocks), _FEWEST) * self._rows
+
+    def _passed(self, part: Batch, losses: Losses) -> list[tuple[nn.Module, torch.Tensor, torch.Tensor]]:
+        """Go forward and back; return layers with what they were given and the gradient of what they gave."""
+        self._seen, self._count = {}, len(part.given)
         try:
-            out = self.module(batch.given)
+            out = self.module(part.given)
         finally:
             noted, self._seen, self._count = list(self._seen.items()), {}, 0
         for layer, (_, kept, version) in noted:
             if kept._version != version:  # noqa: SLF001
                 raise UnsupportedError("privacy.layer", f"the output of a {type(layer).__name__} is changed in place.",
                                        remedy="Write x = x + y for x += y, and leave out inplace=True.")  # fmt: skip
-        each = losses(out, batch.target)
-        total = each.sum() if batch.share is None else (each * batch.share).sum()
-        backs = torch.autograd.grad(total, [kept for _, (_, kept, _) in noted], allow_unused=True)
-        used = [(layer, kept[0], back) for (layer, kept), back in zip(noted, backs, strict=True) if back is not None]
-        with torch.no_grad():
-            return self._added(used, len(batch.given))
+        self._width = sum(kept.numel() for _, (_, kept, _) in noted) // len(part.given)
+        each, kept = losses(out, part.target), [kept for _, (_, kept, _) in noted]
+        share = torch.ones_like(each) if part.share is None else part.share
+        backs = torch.autograd.grad(each, kept, share, allow_unused=True)
+        return [(layer, one[0], back) for (layer, one), back in zip(noted, backs, strict=True) if back is not None]
 
-    def _added(self, used: list[tuple[nn.Module, torch.Tensor, torch.Tensor]], count: int) -> torch.Tensor:
+    @torch.no_grad()  # type: ignore[untyped-decorator]
+    def _add(
+        self, used: list[tuple[nn.Module, torch.Tensor, torch.Tensor]], count: int, views: tuple[torch.Tensor, ...]
+    ) -> None:
+        """Add what the rows of a block add up to."""
         squares = torch.zeros(count // self._rows)
         for layer, given, back in used:
             squares += layers.norms(layer, given, back, self._rows)
         weights = self.weights(squares.sqrt())
-        if not torch.isfinite(squares).all():
+        if not math.isfinite(float(squares.sum())):
             used = [_without(*one, ~torch.isfinite(squares).repeat_interleave(self._rows)) for one in used]
         each = weights if self._rows == 1 else weights.repeat_interleave(self._rows)
-        made = {layer: layers.sums(layer, given, back, each) for layer, given, back in used}
-        parts = []
-        for layer in self._layers:
-            own = (getattr(layer, "weight", None), getattr(layer, "bias", None))
-            for parameter, found in zip(own, (*made.get(layer, (None,)), None), strict=False):
-                if parameter is not None:
-                    parts.append(torch.zeros(parameter.numel()) if found is None else found.reshape(-1))
-        return torch.cat(parts)
+        for layer, given, back in used:
+            parts = [part for part in layers.sums(layer, given, back, each) if part is not None]
+            for view, part in zip(views[self._first[layer] :], parts, strict=False):
+                view += part.reshape(-1)
 
     def weights(self, lengths: torch.Tensor) -> torch.Tensor:
         """Return (P,) what each person's gradient is multiplied by; one that is no number counts as nothing."""
-        found = torch.clamp(self._clip / lengths.clamp_min(1e-30), max=1.0)
-        return torch.where(torch.isfinite(lengths), found, 0.0)
+        return (self._clip / lengths.clamp_min(1e-30)).clamp_(max=1.0).nan_to_num_(0.0)
 
     def explicit(self, batch: Batch, losses: Losses) -> tuple[torch.Tensor, float]:
         """Return the same sum by another way, and the share of persons who were cut.
@@ -148,6 +166,7 @@ class Clipped:
         names = [name for p in self.parameters for name, q in self.module.named_parameters() if q is p]
         held = {name: p.detach() for name, p in zip(names, self.parameters, strict=True)}
         total, cut = torch.zeros(self.size, dtype=torch.float64), 0
+        views = total.split([p.numel() for p in self.parameters])
         share = torch.ones(len(batch.given)) if batch.share is None else batch.share
 
         def one(parameters: Any, x: torch.Tensor, y: torch.Tensor, part: torch.Tensor) -> torch.Tensor:
@@ -157,11 +176,11 @@ class Clipped:
         for at in range(0, len(batch.given), most):
             parts = [_by_person(value[at : at + most], self._rows) for value in (batch.given, batch.target, share)]
             found = vmap(grad(one), in_dims=(None, 0, 0, 0), randomness="same")(held, *parts)
-            each = torch.cat([found[name].reshape(len(parts[0]), -1) for name in names], dim=1)
-            lengths = each.norm(dim=1)
-            if not torch.isfinite(lengths).all():
-                each = torch.where(torch.isfinite(lengths)[:, None], each, 0.0)
-            total += self.weights(lengths) @ each
+            each = [found[name].reshape(len(parts[0]), -1) for name in names]
+            lengths = torch.stack([torch.linalg.vector_norm(own, dim=1) for own in each]).norm(dim=0)
+            weights, good = self.weights(lengths), torch.isfinite(lengths)
+            for view, own in zip(views, each, strict=True):
+                view += weights @ own if good.all() else weights[good] @ own[good]
             cut += int((lengths > self._clip).sum())
         return total, cut * self._rows / max(len(batch.given), 1)
 

@@ -98,7 +98,7 @@ def _people(value: Tensor, rows: int) -> Tensor:
 
 
 def _squares(value: Tensor) -> Tensor:
-    return torch.einsum("pk,pk->p", value, value)
+    return torch.linalg.vector_norm(value, dim=1).square_()
 
 
 def _product_norms(a: Tensor, b: Tensor) -> Tensor:
@@ -116,16 +116,17 @@ def _product_norms(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _linear_norms(module: nn.Linear, given: Tensor, back: Tensor, rows: int) -> Tensor:
+    if rows == 1 and given.ndim == 2:
+        b = _squares(back)
+        return b * _squares(given) if module.bias is None else torch.addcmul(b, b, _squares(given))
     a, b = _people(given, rows), _people(back, rows)
-    if a.shape[1] == 1:
-        return (_squares(a[:, 0]) + (module.bias is not None)) * _squares(b[:, 0])
     found = _product_norms(a, b)
     return found if module.bias is None else found + _squares(b.sum(1))
 
 
 def _linear_sums(module: nn.Linear, given: Tensor, back: Tensor) -> tuple[Tensor | None, ...]:
-    b = back.reshape(-1, back.shape[-1])
-    return b.t() @ given.reshape(-1, given.shape[-1]), None if module.bias is None else b.sum(0)
+    a, b = (given, back) if back.ndim == 2 else (given.reshape(-1, given.shape[-1]), back.reshape(-1, back.shape[-1]))
+    return b.t() @ a, None if module.bias is None else b.sum(0)
 
 
 def _padded(module: Any, given: Tensor) -> Tensor:

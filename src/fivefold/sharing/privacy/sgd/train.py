@@ -137,10 +137,21 @@ def rate_of(share: float) -> int:
 
 
 def poisson(people: int, rate: int, draw: Bytes = noise.fresh) -> np.ndarray:
-    """Draw a Poisson sample: (b,) int64, ascending; each person alone with probability ``rate`` 2^-32, exactly."""
+    """Draw a Poisson sample: (b,) int64, ascending; each person alone with probability ``rate`` 2^-32, exactly.
+
+    A person is in it if 32 bits are below the rate. The first 8 settle that but where they equal the rate's; the other
+    24 are drawn for these alone.
+    """
     if rate >= STEPS:
         return np.arange(people)
-    return np.flatnonzero(np.frombuffer(draw(4 * people), dtype="<u4") < rate)
+    first, rest = rate >> 24, rate & 0xFFFFFF
+    head = np.frombuffer(draw(people), dtype=np.uint8)
+    near = np.flatnonzero(head <= first)
+    equal = head[near] == first
+    inside = ~equal
+    tail = np.frombuffer(draw(4 * int(equal.sum())), dtype="<u4") >> np.uint32(8)
+    inside[equal] = tail < rest
+    return near[inside]
 
 
 def grid(recipe: Recipe, size: int) -> tuple[tables.Law, float]:
