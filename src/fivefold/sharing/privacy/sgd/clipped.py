@@ -9,7 +9,6 @@ by tests and by each run, not proved.
 from __future__ import annotations
 
 import math
-from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -71,8 +70,6 @@ class Clipped:
         self._layers = [layer for layer in module.modules() if next(layer.parameters(recurse=False), None) is not None]
         own = [getattr(layer, name, None) for layer in self._layers for name in ("weight", "bias")]
         self.parameters = [p for p in own if p is not None]
-        counts = [sum(1 for _ in layer.parameters(recurse=False)) for layer in self._layers]
-        self._first = dict(zip(self._layers, accumulate(counts, initial=0), strict=False))
         self.size = sum(p.numel() for p in self.parameters)
         self._seen: dict[nn.Module, tuple[torch.Tensor, torch.Tensor, int]] = {}
         self._count, self._width = 0, 0
@@ -108,17 +105,24 @@ class Clipped:
         Raises:
             UnsupportedError: ``privacy.layer`` for a net that uses a layer twice, or changes its output in place.
         """
-        total = torch.zeros(self.size)
-        views, most = total.split([p.numel() for p in self.parameters]), self._block(len(batch.given))
-        for at in range(0, len(batch.given), most):
-            part = Batch(*(None if value is None else value[at : at + most] for value in batch))  # type: ignore[arg-type]
+        total, at = torch.zeros(self.size), 0
+        views = self._views(total)
+        while at < len(batch.given):
+            end = at + self._block(len(batch.given))
+            part = Batch(*(None if value is None else value[at:end] for value in batch))  # type: ignore[arg-type]
             self._add(self._passed(part, losses), len(part.given), views)
+            at = end
         return total
 
+    def _views(self, total: torch.Tensor) -> dict[nn.Module, list[torch.Tensor]]:
+        """Return each layer's weight and bias as they lie in one vector."""
+        parts = iter(total.split([p.numel() for p in self.parameters]))
+        return {layer: [next(parts).view_as(p) for p in layer.parameters(recurse=False)] for layer in self._layers}
+
     def _block(self, rows: int) -> int:
-        """Return how many rows are taken at once: half of a batch, fewer where layers are wide."""
-        blocks = max(_BLOCKS, math.ceil(rows * self._width / _AT_ONCE))
-        return max(math.ceil(rows / self._rows / blocks), _FEWEST) * self._rows
+        """Return how many rows are taken at once: half of a batch; fewer where layers are wide, or not known yet."""
+        most = math.ceil(rows / self._rows / _BLOCKS)
+        return max(min(most, _AT_ONCE // (self._width * self._rows)) if self._width else 0, _FEWEST) * self._rows
 
     def _passed(self, part: Batch, losses: Losses) -> list[tuple[nn.Module, torch.Tensor, torch.Tensor]]:
         """Go forward and back; return layers with what they were given and the gradient of what they gave."""
@@ -137,10 +141,11 @@ class Clipped:
         backs = torch.autograd.grad(each, kept, share, allow_unused=True)
         return [(layer, one[0], back) for (layer, one), back in zip(noted, backs, strict=True) if back is not None]
 
-    @torch.no_grad()  # type: ignore[untyped-decorator]
+    @torch.inference_mode()  # type: ignore[untyped-decorator]
     def _add(
-        self, used: list[tuple[nn.Module, torch.Tensor, torch.Tensor]], count: int, views: tuple[torch.Tensor, ...]
-    ) -> None:
+        self, used: list[tuple[nn.Module, torch.Tensor, torch.Tensor]], count: int,
+        views: dict[nn.Module, list[torch.Tensor]],
+    ) -> None:  # fmt: skip
         """Add what the rows of a block add up to."""
         squares = torch.zeros(count // self._rows)
         for layer, given, back in used:
@@ -150,9 +155,7 @@ class Clipped:
             used = [_without(*one, ~torch.isfinite(squares).repeat_interleave(self._rows)) for one in used]
         each = weights if self._rows == 1 else weights.repeat_interleave(self._rows)
         for layer, given, back in used:
-            parts = [part for part in layers.sums(layer, given, back, each) if part is not None]
-            for view, part in zip(views[self._first[layer] :], parts, strict=False):
-                view += part.reshape(-1)
+            layers.add(layer, given, back, each, views[layer])
 
     def weights(self, lengths: torch.Tensor) -> torch.Tensor:
         """Return (P,) what each person's gradient is multiplied by; one that is no number counts as nothing."""

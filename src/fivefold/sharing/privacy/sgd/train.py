@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 _FINE, _LEAST = 32, 1024
 _COARSE = 0.5
+_AHEAD = 1 << 17
+"""Numbers of noise that are drawn at once."""
 
 
 @dataclass(frozen=True)
@@ -169,12 +171,19 @@ def grid(recipe: Recipe, size: int) -> tuple[tables.Law, float]:
 
 
 def parts_of(recipe: Recipe, people: int, size: int, draw: Bytes = noise.fresh) -> Parts:
-    """Return the trainer's own parts."""
+    """Return the trainer's own parts; noise is drawn for some steps at once where a step has few numbers."""
     law, _ = grid(recipe, size)
+    ahead, held = max(1, _AHEAD // size), list[np.ndarray]()
+
+    def drawn(_step: int, d: int) -> np.ndarray:
+        if not held:
+            held.extend(noise.sample(law, ahead * d, draw).reshape(ahead, d))
+        return held.pop()
+
     return Parts(
         sample=lambda _step: poisson(people, recipe.path.rate, draw),
         add=lambda net, batch, losses: net.sum(batch, losses),
-        noise=lambda _step, d: noise.sample(law, d, draw),
+        noise=drawn,
     )
 
 
