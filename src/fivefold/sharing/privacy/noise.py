@@ -3,7 +3,7 @@
 A draw has 128 bits, of which no more are drawn than it takes to settle it; bits that are not drawn change nothing. A
 guide (Chen and Asau 1974) says for the first bits, at most 20 of the 32 that are drawn, which value they settle, or
 where to begin: a bucket of draws is settled if no entry of the table has its first half within, ends included. The
-others, about one in six, draw 32 bits more and are compared with first halves; those that equal one, less than one in
+others, one in six at most, draw 32 bits more and are compared with first halves; those that equal one, less than one in
 2^40, draw the other 64.
 """
 
@@ -23,9 +23,9 @@ from fivefold.sharing.privacy.tables import BITS, Law
 Bytes = Callable[[int], bytes]
 """Gives so many bytes that nobody can tell from random ones."""
 
-_FINER, _LEAST_GUIDE, _MOST_GUIDE = 5, 6, 20
+_FINE, _FINEST, _ENOUGH = 5, 7, 18
 _FEW = 512
-_AT_ONCE = 1 << 18
+_AT_ONCE = 1 << 17
 
 
 def fresh(size: int) -> bytes:
@@ -101,7 +101,8 @@ def _arrays(law: Law) -> tuple[np.ndarray, np.ndarray]:
     with these first bits are the k-th value; ~k that they are it or a later one.
     """
     high = np.array([value >> (BITS - 64) for value in law.table[:-1]] + [(1 << 64) - 1], dtype=np.uint64)
-    bits = min(max(_FINER + math.ceil(math.log2(max(law.deviation, 1))), _LEAST_GUIDE), _MOST_GUIDE)
+    wide = math.ceil(math.log2(max(law.deviation, 1)))
+    bits = min(wide + _FINEST, max(wide + _FINE, _ENOUGH))  # small enough for a cache, fine enough for most draws
     starts = np.arange(1 << bits, dtype=np.uint64) << np.uint64(64 - bits)
     first = np.searchsorted(high, starts, side="left")
     beyond = np.searchsorted(high, starts + np.uint64((1 << (64 - bits)) - 1), side="right")

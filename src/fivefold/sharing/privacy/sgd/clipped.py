@@ -29,6 +29,8 @@ MARGIN = 2.0**-7
 
 _BLOCKS, _FEWEST, _AT_ONCE = 2, 64, 1 << 22
 """Blocks of a batch, at least; persons of a block, at least; numbers of a block that layers give, at most."""
+_EACH = 1 << 22
+"""Numbers of gradients of each person that are held at once, where a run is looked at."""
 
 
 class Batch(NamedTuple):
@@ -175,16 +177,20 @@ class Clipped:
         def one(parameters: Any, x: torch.Tensor, y: torch.Tensor, part: torch.Tensor) -> torch.Tensor:
             return (losses(functional_call(self.module, parameters, (x,)), y) * part).sum()
 
-        most = max(1, (1 << 22) // self.size) * self._rows
-        for at in range(0, len(batch.given), most):
-            parts = [_by_person(value[at : at + most], self._rows) for value in (batch.given, batch.target, share)]
-            found = vmap(grad(one), in_dims=(None, 0, 0, 0), randomness="same")(held, *parts)
-            each = [found[name].reshape(len(parts[0]), -1) for name in names]
-            lengths = torch.stack([torch.linalg.vector_norm(own, dim=1) for own in each]).norm(dim=0)
+        each = vmap(grad(one), in_dims=(None, 0, 0, 0), randomness="same")
+
+        def added(*parts: torch.Tensor) -> int:
+            found = each(held, *parts)
+            own = [found.pop(name).reshape(len(parts[0]), -1) for name in names]
+            lengths = torch.stack([torch.linalg.vector_norm(one, dim=1) for one in own]).norm(dim=0)
             weights, good = self.weights(lengths), torch.isfinite(lengths)
-            for view, own in zip(views, each, strict=True):
-                view += weights @ own if good.all() else weights[good] @ own[good]
-            cut += int((lengths > self._clip).sum())
+            for view, mine in zip(views, own, strict=True):
+                view += weights @ mine if good.all() else weights[good] @ mine[good]
+            return int((lengths > self._clip).sum())
+
+        most = max(1, _EACH // self.size) * self._rows
+        for at in range(0, len(batch.given), most):
+            cut += added(*(_by_person(value[at : at + most], self._rows) for value in (batch.given, batch.target, share)))
         return total, cut * self._rows / max(len(batch.given), 1)
 
 

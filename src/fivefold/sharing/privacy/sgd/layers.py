@@ -59,7 +59,7 @@ def add(module: Any, given: Tensor, back: Tensor, weights: Tensor, views: list[T
         weights: (P R,) of each row.
         views: Sums for the weight and, where it has one, the bias.
     """
-    _ADD[type(module)](module, given, back * weights.reshape(-1, *[1] * (back.ndim - 1)), views)
+    _ADD[type(module)](module, given, back * weights.view(-1, *[1] * (back.ndim - 1)), views)
 
 
 def refuse(module: nn.Module) -> None:

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 _FINE, _LEAST = 32, 1024
 _COARSE = 0.5
-_AHEAD = 1 << 17
-"""Numbers of noise that are drawn at once."""
+_AHEAD = 1 << 18
+"""Numbers of noise, or decisions on persons, that are drawn at once."""
 
 
 @dataclass(frozen=True)
@@ -171,20 +171,25 @@ def grid(recipe: Recipe, size: int) -> tuple[tables.Law, float]:
 
 
 def parts_of(recipe: Recipe, people: int, size: int, draw: Bytes = noise.fresh) -> Parts:
-    """Return the trainer's own parts; noise is drawn for some steps at once where a step has few numbers."""
+    """Return the trainer's own parts; for some steps at once is drawn where a step needs few numbers."""
     law, _ = grid(recipe, size)
-    ahead, held = max(1, _AHEAD // size), list[np.ndarray]()
+    batches, noises = list[np.ndarray](), list[np.ndarray]()
+
+    def sample(_step: int) -> np.ndarray:
+        if not batches:
+            ahead = max(1, _AHEAD // max(people, 1))
+            drawn, starts = poisson(people * ahead, recipe.path.rate, draw), people * np.arange(ahead)
+            parts = np.split(drawn, np.searchsorted(drawn, starts[1:]))
+            batches.extend(part - start for part, start in zip(parts, starts, strict=True))
+        return batches.pop()
 
     def drawn(_step: int, d: int) -> np.ndarray:
-        if not held:
-            held.extend(noise.sample(law, ahead * d, draw).reshape(ahead, d))
-        return held.pop()
+        if not noises:
+            ahead = max(1, _AHEAD // max(d, 1))
+            noises.extend(noise.sample(law, ahead * d, draw).reshape(ahead, d))
+        return noises.pop()
 
-    return Parts(
-        sample=lambda _step: poisson(people, recipe.path.rate, draw),
-        add=lambda net, batch, losses: net.sum(batch, losses),
-        noise=drawn,
-    )
+    return Parts(sample=sample, add=lambda net, batch, losses: net.sum(batch, losses), noise=drawn)
 
 
 def learn(
@@ -225,13 +230,13 @@ def learn(
         if watch.due(step):
             again, cut = net.explicit(batch, losses)
             watch.compared(total.numpy(), again.numpy(), cut)
-        exact = np.rint(total.numpy() * np.float64(1 / unit)).astype(np.int64)
+        scaled = total.numpy() * np.float64(1 / unit)
+        exact = np.rint(scaled, out=scaled).astype(np.int64)
         noisy = exact + made.noise(step, net.size)
-        watch.noised(noisy - exact)
-        given = noisy * np.float64(unit)
+        watch.noised(np.subtract(noisy, exact, out=exact))
         if kept is not None:
-            kept[step] = given
-        move(torch.from_numpy((given / expected).astype(np.float32)))
+            kept[step] = noisy * unit
+        move(torch.from_numpy(np.multiply(noisy, unit / expected, out=scaled).astype(np.float32)))
     return Learned(watch.verdict(), recipe.path, kept)
 
 
