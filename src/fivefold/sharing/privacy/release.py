@@ -12,7 +12,7 @@ import numpy as np
 from fivefold.errors import InputError
 from fivefold.sharing.privacy import noise
 from fivefold.sharing.privacy.answers import answer
-from fivefold.sharing.privacy.chunks import Limit
+from fivefold.sharing.privacy.chunks import Limit, Part
 from fivefold.sharing.privacy.groups import MOST, Groups
 from fivefold.sharing.privacy.loss import DELTA, RHO, Loss, budget_of, epsilon_of
 from fivefold.sharing.privacy.vectors import compiled, found_in_data, shares
@@ -104,8 +104,9 @@ def total(asked: Asked, parts: Iterable[pd.DataFrame]) -> Totals:
     for part in parts:
         rows += len(part)
         kept = limit.keep(part)
+        used = Part(kept)
         for vector, mine in zip(asked.vectors, sums, strict=True):
-            vector.add(kept, mine)
+            vector.add(used, mine)
         for one in asked.groups:
             one.add(kept)
     return Totals(sums, [one.counts for one in asked.groups], rows)

@@ -118,7 +118,7 @@ class Clipped:
 
     def _views(self, total: torch.Tensor) -> dict[nn.Module, list[torch.Tensor]]:
         """Return each layer's weight and bias as they lie in one vector."""
-        parts = iter(total.split([p.numel() for p in self.parameters]))
+        parts = iter(torch.split(total, [p.numel() for p in self.parameters]))
         return {layer: [next(parts).view_as(p) for p in layer.parameters(recurse=False)] for layer in self._layers}
 
     def _block(self, rows: int) -> int:
@@ -138,12 +138,12 @@ class Clipped:
                 raise UnsupportedError("privacy.layer", f"the output of a {type(layer).__name__} is changed in place.",
                                        remedy="Write x = x + y for x += y, and leave out inplace=True.")  # fmt: skip
         self._width = sum(kept.numel() for _, (_, kept, _) in noted) // len(part.given)
-        each, kept = losses(out, part.target), [kept for _, (_, kept, _) in noted]
+        each, outs = losses(out, part.target), [kept for _, (_, kept, _) in noted]
         share = torch.ones_like(each) if part.share is None else part.share
-        backs = torch.autograd.grad(each, kept, share, allow_unused=True)
+        backs = torch.autograd.grad(each, outs, share, allow_unused=True)
         return [(layer, one[0], back) for (layer, one), back in zip(noted, backs, strict=True) if back is not None]
 
-    @torch.inference_mode()  # type: ignore[untyped-decorator]
+    @torch.inference_mode()
     def _add(
         self, used: list[tuple[nn.Module, torch.Tensor, torch.Tensor]], count: int,
         views: dict[nn.Module, list[torch.Tensor]],
@@ -171,7 +171,7 @@ class Clipped:
         names = [name for p in self.parameters for name, q in self.module.named_parameters() if q is p]
         held = {name: p.detach() for name, p in zip(names, self.parameters, strict=True)}
         total, cut = torch.zeros(self.size, dtype=torch.float64), 0
-        views = total.split([p.numel() for p in self.parameters])
+        views = torch.split(total, [p.numel() for p in self.parameters])
         share = torch.ones(len(batch.given)) if batch.share is None else batch.share
 
         def one(parameters: Any, x: torch.Tensor, y: torch.Tensor, part: torch.Tensor) -> torch.Tensor:
@@ -185,12 +185,14 @@ class Clipped:
             lengths = torch.stack([torch.linalg.vector_norm(one, dim=1) for one in own]).norm(dim=0)
             weights, good = self.weights(lengths), torch.isfinite(lengths)
             for view, mine in zip(views, own, strict=True):
-                view += weights @ mine if good.all() else weights[good] @ mine[good]
+                view.add_(weights @ mine if good.all() else weights[good] @ mine[good])
             return int((lengths > self._clip).sum())
 
         most = max(1, _EACH // self.size) * self._rows
         for at in range(0, len(batch.given), most):
-            cut += added(*(_by_person(value[at : at + most], self._rows) for value in (batch.given, batch.target, share)))
+            cut += added(
+                *(_by_person(value[at : at + most], self._rows) for value in (batch.given, batch.target, share))
+            )
         return total, cut * self._rows / max(len(batch.given), 1)
 
 

@@ -99,7 +99,8 @@ def _people(value: Tensor, rows: int) -> Tensor:
 
 
 def _squares(value: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(value, dim=1).square_()
+    found: Tensor = torch.linalg.vector_norm(value, dim=1)
+    return found.square_()
 
 
 def _product_norms(a: Tensor, b: Tensor) -> Tensor:

@@ -153,7 +153,7 @@ def poisson(people: int, rate: int, draw: Bytes = noise.fresh) -> np.ndarray:
     inside = ~equal
     tail = np.frombuffer(draw(4 * int(equal.sum())), dtype="<u4") >> np.uint32(8)
     inside[equal] = tail < rest
-    return near[inside]
+    return np.asarray(near[inside])
 
 
 def grid(recipe: Recipe, size: int) -> tuple[tables.Law, float]:
