@@ -181,8 +181,8 @@ def cells(values: pd.Series, domain: Domain) -> np.ndarray:
         return np.asarray(table[np.concatenate([np.zeros(0, dtype=np.int64), *slots])])
     known = {plain(value): at for at, value in enumerate(domain.values)}
     codes, levels = pd.factorize(values)
-    at = [*(known.get(plain(level), len(known)) for level in levels), len(known)]
-    return np.asarray(np.array(at, dtype=np.int64)[codes])
+    held_by = [*(known.get(plain(level), len(known)) for level in levels), len(known)]
+    return np.asarray(np.array(held_by, dtype=np.int64)[codes])
 
 
 def tally(values: pd.Series, domain: Domain) -> np.ndarray:
