@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from benchmarks.filtering import as_table, attacked, auc, pictures, stamper
+from benchmarks.filtering_pictures import as_table, attacked, auc, pictures, stamper
 from tests.truth import marked
 
 from fivefold.contract.outcome import Outcome
