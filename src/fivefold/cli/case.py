@@ -13,11 +13,12 @@ from fivefold.cli._text import say
 if TYPE_CHECKING:
     from fivefold.cases.nouns import Figure
 
-_BUILT = {
+BUILT = {
     "X2": "fivefold.cases.dosage.case",
     "X5": "fivefold.cases.accident.case",
     "X10": "fivefold.cases.purpose.case",
 }
+"""Module of each case that can be run; the catalogue marks the same rows as done."""
 
 
 def case(
@@ -38,11 +39,11 @@ def case(
     from fivefold.cli._io import console
     from fivefold.errors import InputError
 
-    if which.upper() not in _BUILT:
+    if which.upper() not in BUILT:
         raise InputError(
-            "case.unknown", f"{which[:40]!r} is no case that can be run.", remedy=f"Try: {', '.join(_BUILT)}."
+            "case.unknown", f"{which[:40]!r} is no case that can be run.", remedy=f"Try: {', '.join(BUILT)}."
         )
-    run = import_module(_BUILT[which.upper()]).run
+    run = import_module(BUILT[which.upper()]).run
     with Progress(console=console(error=True), transient=True, disable=json) as bar:
         task = bar.add_task("", total=1.0)
         told = run(runs, seed, lambda share, text: bar.update(task, completed=share, description=text))
