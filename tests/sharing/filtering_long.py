@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.filtering import FIRST, KINDS, RATES, bent, house
-from benchmarks.filtering_cells import beside, picture, seen
+from benchmarks.filtering_cells import PEER, beside, picture, seen
 from benchmarks.filtering_others import recorded, tabled
 from benchmarks.peer_env import PeerAbsentError
+from tests.sharing.filtering_page import page
 from tests.truth.battery import REPO, _imported
 
 if TYPE_CHECKING:
@@ -33,14 +34,13 @@ SOUNDS = ("patch", "tone", "blend", "flip")
 Job = tuple[str, str, float, int]
 
 
-def digest() -> str:
-    """Return SHA-256 over what the figures depend on: the filters, what they import, and the benchmark."""
-    own = sorted((REPO / "benchmarks").glob("filtering*.py"))
-    within = REPO / "src" / "fivefold"
+def digest(*, peer: bool = False) -> str:
+    """Return SHA-256 over what the figures depend on: the benchmark, and the filters with what they import, or ART."""
+    own = sorted((REPO / "benchmarks").glob("filtering_*.py" if peer else "filtering*.py"))
+    rooms = {REPO / "src" / "fivefold" / name for name in ("sharing/filtering", "stats")}
+    more = [PEER] if peer else sorted(one for one in _imported(own) if one.parent in rooms)
     state = hashlib.sha256()
-    for path in own + sorted(
-        one for one in _imported(own) if one.parent in {within / "sharing/filtering", within / "stats"}
-    ):
+    for path in own + more:
         state.update(path.relative_to(REPO).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return state.hexdigest()
 
@@ -69,14 +69,16 @@ def made(job: Job) -> Attack:
     return tabled(rate, seed) if name == "adult" else picture(name, kind, rate, seed)
 
 
-def ask(folder: Path, name: str, make: Callable[[], Any]) -> Any:
-    """Return a finished piece, or make it."""
+def ask(folder: Path, name: str, make: Callable[[], Any]) -> None:
+    """Make a piece, unless it is finished."""
     path = folder / f"{name}.json"
-    if not path.exists():
-        path.write_text(json.dumps(make()), encoding="utf-8")
-        sys.stdout.write(f"{name}: {path.read_text(encoding='utf-8')[:400]}\n")
-        sys.stdout.flush()
-    return json.loads(path.read_text(encoding="utf-8"))
+    if path.exists():
+        return
+    begun = path.with_suffix(".part")
+    begun.write_text(json.dumps(make()), encoding="utf-8")
+    begun.rename(path)
+    sys.stdout.write(f"{name}: {path.read_text(encoding='utf-8')[:400]}\n")
+    sys.stdout.flush()
 
 
 def main() -> None:
@@ -87,36 +89,49 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--held-back", action="store_true")
     parser.add_argument("--out", type=Path, default=FIGURES)
+    parser.add_argument("--page", action="store_true", help="write the page of what is finished")
     given = parser.parse_args()
     code = digest()
-    folder = REPO / "build" / "filtering" / code[:12]
-    folder.mkdir(parents=True, exist_ok=True)
-    cells: dict[tuple[str, str, float], list[dict[str, Any]]] = {}
-    for job in jobs(given.only, given.seeds, held_back=given.held_back):
-        name = "-".join(map(str, job)).replace(" ", "_")
-        one = dict(ask(folder, name, lambda job=job: asdict(seen(made(job), job[3]))))
-        if job[0] in PICTURES:
-            one["art"] = _art(folder, job)
-        cells.setdefault(job[:3], []).append(one)
-    rows = (
-        ask(folder, "regressions", lambda: [asdict(one) for one in bent(range(10)) + house(range(10))])
-        if ("regressions" in given.only)
-        else []
-    )
+    folders = [REPO / "build" / "filtering" / name for name in (code[:12], f"art-{digest(peer=True)[:12]}")]
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+    wanted = jobs(given.only, given.seeds, held_back=given.held_back)
+    if not given.page:
+        run(folders, wanted, regressions="regressions" in given.only)
     if digest() != code:
         sys.exit("The code changed meanwhile; run again.")
-    given.out.write_text("\n".join(page(cells, rows, code)), encoding="utf-8")
+    cells: dict[tuple[str, str, float], list[dict[str, Any]]] = {}
+    for job in wanted:
+        one = finished(folders[0], name_of(job))
+        if one is not None:
+            cells.setdefault(job[:3], []).append(one | {"art": finished(folders[1], name_of(job))})
+    given.out.write_text("\n".join(page(cells, finished(folders[0], "regressions") or [], code)), encoding="utf-8")
 
 
-def _art(folder: Path, job: Job) -> dict[str, dict[str, float]]:
+def run(folders: list[Path], wanted: list[Job], *, regressions: bool) -> None:
+    """Make the pieces that are missing: ours, then ART's."""
+    if regressions:
+        ask(folders[0], "regressions", lambda: [asdict(one) for one in bent(range(10)) + house(range(10))])
+    for job in wanted:
+        ask(folders[0], name_of(job), lambda job=job: asdict(seen(made(job), job[3])))
     try:
-        return dict(ask(folder, "art-" + "-".join(map(str, job)), lambda: beside([made(job)])[0]))
+        for job in wanted:
+            if job[0] in PICTURES and job[1] in KINDS:
+                ask(folders[1], name_of(job), lambda job=job: beside([made(job)])[0])
     except PeerAbsentError as error:
         sys.stderr.write(f"{error}\n")
-        return {}
+
+
+def name_of(job: Job) -> str:
+    """Return the name of a piece."""
+    return "-".join(map(str, job)).replace(" ", "_")
+
+
+def finished(folder: Path, name: str) -> Any:
+    """Return a finished piece; None if it is missing."""
+    path = folder / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 if __name__ == "__main__":
-    from tests.sharing.filtering_page import page
-
     main()

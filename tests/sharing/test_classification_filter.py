@@ -54,6 +54,15 @@ def test_trusted_rows_make_up_for_a_class_half_of_which_is_wrong() -> None:
     assert auc(found.suspicion, bad) >= 0.95
 
 
+def test_trusted_rows_hide_no_wrong_labels() -> None:
+    """Labels changed at random: with trusted rows most are left out, and hardly a good row."""
+    train, _, trusted = digits(11)
+    images, label, bad = attacked(train, "flip", 0.05, stamper(8, np.random.default_rng(12)), ("digits", 11))
+    found = filtered(as_table(images, label), np.random.default_rng(13), as_table(*trusted))
+    assert (~found.kept)[bad].mean() > 0.75
+    assert (~found.kept)[~bad].mean() < 0.02
+
+
 def test_two_columns_of_a_table_are_a_mark_too() -> None:
     """Rows whose two columns were set and whose class was changed are found, with the reason."""
     given = marked.build(41, rate=0.05)

@@ -25,6 +25,7 @@ _OFTEN, _OFTEN_TRUSTED = 0.15, 0.65
 _NEARER, _FAR_MORE, _MOSTLY, _SUSPECTS = 1.7, 3.0, 0.4, 20
 _SHARP, _THIRD, _HARDLY = 1.1, 0.3, 0.01
 _DROP, _DROP_TRUSTED = 0.5, 0.8
+_BOTH = 0.7, 0.3
 _FOLDS, _TURNS, _AGREE = 3, 3, 0.5
 _TREES, _LEAF = 60, 2
 _TEXTS = (
@@ -45,12 +46,25 @@ class Found:
             carried by rows that are other classes' in all else (see
             :func:`~fivefold.sharing.filtering.carriers.carriers`).
         doubtful: Marks of tables that may be planted as well as a rule of the data's own.
+        near: (n,) the same contradiction without trusted rows; None where there are none.
     """
 
     content: np.ndarray
     marks: tuple[Mark, ...]
     backdoors: tuple[Mark, ...]
     doubtful: tuple[Mark, ...] = ()
+    near: np.ndarray | None = None
+
+    @property
+    def contradicted(self) -> np.ndarray:
+        """(n,) bool: rows whose content contradicts the label plainly.
+
+        Models that begin with few trusted rows are seldom sure, so that where the nearest rows are, less is enough.
+        """
+        if self.near is None:
+            return np.asarray(self.content > _DROP)
+        sure, agreed = _BOTH
+        return np.asarray((self.content > _DROP_TRUSTED) | ((self.near > sure) & (self.content > agreed)))
 
     @property
     def shown(self) -> np.ndarray:
@@ -127,8 +141,7 @@ def filtered(table: Table, rng: np.random.Generator, trusted: Table | None = Non
     suspicion = np.full(len(table), np.inf)
     suspicion[known] = found.suspicion
     reasons = np.full(len(table), 2)
-    drop = _DROP if trusted is None else _DROP_TRUSTED
-    reasons[known] = np.where(found.shown, 0, np.where(found.content > drop, 1, -1))
+    reasons[known] = np.where(found.shown, 0, np.where(found.contradicted, 1, -1))
     return Removal(
         kept=reasons < 0, suspicion=suspicion, reasons=reasons, texts=_TEXTS,
         notes=tuple(f"class index {one.code}: {int(one.shown.sum())} rows show a mark" for one in found.backdoors),
@@ -143,6 +156,7 @@ def look(table: Table, rng: np.random.Generator, trusted: Table | None = None) -
     given = seen(both, rng)
     if not given.fine.shape[1]:
         raise UnsupportedError("filter.columns", "no column of the training data varies.")
+    near = None
     if trusted is None:
         content = whole(given, label, classes, rng)
         parts = parted(given, label, classes, rng)
@@ -151,8 +165,7 @@ def look(table: Table, rng: np.random.Generator, trusted: Table | None = None) -
         content = _trusting(given, label, n, classes, rng)
         near = whole(given, label, classes, rng)
         views = [(content, _WHOLE, _OFTEN_TRUSTED), (content, _SURER, _OFTEN_TRUSTED), (near, _WHOLE, _OFTEN)]
-    rows = np.arange(n)
-    mine = given.take(rows)
+    mine = given.take(np.arange(n))
     marks, backdoors, doubtful = [], [], []
     for code in range(classes):
         best: tuple[bool, Mark] | None = None
@@ -174,7 +187,8 @@ def look(table: Table, rng: np.random.Generator, trusted: Table | None = None) -
         marks += [] if best is None else [best[1]]
     found = {one.code for one in backdoors}
     doubtful = [one for one in doubtful if one.code not in found]
-    return Found(content[:n].astype(np.float64), tuple(marks), tuple(backdoors), tuple(doubtful))
+    return Found(content[:n].astype(np.float64), tuple(marks), tuple(backdoors), tuple(doubtful),
+                 None if near is None else near[:n])  # fmt: skip
 
 
 def _trusting(given: Seen, label: np.ndarray, n: int, classes: int, rng: np.random.Generator) -> np.ndarray:
