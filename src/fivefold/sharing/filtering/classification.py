@@ -11,6 +11,7 @@ import numpy as np
 from fivefold.errors import UnsupportedError
 from fivefold.sharing.filtering.carriers import carriers
 from fivefold.sharing.filtering.content import Seen, axes, parted, seen, whole
+from fivefold.sharing.filtering.doubt import doubtful
 from fivefold.sharing.filtering.marks import Mark, mark
 from fivefold.sharing.filtering.removal import Removal, joined
 from fivefold.sharing.filtering.suspects import Opinion
@@ -47,6 +48,7 @@ class Found:
             :func:`~fivefold.sharing.filtering.carriers.carriers`).
         doubtful: Marks of tables that may be planted as well as a rule of the data's own.
         near: (n,) the same contradiction without trusted rows; None where there are none.
+        spared: (n,) bool, rows that are contradicted because two classes look alike, told with trusted rows.
     """
 
     content: np.ndarray
@@ -54,6 +56,7 @@ class Found:
     backdoors: tuple[Mark, ...]
     doubtful: tuple[Mark, ...] = ()
     near: np.ndarray | None = None
+    spared: np.ndarray | None = None
 
     @property
     def contradicted(self) -> np.ndarray:
@@ -61,10 +64,11 @@ class Found:
 
         Models that begin with few trusted rows are seldom sure, so that where the nearest rows are, less is enough.
         """
-        if self.near is None:
+        if self.near is None or self.spared is None:
             return np.asarray(self.content > _DROP)
         sure, agreed = _BOTH
-        return np.asarray((self.content > _DROP_TRUSTED) | ((self.near > sure) & (self.content > agreed)))
+        found = (self.content > _DROP_TRUSTED) | ((self.near > sure) & (self.content > agreed))
+        return np.asarray(found & ~self.spared)
 
     @property
     def shown(self) -> np.ndarray:
@@ -156,17 +160,16 @@ def look(table: Table, rng: np.random.Generator, trusted: Table | None = None) -
     given = seen(both, rng)
     if not given.fine.shape[1]:
         raise UnsupportedError("filter.columns", "no column of the training data varies.")
-    near = None
-    if trusted is None:
-        content = whole(given, label, classes, rng)
-        parts = parted(given, label, classes, rng)
-        views = [(content, _WHOLE, _OFTEN), (content, _SURER, _OFTEN), (parts, _PARTED, _OFTEN)]
-    else:
-        content = _trusting(given, label, n, classes, rng)
-        near = whole(given, label, classes, rng)
-        views = [(content, _WHOLE, _OFTEN_TRUSTED), (content, _SURER, _OFTEN_TRUSTED), (near, _WHOLE, _OFTEN)]
+    near = whole(given, label, classes, rng)
+    parts = parted(given, label, classes, rng)
+    views = [(near, _WHOLE, _OFTEN), (near, _SURER, _OFTEN), (parts, _PARTED, _OFTEN)]
+    content, spared = near, None
+    if trusted is not None:
+        trusting = _trusting(given, label, n, classes, rng)
+        content, spared = trusting.suspicion, doubtful(trusting)[:n]
+        views = [(content, _WHOLE, _OFTEN_TRUSTED), (content, _SURER, _OFTEN_TRUSTED), *views]
     mine = given.take(np.arange(n))
-    marks, backdoors, doubtful = [], [], []
+    marks, backdoors, doubts = [], [], []
     for code in range(classes):
         best: tuple[bool, Mark] | None = None
         for view, cut, often in views:
@@ -180,19 +183,21 @@ def look(table: Table, rng: np.random.Generator, trusted: Table | None = None) -
                 best = sure, one
             told = carriers(given, label, one, code, rng) if sure and given.table else None
             if told is not None and not told.foreign:
-                doubtful += [] if told.honest else [replace(one, shown=told.shown)]
+                doubts += [] if told.honest else [replace(one, shown=told.shown)]
             elif sure and (told is not None or not given.table):
                 backdoors.append(one if told is None else replace(one, shown=told.shown))
                 break
         marks += [] if best is None else [best[1]]
     found = {one.code for one in backdoors}
-    doubtful = [one for one in doubtful if one.code not in found]
-    return Found(content[:n].astype(np.float64), tuple(marks), tuple(backdoors), tuple(doubtful),
-                 None if near is None else near[:n])  # fmt: skip
+    doubts = [one for one in doubts if one.code not in found]
+    return Found(
+        content[:n].astype(np.float64), tuple(marks), tuple(backdoors), tuple(doubts),
+        None if spared is None else near[:n], spared,
+    )  # fmt: skip
 
 
-def _trusting(given: Seen, label: np.ndarray, n: int, classes: int, rng: np.random.Generator) -> np.ndarray:
-    """Return (n + t,) contradiction by models that begin with the trusted rows and take in what agrees with them."""
+def _trusting(given: Seen, label: np.ndarray, n: int, classes: int, rng: np.random.Generator) -> Opinion:
+    """Return what models say of (n + t) rows that begin with the trusted rows and take in what agrees with them."""
     at = given.fine if given.table else axes(given.fine, rng)
     at = (at - at.mean(axis=0)) / (at.std(axis=0).max() + 1e-9 if not given.table else at.std(axis=0) + 1e-9)
     fold = rng.permutation(np.arange(len(label)) % _FOLDS)
@@ -204,7 +209,7 @@ def _trusting(given: Seen, label: np.ndarray, n: int, classes: int, rng: np.rand
         for turn in range(_FOLDS):
             taught = agreed & ((fold != turn) | good)
             chances[fold == turn] = _vote(at, label, taught, at[fold == turn], classes, rng)
-    return Opinion(chances, label).suspicion
+    return Opinion(chances, label)
 
 
 def _vote(  # noqa: PLR0917
