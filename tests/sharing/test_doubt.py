@@ -23,15 +23,16 @@ def test_changed_labels_are_no_doubt() -> None:
 
 
 def test_honest_doubt_is_spared_and_rows_that_agree_are_no_concern() -> None:
-    """Labels drawn by the very chances: what is contradicted at all plainly is mostly honest."""
-    rng = np.random.default_rng(2)
-    chance = rng.beta(1.5, 1.5, 4000)
-    label = (rng.random(4000) < chance).astype(np.int64)
-    given = _rows(chance, label)
-    spared = doubtful(given)
-    plain = given.suspicion > 0.5
-    assert spared[plain].mean() > 0.8
-    assert not spared[~plain].any()
+    """Labels drawn by the very chances: of what is contradicted plainly most is spared, in the mean of six draws."""
+    shares = []
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        chance = rng.beta(1.5, 1.5, 4000)
+        given = _rows(chance, (rng.random(4000) < chance).astype(np.int64))
+        spared, plain = doubtful(given), given.suspicion > 0.5
+        shares.append(spared[plain].mean())
+        assert not spared[~plain].any()
+    assert np.mean(shares) > 0.8
 
 
 def test_few_rows_and_empty_classes_say_nothing() -> None:
