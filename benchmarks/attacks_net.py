@@ -1,7 +1,8 @@
-"""The network that the benchmark `attacks` attacks: a small CNN, adversarially trained with PGD; no code of ours."""
+"""What the benchmark `attacks` attacks, on both sides: a small CNN trained with PGD, and a forest; no code of ours."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,11 @@ import numpy as np
 import torch
 from torch import nn
 
-DATA = Path("/work/shared/data")
+DATA = Path(os.environ.get("FIVEFOLD_DATA", "/work/shared/data"))
 EPSILON = 0.1
 
 
-def net() -> nn.Module:
+def net() -> Any:
     """Return the untrained network, 10 classes of 28x28 pictures in [0, 1]."""
     return nn.Sequential(
         nn.Conv2d(1, 16, 4, 2, 1), nn.ReLU(), nn.Conv2d(16, 32, 4, 2, 1), nn.ReLU(), nn.Flatten(),
@@ -21,31 +22,68 @@ def net() -> nn.Module:
     )  # fmt: skip
 
 
-def data(folder: Path) -> tuple[np.ndarray, ...]:
+def data() -> tuple[np.ndarray, ...]:
     """Return training and test pictures (n, 1, 28, 28) float32 and their classes, of Fashion-MNIST."""
-    with np.load(folder / "fashion_mnist_20k" / "fashion_mnist_20k.npz") as store:
-        names = {name.lower(): store[name] for name in store.files}
-    x, y, tx, ty = (names[one] for one in ("x_train", "y_train", "x_test", "y_test"))
-    return (x[:, None] / 255.0).astype(np.float32), y.astype(np.int64), (tx[:, None] / 255.0).astype(
-        np.float32), ty.astype(np.int64)  # fmt: skip
+    with np.load(DATA / "fashion_mnist_20k" / "fashion_mnist_20k.npz") as store:
+        x, y, tx, ty = (store[name] for name in ("X_train", "y_train", "X_test", "y_test"))
+    return (
+        (x[:, None] / 255.0).astype(np.float32), y.astype(np.int64),
+        (tx[:, None] / 255.0).astype(np.float32), ty.astype(np.int64),
+    )  # fmt: skip
 
 
-def train(x: np.ndarray, y: np.ndarray, *, epochs: int = 8, steps: int = 5, seed: int = 0) -> nn.Module:
-    """Train on pictures that PGD has changed (Madry et al. 2018)."""
-    torch.manual_seed(seed)
-    made: Any = net()
-    optimiser = torch.optim.Adam(made.parameters(), lr=2e-3)
-    images, labels, entropy = torch.as_tensor(x), torch.as_tensor(y), nn.CrossEntropyLoss()
+def trained(file: Path) -> Any:
+    """Return the network, trained on pictures that PGD has changed (Madry et al. 2018) and kept in a file."""
+    made = net()
+    if not file.exists():
+        _train(made)
+        np.savez(file, **{name: value.numpy() for name, value in made.state_dict().items()})
+    with np.load(file) as store:
+        made.load_state_dict({name: torch.as_tensor(store[name]) for name in store.files})
+    return made.eval()
+
+
+def _train(made: Any, epochs: int = 8, steps: int = 5) -> None:
+    torch.manual_seed(0)
+    optimiser, entropy = torch.optim.Adam(made.parameters(), lr=2e-3), nn.CrossEntropyLoss()
+    x, y = (torch.as_tensor(one) for one in data()[:2])
     for epoch in range(epochs):
         reach = EPSILON * min(1.0, (epoch + 1) / 3)
-        for part in torch.randperm(len(images)).split(128):
-            clean, wanted = images[part], labels[part]
-            change = (torch.rand_like(clean) * 2 - 1) * reach
+        for part in torch.randperm(len(x)).split(128):
+            change = (torch.rand_like(x[part]) * 2 - 1) * reach
             for _ in range(steps):
                 change.requires_grad_(True)
-                (slope,) = torch.autograd.grad(entropy(made((clean + change).clamp(0, 1)), wanted), change)
+                (slope,) = torch.autograd.grad(entropy(made((x[part] + change).clamp(0, 1)), y[part]), change)
                 change = (change.detach() + 0.35 * reach * slope.sign()).clamp(-reach, reach)
             optimiser.zero_grad()
-            entropy(made((clean + change.detach()).clamp(0, 1)), wanted).backward()
+            entropy(made((x[part] + change.detach()).clamp(0, 1)), y[part]).backward()
             optimiser.step()
-    return made.eval()
+
+
+def sample(made: Any, rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return test pictures drawn at random, their classes, and which the network answers rightly."""
+    _, _, x, y = data()
+    picked = np.random.default_rng(seed).permutation(len(x))[:rows]
+    with torch.no_grad():
+        right = made(torch.as_tensor(x[picked])).argmax(1).numpy() == y[picked]
+    return x[picked], y[picked], right
+
+
+def starts(predict: Any, pool: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return for each row the nearest one of a pool that is answered otherwise: both sides start there."""
+    answers, flat = predict(pool), pool.reshape(len(pool), -1)
+    away = ((x.reshape(len(x), 1, -1) - flat) ** 2).sum(axis=2)
+    away[answers[None] == y[:, None]] = np.inf
+    return pool[away.argmin(axis=1)]
+
+
+def forest() -> tuple[Any, np.ndarray, np.ndarray]:
+    """Return a random forest of scikit-learn's digits, and test rows (n, 64) in [0, 1] with their classes."""
+    from sklearn.datasets import load_digits
+    from sklearn.ensemble import RandomForestClassifier
+
+    raw = load_digits()
+    order = np.random.default_rng(0).permutation(len(raw.target))
+    x, y = (raw.data[order] / 16).astype(np.float32), raw.target[order]
+    made = RandomForestClassifier(n_estimators=30, random_state=0, n_jobs=1).fit(x[:1000], y[:1000])
+    return made, x[1000:], y[1000:]

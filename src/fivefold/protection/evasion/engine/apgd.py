@@ -69,7 +69,7 @@ def checkpoints(steps: int) -> list[int]:
     while at + gap <= steps:
         at += gap
         found.append(at)
-        gap = max(gap - max(int(0.03 * steps), 1), max(int(0.06 * steps), 1))
+        gap = max(gap - max(int(0.03 * steps), 1), int(0.06 * steps), 1)
     return found
 
 
@@ -113,7 +113,7 @@ def climb(
     _leave(trial, run, loss)
     marks, last = checkpoints(steps), 0
     for step in range(steps):
-        if not len(run.rows):
+        if not len(run.rows) or not trial.victim.can(2 * len(run.rows)):
             break
         _advance(trial, run, loss, first=step == 0)
         fell = _leave(trial, run, loss)

@@ -30,6 +30,7 @@ def search(
     queries: int,
     rng: np.random.Generator,
     pool: np.ndarray | None = None,
+    begin: np.ndarray | None = None,
     first: int = 30,
     coarse: int = 2,
 ) -> fab.Nearest:
@@ -40,13 +41,18 @@ def search(
         queries: Most questions for each row.
         rng: All choices.
         pool: (p, d) vectors that the attacker has, to start from; None: random ones.
+        begin: (n, d) vectors that are answered otherwise, to start from; None: found from the pool.
         first: Questions of the first gradient; the t-th has sqrt(t) times as many.
         coarse: Pictures: side of the squares that noise is drawn on.
     """
     best = fab.none_found(trial)
     rows = trial.standing()
     spent = trial.answers.copy()
-    x = _begin(trial, best, rows, pool, rng)
+    if begin is None:
+        x = _begin(trial, best, rows, pool, rng)
+    else:
+        x = begin.astype(np.float32)
+        _ask(trial, best, rows, x[rows])
     rows = rows[np.isfinite(best.size[rows])]
     x = _halve(trial, best, rows, x[rows])
     turn = 0
@@ -55,7 +61,7 @@ def search(
         many = int(first * turn**0.5)
         keep = trial.answers[rows] - spent[rows] + many + _HALVINGS + 4 <= queries
         rows, x = rows[keep], x[keep]
-        if not len(rows):
+        if not len(rows) or not trial.victim.can((many + _HALVINGS + _SHRINKS) * len(rows)):
             break
         slope = _slope(trial, best, rows, x, (many, coarse if turn > 1 else coarse * 2), rng)
         x = _jump(trial, best, rows, x, slope, turn)
@@ -143,19 +149,18 @@ def _slope(
     field, (many, coarse), d = trial.field, plan, x.shape[1]
     reach = np.maximum(norms.size(x - field.start[rows], "l2"), 1e-6) / np.float32(d**0.5) * np.float32(3.0)
     found = np.zeros_like(x)
+    noise = _noise(field, many, coarse, rng)  # the same directions for all rows: drawing them costs more than asking
     at_once = max(1, _CELLS // (many * d))
     for begin in range(0, len(rows), at_once):
         part = slice(begin, begin + at_once)
-        n = len(rows[part])
-        noise = _noise(field, n * many, coarse, rng).reshape(n, many, d)
         low, high = field.box(rows[part])
-        around = np.clip(x[part][:, None] + reach[part, None, None] * noise, low[:, None], high[:, None])
-        noise = (around - x[part][:, None]) / reach[part, None, None]
-        met = trial.ask(np.repeat(rows[part], many), around.reshape(n * many, d), fells=False).reshape(n, many)
+        around = reach[part, None, None] * noise
+        around += x[part][:, None]
+        around = np.clip(around, low[:, None], high[:, None], out=around).reshape(-1, d)
+        met = trial.ask(np.repeat(rows[part], many), around, fells=False).reshape(-1, many)
         sign = np.where(met, 1.0, -1.0)
         mean = sign.mean(axis=1, keepdims=True)
-        weight = np.where(np.abs(mean) == 1.0, sign, sign - mean).astype(np.float32)
-        found[part] = np.einsum("nm,nmd->nd", weight, noise)
+        found[part] = np.where(np.abs(mean) == 1.0, sign, sign - mean).astype(np.float32) @ noise
     return norms.steepest(found, "linf" if field.norm == "linf" else "l2")
 
 
@@ -171,9 +176,7 @@ def _noise(field: Field, n: int, coarse: int, rng: np.random.Generator) -> np.nd
     return norms.steepest(np.ascontiguousarray(made).reshape(n, d), "l2")
 
 
-def _jump(
-    trial: Trial, best: fab.Nearest, rows: np.ndarray, x: np.ndarray, slope: np.ndarray, turn: int
-) -> np.ndarray:
+def _jump(trial: Trial, best: fab.Nearest, rows: np.ndarray, x: np.ndarray, slope: np.ndarray, turn: int) -> np.ndarray:
     """Step along the slope, halving the step until the answer stays changed; return (m, d)."""
     field = trial.field
     step = (norms.size(x - field.start[rows], field.norm) / turn**0.5).astype(np.float32)

@@ -18,7 +18,7 @@ def size(change: np.ndarray, norm: Norm) -> np.ndarray:
     if norm == "linf":
         return np.asarray(np.abs(change).max(axis=1))
     if norm == "l2":
-        return np.sqrt(np.einsum("ij,ij->i", change, change))
+        return np.asarray(np.sqrt(np.einsum("ij,ij->i", change, change)))
     return np.asarray(np.abs(change).sum(axis=1))
 
 
@@ -32,11 +32,11 @@ def project(field: Field, rows: np.ndarray, values: np.ndarray) -> np.ndarray:
     if field.norm == "linf":
         np.maximum(values, start - np.float32(field.epsilon), out=values)
         np.minimum(values, start + np.float32(field.epsilon), out=values)
-        return np.clip(values, low, high, out=values)
+        return np.asarray(np.clip(values, low, high, out=values))
     if field.norm == "l2":
         change = values - start
         change *= np.minimum(1.0, field.epsilon / np.maximum(size(change, "l2"), _TINY))[:, None].astype(np.float32)
-        return np.clip(start + change, low, high)
+        return np.asarray(np.clip(start + change, low, high))
     change = values - start
     room = np.where(change > 0, high - start, start - low)
     length = _shrunk(np.abs(change), room, field.epsilon)
@@ -48,14 +48,14 @@ def _shrunk(length: np.ndarray, room: np.ndarray, most: float) -> np.ndarray:
     whole = np.minimum(length, room)
     over = whole.sum(axis=1) > most
     if not over.any():
-        return whole
+        return np.asarray(whole)
     low, high = np.zeros((int(over.sum()), 1), dtype=np.float32), length[over].max(axis=1, keepdims=True)
     for _ in range(24):
         middle = (low + high) / 2
         total = np.minimum(np.maximum(length[over] - middle, 0), room[over]).sum(axis=1, keepdims=True)
         low, high = np.where(total > most, middle, low), np.where(total > most, high, middle)
     whole[over] = np.minimum(np.maximum(length[over] - high, 0), room[over])
-    return whole
+    return np.asarray(whole)
 
 
 def steepest(gradient: np.ndarray, norm: Norm, sparse: np.ndarray | None = None) -> np.ndarray:
@@ -67,9 +67,9 @@ def steepest(gradient: np.ndarray, norm: Norm, sparse: np.ndarray | None = None)
         sparse: l1: (m,) how many features of largest slope move, by as much each; None: one.
     """
     if norm == "linf":
-        return np.sign(gradient)
+        return np.asarray(np.sign(gradient))
     if norm == "l2":
-        return gradient / np.maximum(size(gradient, "l2"), _TINY)[:, None]
+        return np.asarray(gradient / np.maximum(size(gradient, "l2"), _TINY)[:, None])
     many = np.ones(len(gradient), dtype=np.int64) if sparse is None else np.maximum(sparse.astype(np.int64), 1)
     height = np.abs(gradient)
     cut = -np.partition(-height, np.minimum(np.unique(many), height.shape[1]) - 1, axis=1)
@@ -113,7 +113,7 @@ def nearest(
     room = np.where(slope > 0, box[1] - values, values - box[0])
     weight = np.abs(slope)
     if norm == "l1":
-        return np.copysign(_greedy(weight, room, wanted), slope)
+        return np.asarray(np.copysign(_greedy(weight, room, wanted), slope))
     pull = weight if norm == "l2" else (weight > 0).astype(np.float32)
     speed = weight * pull
     reach = wanted / np.maximum(speed.sum(axis=1), _TINY)
@@ -125,7 +125,7 @@ def nearest(
         if not open_.any():
             break
         reach = reach + np.where(open_, short / np.maximum(left, _TINY), 0).astype(np.float32)
-    return np.copysign(np.minimum(reach[:, None] * pull, room), slope)
+    return np.asarray(np.copysign(np.minimum(reach[:, None] * pull, room), slope))
 
 
 def _greedy(weight: np.ndarray, room: np.ndarray, wanted: np.ndarray) -> np.ndarray:

@@ -70,7 +70,7 @@ def search(trial: Trial, *, queries: int, rng: np.random.Generator, rows: np.nda
         gone = trial.fallen[rows]
         if gone.any():
             rows, best, loss = rows[~gone], best[~gone], loss[~gone]
-        if not len(rows):
+        if not len(rows) or not trial.victim.can(len(rows)):
             break
         share = _FIRST / _SHARES[int(np.searchsorted(_SCHEDULE, turn * 10000 / queries, side="left"))]
         tried = _signs(trial, grid, rows, best, share, rng) if field.norm == "linf" else _bumps(
@@ -98,10 +98,10 @@ def _stripes(grid: _Grid, n: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _signs(
-    trial: Trial, grid: _Grid, rows: np.ndarray, best: np.ndarray, share: float, rng: np.random.Generator
+    trial: Trial, grid: _Grid, rows: np.ndarray, best: np.ndarray, plan: tuple[float, np.random.Generator]
 ) -> np.ndarray:
     """Return changed copies: in a window, every channel moves by epsilon up or down."""
-    field, n = trial.field, len(rows)
+    field, n, (share, rng) = trial.field, len(rows), plan
     at = grid.windows(n, grid.size(share, 1), rng).reshape(n, -1)
     signs = rng.integers(0, 2, (n, grid.c, 1), dtype=np.int8).astype(np.float32) * 2 - 1
     moves = np.repeat(signs, at.shape[1] // grid.c, axis=2).reshape(n, -1) * np.float32(field.epsilon)
@@ -146,10 +146,10 @@ def _tiles(grid: _Grid, n: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _bumps(
-    trial: Trial, grid: _Grid, rows: np.ndarray, best: np.ndarray, share: float, rng: np.random.Generator
+    trial: Trial, grid: _Grid, rows: np.ndarray, best: np.ndarray, plan: tuple[float, np.random.Generator]
 ) -> np.ndarray:
     """Return changed copies: the change in one window is moved to another, and gets a new bump."""
-    field, n, c = trial.field, len(rows), grid.c
+    field, n, c, (share, rng) = trial.field, len(rows), grid.c, plan
     power = 2 if field.norm == "l2" else 1
     change, here = best - field.start[rows], np.arange(n)[:, None, None]
     size = grid.size(share, 3)
@@ -172,4 +172,3 @@ def _bumps(
     emptied[here, one] = new.astype(np.float32)
     tried = field.start[rows] + np.float32(field.epsilon) * _unit(emptied, field.norm)
     return norms.project(field, rows, tried)
-

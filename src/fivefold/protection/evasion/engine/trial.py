@@ -25,6 +25,10 @@ class Victim(Protocol):
         """Number of classes."""
         ...
 
+    def can(self, rows: int) -> bool:
+        """Whether so many rows may still be asked."""
+        ...
+
     def labels(self, values: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Return (m,) classes of vectors (m, d) that stand for the attacked rows (m,)."""
         ...
