@@ -63,7 +63,7 @@ class Vectors:
 
     def encode(self, values: np.ndarray) -> np.ndarray:
         """Return vectors of the space (m, d) in units of the attack, (m, c) float32."""
-        return np.nan_to_num((values[:, self.columns] - self.base) / self.scale).astype(np.float32)
+        return np.asarray(np.nan_to_num((values[:, self.columns] - self.base) / self.scale), dtype=np.float32)
 
     def decode(self, values: np.ndarray, rows: np.ndarray, norm: str, *, inside: bool = False) -> np.ndarray:
         """Return possible vectors of the space, (m, d), of (m, c) in units of the attack.
@@ -85,7 +85,7 @@ class Vectors:
             low, high = np.minimum(start, hunt.space.low), np.maximum(start, hunt.space.high)
         if inside:
             low, high = hunt.low[rows], hunt.high[rows]
-        return np.where(kept, np.clip(found, low, high), start)
+        return np.asarray(np.where(kept, np.clip(found, low, high), start))
 
 
 class Asked:

@@ -115,7 +115,7 @@ def _loss(torch: Any, scores: Any, target: Any, loss: Loss) -> Any:
     classes = scores.shape[1]
     if loss == "margin" or classes < 3:  # the loss divides by a third logit
         return margin
-    top = scores.topk(min(4, classes), dim=1).values
+    top, _ = scores.topk(min(4, classes), dim=1)
     last = (top[:, 2] + top[:, 3]) / 2 if aimed and classes > 3 else top[:, 2]
     return margin / (top[:, 0] - last).clamp_min(1e-12)
 

@@ -63,8 +63,8 @@ def search(
         rows, x = rows[keep], x[keep]
         if not len(rows) or not trial.victim.can((many + _HALVINGS + _SHRINKS) * len(rows)):
             break
-        slope = _slope(trial, best, rows, x, (many, coarse if turn > 1 else coarse * 2), rng)
-        x = _jump(trial, best, rows, x, slope, turn)
+        slope = _slope(trial, rows, x, (many, coarse if turn > 1 else coarse * 2), rng)
+        x = _jump(trial, best, rows, (x, slope), turn)
         x = _halve(trial, best, rows, x)
     return best
 
@@ -139,7 +139,6 @@ def _between(field: Field, start: np.ndarray, x: np.ndarray, share: np.ndarray) 
 
 def _slope(
     trial: Trial,
-    best: fab.Nearest,
     rows: np.ndarray,
     x: np.ndarray,
     plan: tuple[int, int],
@@ -176,9 +175,11 @@ def _noise(field: Field, n: int, coarse: int, rng: np.random.Generator) -> np.nd
     return norms.steepest(np.ascontiguousarray(made).reshape(n, d), "l2")
 
 
-def _jump(trial: Trial, best: fab.Nearest, rows: np.ndarray, x: np.ndarray, slope: np.ndarray, turn: int) -> np.ndarray:
+def _jump(
+    trial: Trial, best: fab.Nearest, rows: np.ndarray, line: tuple[np.ndarray, np.ndarray], turn: int
+) -> np.ndarray:
     """Step along the slope, halving the step until the answer stays changed; return (m, d)."""
-    field = trial.field
+    field, (x, slope) = trial.field, line
     step = (norms.size(x - field.start[rows], field.norm) / turn**0.5).astype(np.float32)
     made, open_ = x.copy(), np.arange(len(rows))
     for _ in range(_SHRINKS):

@@ -80,10 +80,8 @@ class Signs:
         if not self.is_saturated:
             return ()
         share = dict(self.flat)["cross-entropy"]
-        return (
-            f"The cross-entropy has no gradient in {share:.0%} of {self.looked} rows (saturated logits); losses that "
-            "do not change with the logits' scale were followed.",
-        )
+        told = f"The cross-entropy has no gradient in {share:.0%} of {self.looked} rows (saturated logits); "
+        return (told + "losses that do not change with the logits' scale were followed.",)
 
     def reasons(self) -> tuple[str, ...]:
         """Return what says that gradients are not to be believed, in words."""
@@ -165,7 +163,5 @@ def stronger(trial: Trial, members: tuple[str, ...]) -> tuple[str, ...]:
     black = np.isin(trial.by, [at for at, name in enumerate(trial.attacks) if name in members])
     if not black.any() or float(clopper_pearson(int(black.sum()), len(black))[0]) <= _STRONGER:
         return ()
-    return (
-        f"Attacks without gradients felled {black.mean():.1%} of the rows that attacks with gradients did not fell: "
-        "the gradients mislead.",
-    )
+    told = f"Attacks without gradients felled {black.mean():.1%} of the rows that attacks with gradients did not fell"
+    return (f"{told}: the gradients mislead.",)

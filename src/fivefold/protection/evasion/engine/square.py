@@ -73,8 +73,8 @@ def search(trial: Trial, *, queries: int, rng: np.random.Generator, rows: np.nda
         if not len(rows) or not trial.victim.can(len(rows)):
             break
         share = _FIRST / _SHARES[int(np.searchsorted(_SCHEDULE, turn * 10000 / queries, side="left"))]
-        tried = _signs(trial, grid, rows, best, share, rng) if field.norm == "linf" else _bumps(
-            trial, grid, rows, best, share, rng)  # fmt: skip
+        moved = _signs if field.norm == "linf" else _bumps
+        tried = moved(trial, grid, rows, best, (share, rng))
         found = trial.margins(rows, tried)
         better = np.flatnonzero(found > loss)
         best[better], loss[better] = tried[better], found[better]

@@ -159,4 +159,5 @@ def questions(trial: Trial, effort: Effort, rng: np.random.Generator, seen: Seen
     if trial.fallen[rows[far[rows]]].any():
         far[:] = False
     rows = rows[~trial.fallen[rows] & ~far[rows]]
-    return late | square.search(trial, queries=effort.queries - effort.queries // _FIFTH, rng=rng, rows=rows)
+    late |= square.search(trial, queries=effort.queries - effort.queries // _FIFTH, rng=rng, rows=rows)
+    return late
