@@ -42,7 +42,7 @@ def measure(*, gates: bool, repeat: int) -> tuple[list[Row], str]:
 
 def table(ours: dict[str, Any], theirs: dict[str, Any], rows: int, few: int) -> list[Row]:
     """Return the rows of the benchmark from what both sides said."""
-    found = list[Row]()
+    found, same = list[Row](), f"n = {few}, same starts"
     for name, most in (("standard", 0.9), ("pgd", 0.7), ("square", 1.0)):
         note, upper = f"n = {rows}; robust accuracy ours {np.mean(ours[name]):.3f}", None
         if theirs:
@@ -55,10 +55,10 @@ def table(ours: dict[str, Any], theirs: dict[str, Any], rows: int, few: int) -> 
                          theirs.get(f"{name} seconds"), most, "max", "s"))  # fmt: skip
     for name in ("cnn", "forest"):
         for key, most, unit in (("l2", 1.05, ""), ("calls", 0.05, ""), ("rows", 0.8, ""), ("seconds", 0.1, "s")):
-            found.append(Row(f"HopSkipJump on a {name}: {key} against ART", ours[f"{name} {key}"],
-                             theirs.get(f"{name} {key}"), most, "max", unit, note=f"n = {few}, same starts"))  # fmt: skip
-    found.append(Row("HopSkipJump on a cnn: l2 against foolbox", ours["cnn l2"], theirs.get("foolbox l2"), 1.05, "max",
-                     "", note=f"n = {few}, same starts"))  # fmt: skip
+            title = f"HopSkipJump on a {name}: {key} against ART"
+            found.append(Row(title, ours[f"{name} {key}"], theirs.get(f"{name} {key}"), most, "max", unit, note=same))
+    title = "HopSkipJump on a cnn: l2 against foolbox"
+    found.append(Row(title, ours["cnn l2"], theirs.get("foolbox l2"), 1.05, "max", "", note=same))
     return found
 
 

@@ -26,18 +26,22 @@ class Net:
         self._model = TorchModel(made, None, 0)
 
     def can(self, rows: int) -> bool:
+        """Return whether rows may still be asked."""
         return rows >= 0
 
     def labels(self, values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Return (m,) classes."""
         return self.scores(values, rows).argmax(axis=1)
 
     def scores(self, values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Return (m, K) logits."""
         del rows
         return self._model(values.reshape(-1, 1, 28, 28))
 
     def slopes(
         self, values: np.ndarray, rows: np.ndarray, target: np.ndarray, loss: Any
     ) -> tuple[np.ndarray, np.ndarray]:
+        """Return losses and gradients."""
         del rows
         shaped = values.reshape(-1, 1, 28, 28)
         losses, found = self._model.gradient(shaped, target, loss, order=range(10), linked=True)
@@ -53,9 +57,11 @@ class Forest:
         self._made = made
 
     def can(self, rows: int) -> bool:
+        """Return whether rows may still be asked."""
         return rows >= 0
 
     def labels(self, values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Return (m,) classes."""
         del rows
         return np.asarray(self._made.predict(values))
 

@@ -86,9 +86,8 @@ def _robust(manifest: Manifest, out: Path, *, json: bool) -> None:
         made = provided("evasion.harden")(manifest, operation.digests["train"])
         operation.results["train"] = f"learned from against changes of {made.epsilon:g}"
     out.write_bytes(made.weights)
-    say(json=json,
-        value={"model": str(out), "epoch": made.epoch, "rows": made.rows, "epsilon": made.epsilon, "clean": made.clean,
-               "robust": made.robust},
-        lines=[f"Learned {out} from {made.rows} rows against changes of {made.epsilon:g}; epoch {made.epoch} was taken.",
-               f"On rows held back: accuracy {made.clean:.1%}, robust accuracy {made.robust:.1%} against ten gradient "
-               "steps; P1.standard measures it in earnest."])  # fmt: skip
+    value = {"model": str(out), "epoch": made.epoch, "rows": made.rows, "epsilon": made.epsilon, "clean": made.clean,
+             "robust": made.robust}  # fmt: skip
+    first = f"Learned {out} from {made.rows} rows against changes of {made.epsilon:g}; epoch {made.epoch} was taken."
+    second = f"On rows held back: accuracy {made.clean:.1%}, robust accuracy {made.robust:.1%} against ten gradient steps."
+    say(json=json, value=value, lines=[first, second, "P1.standard measures it in earnest."])

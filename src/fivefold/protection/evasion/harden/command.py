@@ -78,7 +78,7 @@ def ready(manifest: Manifest) -> tuple[recipes.Recipe, Model]:
     """
     where, model = str(manifest.file), manifest.model
     found = recipes.declared(manifest.controls.get(recipes.CONTROL, {}), where)
-    if model is None or not model.factory or model.path and not model.path.endswith(".safetensors"):
+    if model is None or not model.factory or (model.path and not model.path.endswith(".safetensors")):
         raise InputError("evasion.training", "only the torch module of a factory is trained.", where=where,
                          remedy="Name it under model.factory; it returns a torch.nn.Module.")  # fmt: skip
     if len(model.classes) < 2:
@@ -127,7 +127,7 @@ def _lesson(table: Table, manifest: Manifest, how: tuple[recipes.Recipe, Model],
     values = space.encode(table)
     if not image and (any(one.kind != "number" for one in space.columns) or np.isnan(values).any()):
         raise InputError("evasion.training", "a torch module takes numbers, and some cells are texts or missing.",
-                         where=str(manifest.file), remedy="Encode the columns and fill the gaps in the data.")  # fmt: skip
+                         where=str(manifest.file), remedy="Encode the columns and fill the gaps.")  # fmt: skip
     if len(values) < 20 or len(np.unique(table.target)) < 2:
         raise InputError("evasion.training", f"{len(values)} rows with known classes are too few to train on.",
                          where=str(manifest.file), remedy="Give rows of at least two classes.")  # fmt: skip
@@ -198,6 +198,7 @@ def inside(make: Callable[..., Any], body: bytes) -> bytes:
 
     torch.set_num_threads(1)
     told = msgspec.msgpack.decode(body, type=Lesson)
+    torch.manual_seed(told.seed)  # the first weights are drawn in the factory
     module = make()
     if not isinstance(module, torch.nn.Module):
         raise SubjectError("model.shape", "the factory makes no torch module.",
@@ -209,7 +210,7 @@ def inside(make: Callable[..., Any], body: bytes) -> bytes:
     with torch.no_grad():
         out = module(torch.as_tensor(rows[:64]))
     outputs = 1 if out.ndim == 1 else out.shape[-1]
-    if out.ndim > 2 or outputs != told.classes and (outputs, told.classes) != (1, 2):
+    if out.ndim > 2 or (outputs != told.classes and (outputs, told.classes) != (1, 2)):
         raise SubjectError("model.shape", f"the module has {outputs} outputs for {told.classes} classes.",
                            remedy="Let its last layer have one output for each of model.classes.")  # fmt: skip
     found = trainer.learn(
