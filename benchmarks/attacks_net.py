@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import nn
 
-DATA = Path(os.environ.get("FIVEFOLD_DATA", "/work/shared/data"))
+REPO = Path(__file__).resolve().parent.parent
+DATA = Path(os.environ.get("FIVEFOLD_SHARED", REPO.parent / "shared")) / "data"
 EPSILON = 0.1
 
 
@@ -52,7 +53,7 @@ def _train(made: Any, epochs: int = 8, steps: int = 5) -> None:
         for part in torch.randperm(len(x)).split(128):
             change = (torch.rand_like(x[part]) * 2 - 1) * reach
             for _ in range(steps):
-                change.requires_grad_(True)
+                change.requires_grad_(requires_grad=True)
                 (slope,) = torch.autograd.grad(entropy(made((x[part] + change).clamp(0, 1)), y[part]), change)
                 change = (change.detach() + 0.35 * reach * slope.sign()).clamp(-reach, reach)
             optimiser.zero_grad()

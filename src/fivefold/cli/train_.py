@@ -89,5 +89,7 @@ def _robust(manifest: Manifest, out: Path, *, json: bool) -> None:
     value = {"model": str(out), "epoch": made.epoch, "rows": made.rows, "epsilon": made.epsilon, "clean": made.clean,
              "robust": made.robust}  # fmt: skip
     first = f"Learned {out} from {made.rows} rows against changes of {made.epsilon:g}; epoch {made.epoch} was taken."
-    second = f"On rows held back: accuracy {made.clean:.1%}, robust accuracy {made.robust:.1%} against ten gradient steps."
+    second = (
+        f"On rows held back: accuracy {made.clean:.1%}, robust accuracy {made.robust:.1%} against ten gradient steps."
+    )
     say(json=json, value=value, lines=[first, second, "P1.standard measures it in earnest."])

@@ -146,7 +146,9 @@ def learn(
     for epoch in range(recipe.epochs):
         module.train()
         reach = recipe.epsilon * min(1.0, (epoch + 1) / _WARM)
-        for turn, part in enumerate(own[torch.randperm(len(own), generator=draw)].split(recipe.batch)):
+        shuffled = own[torch.randperm(len(own), generator=draw)]
+        for turn, at in enumerate(range(0, len(shuffled), recipe.batch)):
+            part = shuffled[at : at + recipe.batch]
             rows, target = x[part], y[part]
             norm, kind = _ATTACKS[turn % len(_ATTACKS)]
             keep = int(recipe.clean * len(part))
