@@ -124,6 +124,8 @@ def _run(context: Context) -> Result:
     outcome = _confirmed(layout, trial, vectors, late, " ".join(told))
     context.progress(0.85, "attacking a planted model")
     proof = _proof(stage, rng)
+    spent = Limit(layout.limit.epsilon, 0.0, max(int(hunt.spent.max(initial=0)), 1))
+    layout = replace(layout, limit=spent)  # what was asked for a row at most, gradients among it
     made = result.result(layout, answers, right, outcome, proof=proof, context=context)
     return msgspec.structs.replace(
         made, measures=(*made.measures, *_cost(trial, nearest, stage)), limits=(*seen.notes(), *told, *made.limits)

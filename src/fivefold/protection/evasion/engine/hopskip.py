@@ -15,7 +15,7 @@ from fivefold.protection.evasion.engine import fab, norms
 if TYPE_CHECKING:
     from fivefold.protection.evasion.engine.trial import Field, Trial
 
-_CELLS = 20_000_000
+_CELLS = 6_000_000
 """Most numbers in one call."""
 
 _STARTS = 25
