@@ -42,7 +42,7 @@ def measure(*, gates: bool, repeat: int) -> tuple[list[Row], str]:
 
 def table(ours: dict[str, Any], theirs: dict[str, Any], rows: int, few: int) -> list[Row]:
     """Return the rows of the benchmark from what both sides said."""
-    found, same = list[Row](), f"n = {few} (forest {few // 4}), same starts"
+    found, same = list[Row](), f"n = {few}, same starts"
     for name, most in (("standard", 0.9), ("pgd", 0.7), ("square", 1.0)):
         note, upper = f"n = {rows}; robust accuracy ours {np.mean(ours[name]):.3f}", None
         if theirs:

@@ -107,7 +107,7 @@ def main(rows: int, few: int, queries: int, net_file: Path) -> dict[str, Any]:
     begin = common.starts(lambda some: victim.labels(some, some), pool, x[at], y[at])
     told |= _nearest("cnn", victim, (x[at], y[at], begin), shape)
     wood, dx, dy = common.forest()
-    chosen = np.flatnonzero(wood.predict(dx) == dy)[: few // 4]
+    chosen = np.flatnonzero(wood.predict(dx) == dy)[:few]
     begin = common.starts(wood.predict, dx[-300:], dx[chosen], dy[chosen])
     return told | _nearest("forest", Forest(wood), (dx[chosen], dy[chosen], begin), ())
 

@@ -63,7 +63,7 @@ def main(rows: int, few: int, queries: int, net_file: Path) -> dict[str, Any]:
     given = (x[at], y[at], common.starts(answers, pool, x[at], y[at]))
     told |= _art("cnn", answers, given) | _foolbox(made, given)
     wood, dx, dy = common.forest()
-    chosen = np.flatnonzero(wood.predict(dx) == dy)[: few // 4]
+    chosen = np.flatnonzero(wood.predict(dx) == dy)[:few]
     return told | _art("forest", wood.predict, (
         dx[chosen], dy[chosen], common.starts(wood.predict, dx[-300:], dx[chosen], dy[chosen])
     ))  # fmt: skip
