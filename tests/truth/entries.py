@@ -31,6 +31,7 @@ MODULES = {
     **{f"C2.{name}": "ensemble" for name in ("detection", "adaptive", "drift")},
     "P1.blackbox": "evasion",
     "P1.gradient": "evasion_gradient",
+    "P1.standard": "evasion_standard",
     "F1.gaps": "gaps",
     "F1.individual": "individual",
     "F1.metrics": "served",

@@ -135,11 +135,20 @@ class Additive:
         if loss == "squared":
             off = score[:, 0] - target
             found = off**2, 2 * off[:, None] * weights[:, 0]
-        elif loss == "margin":
+        elif loss != "cross-entropy":
+            own = target.reshape(len(target), -1)[:, 0]
             others = score.copy()
-            others[at, target] = -np.inf
-            other = others.argmax(axis=1)
-            found = score[at, other] - score[at, target], (weights[:, other] - weights[:, target]).T
+            others[at, own] = -np.inf
+            other = target[:, 1] if target.ndim == 2 else others.argmax(axis=1)
+            value, slope = score[at, other] - score[at, own], (weights[:, other] - weights[:, own]).T
+            if loss == "dlr" and score.shape[1] > 2:
+                order = np.argsort(-score, axis=1)
+                last = order[:, 2:4] if target.ndim == 2 and score.shape[1] > 3 else order[:, 2:3]
+                width = score[at, order[:, 0]] - np.take_along_axis(score, last, axis=1).mean(axis=1)
+                wider = weights[:, order[:, 0]].T - weights.T[last].mean(axis=1)
+                slope = slope / width[:, None] - (value / width**2)[:, None] * wider
+                value = value / width
+            found = value, slope
         else:
             chance = np.exp(score - score.max(axis=1, keepdims=True))
             chance /= chance.sum(axis=1, keepdims=True)

@@ -58,7 +58,7 @@ COMMANDS: dict[str, Command] = {
     "data release": Command("release_:release", "Release statistics with noise, paid from a privacy budget.", _RUN),
     "data budget": Command("release_:budget", "Show what of each source's privacy budget is spent.", _RUN),
     "data rename-source": Command("release_:rename_source", "Rename a source in the ledger: two officers.", _TRUST),
-    "model train": Command("train_:train", "Learn a model with differential privacy, paid from a budget.", _RUN),
+    "model train": Command("train_:train", "Learn a model privately, on encrypted rows, or against attacks.", _RUN),
     "model serve": Command("encrypted_:serve", "Score encrypted rows; the server has no key.", _RUN),
     "model score": Command("encrypted_:score", "Have rows scored while they stay encrypted.", _RUN),
     "data filter": Command("filter_:filter_", "Hold back rows that the others contradict, with reasons.", _TRUST),

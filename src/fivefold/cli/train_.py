@@ -1,14 +1,17 @@
-"""Command ``model train``: learned with differential privacy, elsewhere on encrypted rows, or with groups alike."""
+"""Command ``model train``: with differential privacy, on encrypted rows, with groups alike, or against changed rows."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fivefold.cli._io import Json  # noqa: TC001  typer reads it at run time
 from fivefold.cli._text import say
+
+if TYPE_CHECKING:
+    from fivefold.manifest.nouns import Manifest
 
 
 def train(
@@ -18,6 +21,9 @@ def train(
     out: Annotated[Path, typer.Option(help="File for the model.", metavar="FILE")] = Path("private-model.json"),
     *,
     private: Annotated[bool, typer.Option("--private", help="With differential privacy.")] = False,
+    robust: Annotated[
+        bool, typer.Option("--robust", help="Against changed rows: the factory's torch module, to .safetensors.")
+    ] = False,
     encrypted: Annotated[
         str, typer.Option(help="On encrypted rows, by the server at this address.", metavar="URL")
     ] = "",
@@ -27,12 +33,14 @@ def train(
     seed: Annotated[int, typer.Option(help="What the draws of --fair come from.", min=0)] = 7,
     json: Json = False,
 ) -> None:
-    """Learn a logistic regression: what controls.S2.training or controls.S4.training declares.
+    """Learn a model: what controls.S2.training, controls.S4.training or controls.P1.training declares.
 
     With [bold]--private[/bold] from noisy gradients; what it costs is reserved before the data are read and is spent
     from then on, whatever happens. With [bold]--encrypted[/bold] a server computes on encrypted rows, and the key
     stays here. With [bold]--fair[/bold] groups of the first protected field are treated alike (controls.F1.aim): rows
     reweighed, constraints on the rates, thresholds by group, or a correction that asks for no group.
+    With [bold]--robust[/bold] the module that model.factory makes is trained on rows that attacks have
+    changed (adversarial training), in a process of its own.
 
     Example: [bold]fivefold model train --private --in my-app[/bold]
     """
@@ -42,14 +50,18 @@ def train(
     from fivefold.manifest.digests import data_digests
     from fivefold.manifest.reader import read
 
-    if sum((private, bool(encrypted), bool(fair))) != 1:
+    if sum((private, bool(encrypted), bool(fair), robust)) != 1:
         raise InputError(
-            "privacy.private", "a model is trained with differential privacy, on encrypted rows, or with groups alike.",
-            remedy="Give one of --private, --encrypted URL, --fair METHOD.",
-        )  # fmt: skip
+            "privacy.private",
+            "say one way: with differential privacy, on encrypted rows, with groups alike, against changed rows.",
+            remedy="Give one of --private, --encrypted URL, --fair METHOD, --robust.",
+        )
     if out.exists():
         raise InputError("privacy.exists", f"{out} is there already.", remedy="Name another file.")
     manifest = read(where)
+    if robust:
+        _robust(manifest, out, json=json)
+        return
     if encrypted:
         wanted = provided("ciphertext.learning")(manifest)
         with operating.operation(manifest, "model train", model=False) as operation:
@@ -90,3 +102,23 @@ def _fair(out: Path, told: dict[str, Any]) -> list[str]:
     if told["asks for the group"]:
         lines.append("This model asks for the group at decision time.")
     return lines
+
+
+def _robust(manifest: Manifest, out: Path, *, json: bool) -> None:
+    from fivefold.assess import operating
+    from fivefold.contract.registry import provided
+    from fivefold.manifest.digests import data_digests
+
+    provided("evasion.ready")(manifest)
+    with operating.operation(manifest, "model train", model=False) as operation:
+        operation.digests |= data_digests(manifest)
+        made = provided("evasion.harden")(manifest, operation.digests["train"])
+        operation.results["train"] = f"learned from against changes of {made.epsilon:g}"
+    out.write_bytes(made.weights)
+    value = {"model": str(out), "epoch": made.epoch, "rows": made.rows, "epsilon": made.epsilon, "clean": made.clean,
+             "robust": made.robust}  # fmt: skip
+    first = f"Learned {out} from {made.rows} rows against changes of {made.epsilon:g}; epoch {made.epoch} was taken."
+    second = (
+        f"On rows held back: accuracy {made.clean:.1%}, robust accuracy {made.robust:.1%} against ten gradient steps."
+    )
+    say(json=json, value=value, lines=[first, second, "P1.standard measures it in earnest."])

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 Task = Literal["binary", "multiclass", "regression"]
 Inputs = Literal["table", "image", "series", "text", "audio"]
-Loss = Literal["cross-entropy", "margin", "squared"]
+Loss = Literal["cross-entropy", "margin", "dlr", "squared"]
 
 
 @dataclass(frozen=True)
@@ -149,8 +149,11 @@ class Subject(Protocol):
 
         Args:
             table: n rows; features must be numbers where there are no ``inputs``.
-            target: (n,) class indices, or values for a regression.
-            loss: ``cross-entropy``, ``margin`` (largest other logit minus the target's) or ``squared``.
+            target: (n,) class indices, or values for a regression; (n, 2): the class to leave and the one to reach
+                (``margin`` and ``dlr``).
+            loss: ``cross-entropy``, ``margin`` (largest other logit, or that of the class to reach, minus the
+                target's), ``dlr`` (the margin as a share of the spread of the first logits, Croce and Hein 2020; with
+                two classes the margin) or ``squared``.
 
         Returns:
             (n,) float64 losses, and float32 gradients of the shape of ``inputs``, or (n, d) for features.

@@ -25,6 +25,7 @@ class Oracle:
 
     Attributes:
         asked: Rows asked so far.
+        calls: Calls made so far.
         calls_left: Calls that may still be made; None: no limit.
         max_rows: Most rows in one call.
         refuses: It may answer no more later on: what it answered once counts, and is not asked again.
@@ -45,7 +46,7 @@ class Oracle:
             calls_left: Calls that may be made; None: no limit.
             max_rows: Most rows in one call.
         """
-        self._answer, self.calls_left, self.asked = answer, calls_left, 0
+        self._answer, self.calls_left, self.asked, self.calls = answer, calls_left, 0, 0
         self.max_rows = max(1, min(max_rows, _CALL))
 
     def can(self, rows: int) -> bool:
@@ -60,6 +61,7 @@ class Oracle:
     def charge(self, rows: int) -> None:
         """Count rows that were asked of the model in another way (gradients)."""
         self.asked += rows
+        self.calls += -(-rows // self.max_rows)
         if self.calls_left is not None:
             self.calls_left -= -(-rows // self.max_rows)
 
@@ -68,6 +70,7 @@ class Oracle:
         self.asked += len(values)
         parts = []
         for at in range(0, len(values), self.max_rows):
+            self.calls += 1
             parts.append(self._answer(values[at : at + self.max_rows], origin[at : at + self.max_rows]))
             if self.calls_left is not None:
                 self.calls_left -= 1

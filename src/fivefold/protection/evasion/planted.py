@@ -53,8 +53,8 @@ class LinearModel:
         score, slope = self.score(values), self.slopes()
         if loss == "squared":
             return (score - target) ** 2, 2 * (score - target)[:, None] * slope
-        towards = np.where(target == 1, -1.0, 1.0)
-        if loss == "margin":
+        towards = np.where(target.reshape(len(target), -1)[:, 0] == 1, -1.0, 1.0)
+        if loss in ("margin", "dlr"):
             return towards * score, towards[:, None] * slope
         chance = 1 / (1 + np.exp(-np.clip(towards * score, -30, 30)))
         return -np.log1p(-chance), (towards * chance)[:, None] * slope

@@ -24,7 +24,7 @@ _CLASSES = 6
 _POINTS = 60
 
 _REMEDY = {
-    Outcome.FAIL: "Train with changed rows (adversarial training), coarsen or cap the features named in the ranges, "
+    Outcome.FAIL: "Train with changed rows (`model train --robust`), coarsen or cap the features named in the ranges, "
     "declare what people cannot change as `immutable`, or put a detector in front (P1).",
     Outcome.INCONCLUSIVE: "Bring more test rows, or assess with more effort.",
 }

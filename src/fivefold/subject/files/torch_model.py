@@ -73,7 +73,7 @@ class TorchModel:
 
         Args:
             rows: (n, d) numbers, or an array of images, series or recordings.
-            target: (n,) class indices, or values.
+            target: (n,) class indices, or values; (n, 2): classes to leave and to reach.
             loss: Which.
             order: Class index of each output; empty: a regression, or one output for the second class.
             linked: The outputs are logits; else probabilities.
@@ -85,12 +85,7 @@ class TorchModel:
             each = (out.reshape(len(x)) - torch.as_tensor(target, dtype=out.dtype)) ** 2
         else:
             scores = _by_class(torch, out, order, linked=linked)
-            wanted = torch.as_tensor(target, dtype=torch.int64)[:, None]
-            own = scores.gather(1, wanted)[:, 0]
-            if loss == "cross-entropy":
-                each = torch.logsumexp(scores, dim=1) - own
-            else:
-                each = scores.scatter(1, wanted, -torch.inf).amax(dim=1) - own
+            each = _loss(torch, scores, torch.as_tensor(np.asarray(target, dtype=np.int64)), loss)
         (slope,) = torch.autograd.grad(each.sum(), x)
         return each.detach().numpy().astype(np.float64), slope.numpy().astype(np.float32)
 
@@ -106,6 +101,23 @@ class TorchModel:
                 remedy="Return the scores of the classes, or the value, as one tensor of n rows.",
             )
         return given.to(self._torch.float64) if given.dtype.is_floating_point else given
+
+
+def _loss(torch: Any, scores: Any, target: Any, loss: Loss) -> Any:
+    """Return (n,) losses of logits (n, K)."""
+    wanted = target.reshape(len(target), -1)
+    own = scores.gather(1, wanted[:, :1])[:, 0]
+    if loss == "cross-entropy":
+        return torch.logsumexp(scores, dim=1) - own
+    aimed = wanted.shape[1] > 1
+    others = scores.gather(1, wanted[:, 1:]) if aimed else scores.scatter(1, wanted, -torch.inf)
+    margin = others.amax(dim=1) - own
+    classes = scores.shape[1]
+    if loss == "margin" or classes < 3:  # the loss divides by a third logit
+        return margin
+    top, _ = scores.topk(min(4, classes), dim=1)
+    last = (top[:, 2] + top[:, 3]) / 2 if aimed and classes > 3 else top[:, 2]
+    return margin / (top[:, 0] - last).clamp_min(1e-12)
 
 
 def _by_class(torch: Any, out: Any, order: Sequence[int], *, linked: bool) -> Any:

@@ -332,7 +332,7 @@ class Slope(_Message, frozen=True):
 
     batch: bytes
     target: bytes
-    loss: Literal["cross-entropy", "margin", "squared"]
+    loss: Literal["cross-entropy", "margin", "dlr", "squared"]
     order: tuple[int, ...]
     linked: bool
 
