@@ -99,16 +99,30 @@ def _bought(
     return made, total
 
 
-def swaps(domain: Domain, start: np.ndarray, score: np.ndarray) -> list[np.ndarray]:
-    """Return for each block (n, L) what a swap adds to a sum of one-column scores.
+def ceiling(
+    domain: Domain, start: np.ndarray, slope: np.ndarray, levels: list[np.ndarray], budget: float
+) -> np.ndarray:
+    """Return (n,) the most that any change within budget can add to a score: items may be bought in parts.
 
     Args:
-        domain: Possible rows.
-        start: (n, d).
-        score: (n, d) slopes of numbers, see :func:`filled`; blocks of categories are added by the caller.
+        domain: See :func:`filled`; rules and whole steps are not asked for here.
+        start: See :func:`filled`.
+        slope: See :func:`filled`.
+        levels: See :func:`filled`.
+        budget: See :func:`filled`.
     """
-    found = []
-    for block in domain.blocks:
-        now = start[:, None, block.columns]
-        found.append(np.nan_to_num(((block.levels[None] - now) * score[:, None, block.columns]).sum(axis=2)))
-    return found
+    low, high = domain.reach(start, np.inf)
+    at = domain.numbers
+    gain = np.abs(slope[:, at]) * domain.unit[at]
+    room = np.where(slope[:, at] > 0, high[:, at] - start[:, at], start[:, at] - low[:, at]) / domain.unit[at]
+    rate, price = [np.where(np.nan_to_num(room) > 0, gain, 0.0)], [np.nan_to_num(room)]
+    for block, one in zip(domain.blocks, levels, strict=True):
+        known = ~np.isnan(start[:, block.columns]).any(axis=1)
+        cost = max(block.price, 1e-12)
+        rate.append((np.where(known, np.maximum(one.max(axis=1), 0.0), 0.0) / cost)[:, None])
+        price.append(np.full((len(start), 1), cost))
+    rates, prices = np.concatenate(rate, axis=1), np.concatenate(price, axis=1)
+    order = np.argsort(-rates, axis=1, kind="stable")
+    rates, prices = np.take_along_axis(rates, order, axis=1), np.take_along_axis(prices, order, axis=1)
+    before = np.cumsum(prices, axis=1) - prices
+    return np.asarray((rates * np.clip(budget - before, 0.0, prices)).sum(axis=1))

@@ -118,10 +118,11 @@ def climbed(
     now = search.near[rows].copy()
     best = model.doubt(now, own)
     for _ in range(_ROUNDS):
-        tried = [search.fit(rows, drawn(search, rows, now, pool, rng)) for _ in range(_DRAWS)]
-        doubts = np.array([model.doubt(one, own) for one in tried])
-        pick = doubts.argmax(axis=0)
-        better = doubts.max(axis=0) > best
-        now[better] = np.array(tried)[pick, np.arange(len(rows))][better]
-        best = np.maximum(best, doubts.max(axis=0))
+        every, start = np.tile(rows, _DRAWS), np.tile(now, (_DRAWS, 1))
+        tried = search.fit(every, drawn(search, every, start, pool, rng))
+        doubts = model.doubt(tried, np.tile(own, _DRAWS)).reshape(_DRAWS, len(rows))
+        pick, most = doubts.argmax(axis=0), doubts.max(axis=0)
+        better = most > best
+        now[better] = tried.reshape(_DRAWS, *now.shape)[pick, np.arange(len(rows))][better]
+        best = np.maximum(best, most)
     return now

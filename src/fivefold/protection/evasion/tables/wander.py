@@ -46,13 +46,16 @@ def _trade(search: Search, rows: np.ndarray, pool: np.ndarray, rng: np.random.Ge
     """Shrink one changed item, move others, and keep what is cheaper and still meets the goal."""
     domain, start = search.domain, search.start[rows]
     old = search.found[rows]
-    made = np.where(old != start, old, drawn(search, rows, start, pool, rng))
+    kept = old != start
+    for block in domain.blocks:  # the columns of a block are changed together or not at all
+        kept[:, block.columns] = kept[:, block.columns].any(axis=1, keepdims=True)
+    made = np.where(kept, old, drawn(search, rows, start, pool, rng))
     prices = domain.prices(start, old)
     item = np.where(prices > 0, prices * rng.random(prices.shape), -1.0).argmax(axis=1)
     share = rng.choice(_SHARES, len(rows))
     for one in np.unique(item).tolist():
         columns, some = domain.columns_of(one), np.flatnonzero(item == one)
-        kept = np.where(one < len(domain.numbers), share[some, None], 0.0)
+        left = np.where(one < len(domain.numbers), share[some, None], 0.0)
         was = start[np.ix_(some, columns)]
-        made[np.ix_(some, columns)] = was + kept * (old[np.ix_(some, columns)] - was)
+        made[np.ix_(some, columns)] = was + left * (old[np.ix_(some, columns)] - was)
     search.ask(rows, made, within=False)
