@@ -13,6 +13,7 @@ from benchmarks.rows import as_json, as_text, exit_code
 
 NAMES = {
     "assess": "benchmarks.assess",
+    "attacks_tables": "benchmarks.attacks_tables",
     "dp": "benchmarks.dp",
     "ciphertext": "benchmarks.ciphertext",
     "filtering": "benchmarks.filtering",

@@ -9,7 +9,7 @@ test rows (planted), or 0.10 below it (clean).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -270,7 +270,9 @@ def _valued(
     for _ in range(14):
         middle = float(np.sqrt(low * high))
         target = answers + off * middle
-        found = robust(model, _table("test", frame.iloc[:rows], target[:rows], None), units, budget, swap, middle).mean()
+        found = robust(
+            model, _table("test", frame.iloc[:rows], target[:rows], None), units, budget, swap, middle
+        ).mean()
         low, high = (low, middle) if found > aim else (middle, high)
     tolerance, target = high, answers + off * high
     exact = float(robust(model, _table("t", frame.iloc[:rows], target[:rows], None), units, budget, swap, high).mean())

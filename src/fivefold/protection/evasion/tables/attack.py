@@ -12,13 +12,13 @@ import numpy as np
 
 from fivefold.protection.evasion.tables import back, guess, moves, wander
 from fivefold.protection.evasion.tables.fill import filled
-from fivefold.protection.evasion.tables.search import Search
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fivefold.protection.evasion.hunt import Goal
     from fivefold.protection.evasion.tables.domain import Domain
+    from fivefold.protection.evasion.tables.search import Search
 
 _CELLS = 6_000_000
 _SINGLES = 0.35
@@ -27,6 +27,7 @@ _CHEAPER = 0.25
 
 _RELEARN = 4
 _TREES_UP_TO = 512
+_CLEAR = 0.995
 
 
 @dataclass(frozen=True)
@@ -166,10 +167,7 @@ def _trees(search: Search, known: Known, model: guess.Guess, rng: np.random.Gene
             search.ask(rows, moves.climbed(search, rows, trees, known.values, rng))
 
 
-_CLEAR = 0.995
-
-
-def blocks_of(n: int, d: int) -> int:
+def blocks_of(d: int) -> int:
     """Return how many rows are attacked at once, to bound memory."""
     return max(1, _CELLS // (16 * max(d, 1)))
 
@@ -193,7 +191,7 @@ def run(
         rng: All choices.
         told: Called with the share done.
     """
-    n, size = len(goal.answers), blocks_of(len(goal.answers), len(domain.unit))
+    n, size = len(goal.answers), blocks_of(len(domain.unit))
     found = []
     for begin in range(0, n, size):
         part = slice(begin, min(begin + size, n))

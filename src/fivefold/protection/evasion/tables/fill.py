@@ -55,7 +55,9 @@ def filled(
         ways += [(rate, lone)]
     made, total = (start if base is None else base).copy(), np.zeros(len(start))
     for numbers, blocks in ways:
-        values, worth = _bought(domain, start, (numbers, blocks), (rate, gain), (room, step, slope[:, at], best_level, budget))
+        values, worth = _bought(
+            domain, start, (numbers, blocks), (rate, gain), (room, step, slope[:, at], best_level, budget)
+        )
         better = worth > total
         made[better], total[better] = values[better], worth[better]
     return made

@@ -49,7 +49,9 @@ class Guess:
         if len(self.answers) == 1:
             sign = 1.0 if rank == 0 else -1.0
             slope = np.repeat(sign * self.weights, len(rows), axis=0)
-            return slope, self._swaps(start, slope, {at: sign * np.repeat(one, len(rows), 0) for at, one in self.levels.items()})
+            return slope, self._swaps(
+                start, slope, {at: sign * np.repeat(one, len(rows), 0) for at, one in self.levels.items()}
+            )
         own = np.minimum(np.searchsorted(self.answers, search.goal.answers[rows]), len(self.answers) - 1)
         score = np.nan_to_num(start) @ self.weights.T
         for at, levels in self.levels.items():
@@ -94,7 +96,9 @@ def learned(
     centred = inputs[:cut] - middle
     size = 1e-3 * float((centred**2).sum()) / max(min(centred.shape), 1) + 1e-9
     if centred.shape[1] <= len(centred):
-        fit = np.linalg.solve(centred.T @ centred + size * np.eye(centred.shape[1]), centred.T @ (wanted[:cut] - mean)).T
+        fit = np.linalg.solve(
+            centred.T @ centred + size * np.eye(centred.shape[1]), centred.T @ (wanted[:cut] - mean)
+        ).T
     else:
         gram = centred @ centred.T + size * np.eye(len(centred))
         fit = (centred.T @ np.linalg.solve(gram, wanted[:cut] - mean)).T

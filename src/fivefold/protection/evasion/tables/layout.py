@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,6 @@ import numpy as np
 
 from fivefold.errors import UnsupportedError
 from fivefold.protection.evasion import setting
-from fivefold.protection.evasion.hunt import Goal
 from fivefold.protection.evasion.tables import domain as domains
 from fivefold.protection.evasion.tables.search import Purse, Search
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fivefold.contract.check import Context
+    from fivefold.protection.evasion.hunt import Goal
     from fivefold.protection.evasion.oracle import Oracle
     from fivefold.protection.evasion.setting import Setting
     from fivefold.protection.evasion.tables.domain import Domain
@@ -98,10 +99,8 @@ def lay_out(context: Context) -> Layout:
     given = setting.lay_out(replace(context, options={**context.options, "epsilon": 1e-6}))
     declared = context.settings.features or {}
     tables = [context.tables("test")]
-    try:
+    with contextlib.suppress(KeyError):
         tables.append(context.tables("train"))
-    except KeyError:
-        pass
     made = domains.make(given.space, tables, declared, context.options)
     if made.is_empty:
         raise UnsupportedError(

@@ -55,7 +55,7 @@ def single(search: Search, rows: np.ndarray, item: int, aim: int) -> np.ndarray:
 
 
 def drawn(search: Search, rows: np.ndarray, base: np.ndarray, pool: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return (m, d) rows with one to three items drawn anew: numbers to the ends or to a seen value, blocks to any level.
+    """Return (m, d) rows with one to three items drawn anew: numbers to an end or a seen value, blocks to any level.
 
     What the budget does not allow is shrunk: changed numbers by the same share, after blocks that it does not buy are
     put back.
@@ -110,9 +110,7 @@ def _placed(start: np.ndarray, at: np.ndarray, cells: np.ndarray) -> np.ndarray:
     return made
 
 
-def climbed(
-    search: Search, rows: np.ndarray, model: Trees, pool: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
+def climbed(search: Search, rows: np.ndarray, model: Trees, pool: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return (m, d) rows changed within budget so that the forest doubts the answer most; asks nothing."""
     own = search.goal.answers[rows]
     now = search.near[rows].copy()

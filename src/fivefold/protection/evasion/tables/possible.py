@@ -58,7 +58,8 @@ def faults(
         if told.get("immutable"):
             note("immutable", changed)
         if pd.api.types.is_numeric_dtype(whole) and not pd.api.types.is_bool_dtype(whole):
-            _number(note, told, whole, old, new, changed)
+            for what, wrong in _number(told, whole, (old, new), changed).items():
+                note(what, wrong)
         elif pd.api.types.is_datetime64_any_dtype(whole):
             note("range", ((new < whole.min()) | (new > whole.max())).to_numpy(dtype=bool) & changed)
         else:
@@ -71,33 +72,32 @@ def faults(
         known = pd.concat([table.features[names] for table in seen]).astype(object).itertuples(index=False, name=None)
         possible = set(known)
         told_rows = after[names].astype(object).itertuples(index=False, name=None)
-        changed = np.any([_differs(before[c].reset_index(drop=True), after[c].reset_index(drop=True)) for c in names], 0)
+        changed = np.any(
+            [_differs(before[c].reset_index(drop=True), after[c].reset_index(drop=True)) for c in names], 0
+        )
         note("combination", np.array([one not in possible for one in told_rows], dtype=bool) & changed)
     return found
 
 
 def _number(
-    note: object, told: Mapping[str, object], whole: pd.Series, old: pd.Series, new: pd.Series, changed: np.ndarray
-) -> None:
-    cells = whole.to_numpy(dtype=np.float64, na_value=np.nan)
-    cells = cells[np.isfinite(cells)]
-    was, now = (one.to_numpy(dtype=np.float64, na_value=np.nan) for one in (old, new))
+    told: Mapping[str, object], whole: pd.Series, cells: tuple[pd.Series, pd.Series], changed: np.ndarray
+) -> dict[str, np.ndarray]:
+    seen = whole.to_numpy(dtype=np.float64, na_value=np.nan)
+    seen = seen[np.isfinite(seen)]
+    was, now = (one.to_numpy(dtype=np.float64, na_value=np.nan) for one in cells)
     span = told.get("range")
-    low, high = (float(cells.min()), float(cells.max())) if len(cells) else (np.nan, np.nan)
+    low, high = (float(seen.min()), float(seen.max())) if len(seen) else (np.nan, np.nan)
     if isinstance(span, tuple | list) and len(span) == 2:
         low, high = float(span[0]), float(span[1])
     hair = _HAIR * max(abs(low), abs(high), 1.0)
     outward = ((now < low - hair) & (now < was)) | ((now > high + hair) & (now > was))
-    note("range", outward & changed)  # type: ignore[operator]
-    note("infinite", ~np.isfinite(now) & changed)  # type: ignore[operator]
-    is_whole = told.get("type") == "integer" or (told.get("type") != "number" and bool((cells % 1 == 0).all()))
-    if is_whole:
+    found = {"range": outward & changed, "infinite": ~np.isfinite(now) & changed}
+    if told.get("type") == "integer" or (told.get("type") != "number" and bool((seen % 1 == 0).all())):
         steps = now - was
-        note("whole steps", (np.abs(steps - np.round(steps)) > hair) & changed)  # type: ignore[operator]
-    if told.get("changes") == "up":
-        note("direction", (now < was) & changed)  # type: ignore[operator]
-    elif told.get("changes") == "down":
-        note("direction", (now > was) & changed)  # type: ignore[operator]
+        found["whole steps"] = (np.abs(steps - np.round(steps)) > hair) & changed
+    if told.get("changes") in ("up", "down"):
+        found["direction"] = ((now < was) if told["changes"] == "up" else (now > was)) & changed
+    return found
 
 
 def _differs(old: pd.Series, new: pd.Series) -> np.ndarray:

@@ -135,7 +135,7 @@ def result(layout: Layout, right: np.ndarray, fell: Fell, proof: Canary, context
             note="Of the changed rows that fell, by a validator that shares no code with the attack.",
         ),
         *(_share("robust accuracy", _within(n, right, fell, share * layout.purse.budget),
-                 where=f"budget {share * layout.purse.budget:g}", note="An upper bound: the attack aimed at the whole budget.")
+                 where=f"budget {share * layout.purse.budget:g}", note="An upper bound: the attack aimed at all of it.")
           for share in _SHARES),
         *_classes(layout, is_right, robust, context),
         Measure(
@@ -165,7 +165,9 @@ def _within(n: int, right: np.ndarray, fell: Fell, budget: float) -> np.ndarray:
 
 def _given(layout: Layout) -> str:
     known = "with scores" if layout.model.scored else "with answers alone"
-    return f"Changes of one row cost at most {layout.purse.budget:g}; at most {layout.purse.queries} questions, {known}."
+    return (
+        f"Changes of one row cost at most {layout.purse.budget:g}; at most {layout.purse.queries} questions, {known}."
+    )
 
 
 def _share(

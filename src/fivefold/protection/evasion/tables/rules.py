@@ -32,7 +32,9 @@ _COLUMN = r"(?:`[^`]+`|(?!(?:and|or|not|in|is|missing)\b)[^\W\d]\w*(?:[.-]\w+)*)
 _TERM = rf"(?:{_NUMBER}\s*\*\s*{_COLUMN}|{_COLUMN}\s*\*\s*{_NUMBER}|{_NUMBER}|{_COLUMN})"
 _SUM = rf"(?:-\s*)?{_TERM}(?:\s+[-+]\s+{_TERM})*"
 _ATOM = re.compile(rf"(?<![\w.`*+-])({_SUM})\s*(<=|>=|==|!=|<|>)\s*({_SUM})(?!\s*\*)")
-_PIECE = re.compile(rf"([-+])?\s*(?:({_NUMBER})\s*\*\s*({_COLUMN})|({_COLUMN})\s*\*\s*({_NUMBER})|({_NUMBER})|({_COLUMN}))")
+_PIECE = re.compile(
+    rf"([-+])?\s*(?:({_NUMBER})\s*\*\s*({_COLUMN})|({_COLUMN})\s*\*\s*({_NUMBER})|({_NUMBER})|({_COLUMN}))"
+)
 _QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'")
 _REMEDY = 'Write for example: "paid <= 12 * income", "end - start >= 0", "not (status == student and income > 50000)".'
 _HAIR = 1e-9
@@ -84,7 +86,11 @@ class Rule:
     def linear(self) -> tuple[Linear, str] | None:
         """The sum and how it compares with 0, where that is all that the rule says; None: it says more."""
         test = self.expression
-        if isinstance(test, scenario.Test) and test.column in self.sums and test.operator in ("<", "<=", ">", ">=", "=="):
+        if (
+            isinstance(test, scenario.Test)
+            and test.column in self.sums
+            and test.operator in ("<", "<=", ">", ">=", "==")
+        ):
             return self.sums[test.column], test.operator
         return None
 
@@ -176,8 +182,6 @@ def _sum(text: str, names: frozenset[str]) -> Linear:
             continue
         name = column.strip("`")
         if name not in names:
-            raise InputError(
-                "evasion.rule", f'"{name[:80]}" is no column that the model sees.', remedy=_REMEDY
-            )
+            raise InputError("evasion.rule", f'"{name[:80]}" is no column that the model sees.', remedy=_REMEDY)
         weights[name] = weights.get(name, 0.0) + sign * (float(number) if number else 1.0)
     return Linear(weights, constant)

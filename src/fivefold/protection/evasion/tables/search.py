@@ -109,9 +109,7 @@ class Search:
             made[:, block.columns] = np.where(keep[:, None], start[:, block.columns], wanted)
         return self.domain.mended(start, made)
 
-    def ask(
-        self, rows: np.ndarray, values: np.ndarray, *, within: bool = True
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def ask(self, rows: np.ndarray, values: np.ndarray, *, within: bool = True) -> tuple[np.ndarray, np.ndarray]:
         """Make changes possible, and ask for those that are: changed, allowed, and cheaper than what was found.
 
         Args:
@@ -153,9 +151,7 @@ class Search:
         others[at, own] = -np.inf
         return np.asarray(scores[at, own] - others.max(axis=1))
 
-    def _note(
-        self, rows: np.ndarray, values: np.ndarray, price: np.ndarray, met: np.ndarray, lead: np.ndarray
-    ) -> None:
+    def _note(self, rows: np.ndarray, values: np.ndarray, price: np.ndarray, met: np.ndarray, lead: np.ndarray) -> None:
         """Keep the cheapest change that meets the goal, and the nearest within budget."""
         order = np.argsort(price, kind="stable")
         hit = order[met[order]]
