@@ -126,7 +126,7 @@ def cell(python: Path, where: str, frame: pd.DataFrame, label: np.ndarray, given
     )
     cost = seconds / float(theirs[0]["seconds"])
     return [
-        Row(f"{where}: success in the budget", ours, other or None, 1.0 if other else 0.0, "min", "", required=same, note=note),
+        Row(f"{where}: success", ours, other or None, 1.0 if other else 0.0, "min", "", required=same, note=note),
         Row(f"{where}: rows that cannot be", float(bad), None, 0.0, "max", "", note="by the validator"),
         Row(f"{where}: processor time, ratio", cost, None, 1.0, "max", "", required=False, note="against one norm"),
     ]  # fmt: skip

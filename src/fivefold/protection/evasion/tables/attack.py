@@ -172,6 +172,10 @@ def blocks_of(d: int) -> int:
     return max(1, _CELLS // (16 * max(d, 1)))
 
 
+def _part_of(told: Callable[[float], None], begun: float, share: float) -> Callable[[float], None]:
+    return lambda done: told(begun + done * share)
+
+
 def run(
     domain: Domain,
     make: Callable[[slice, Goal], Search],
@@ -196,7 +200,6 @@ def run(
     for begin in range(0, n, size):
         part = slice(begin, min(begin + size, n))
         search = make(part, type(goal)(goal.answers[part], goal.tolerance))
-        share = (part.stop - part.start) / n
-        attack(search, known, rng, told=lambda done, at=begin / n, share=share: told(at + done * share))
+        attack(search, known, rng, told=_part_of(told, begin / n, (part.stop - part.start) / n))
         found.append(search)
     return found

@@ -102,11 +102,11 @@ def reduce(search: Search, rows: np.ndarray, rng: np.random.Generator, *, least:
 
 
 def _changed(search: Search, rows: np.ndarray) -> np.ndarray:
-    return search.domain.prices(search.start[rows], search.found[rows]) > 0
+    return np.asarray(search.domain.prices(search.start[rows], search.found[rows]) > 0)
 
 
 def _open(search: Search, rows: np.ndarray, least: float) -> np.ndarray:
-    return (search.price[rows] > least) & np.isin(rows, search.able(rows))
+    return np.asarray((search.price[rows] > least) & np.isin(rows, search.able(rows)))
 
 
 def _shares(changed: np.ndarray, order: np.ndarray, parts: int) -> np.ndarray:
@@ -121,7 +121,7 @@ def _taken_back(search: Search, rows: np.ndarray, back: np.ndarray) -> np.ndarra
     for item in np.flatnonzero(back.any(axis=0)).tolist():
         columns, some = search.domain.columns_of(item), back[:, item]
         values[np.ix_(some, columns)] = search.start[rows[some]][:, columns]
-    return values
+    return np.asarray(values)
 
 
 def _bisect(search: Search, rows: np.ndarray, which: np.ndarray | None, least: float) -> None:

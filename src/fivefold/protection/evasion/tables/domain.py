@@ -96,7 +96,7 @@ class Domain:
     @staticmethod
     def _differs(start: np.ndarray, values: np.ndarray, columns: np.ndarray) -> np.ndarray:
         one, other = start[:, columns], values[:, columns]
-        return ((one != other) & ~(np.isnan(one) & np.isnan(other))).any(axis=1)
+        return np.asarray(((one != other) & ~(np.isnan(one) & np.isnan(other))).any(axis=1))
 
     def columns_of(self, item: int) -> np.ndarray:
         """Return the columns of an item, counted as in :meth:`prices`."""
@@ -166,7 +166,7 @@ class Domain:
         steps = (wanted - start) / step
         near = np.round(steps)
         away = np.where(towards > 0, np.ceil(steps), np.floor(steps))
-        return start + step * np.where(np.abs(steps - near) < _STEP_HAIR, near, away)
+        return np.asarray(start + step * np.where(np.abs(steps - near) < _STEP_HAIR, near, away))
 
 
 def _gap(now: np.ndarray, mark: str) -> np.ndarray:
@@ -245,7 +245,7 @@ def _alone(space: Space, seen: np.ndarray, together: Sequence[np.ndarray]) -> li
 def _levels(cells: np.ndarray) -> np.ndarray:
     whole = cells[~np.isnan(cells).any(axis=1)]
     if not len(whole):
-        return whole
+        return np.asarray(whole)
     levels, count = np.unique(whole, axis=0, return_counts=True)
     return np.asarray(levels[np.argsort(-count, kind="stable")][:_LEVELS])
 
@@ -260,4 +260,4 @@ def _unit(space: Space, seen: np.ndarray, declared: Mapping[str, Mapping[str, ob
             continue
         low, high = np.quantile(cells, _QUANTILES)
         found[at] = high - low if high > low else width[at]
-    return np.where(found > 0, found, 1.0) / space.cost
+    return np.asarray(np.where(found > 0, found, 1.0) / space.cost)

@@ -39,7 +39,8 @@ def find(
     Raises:
         InputError: ``evasion.group`` for a column that is not there or is named twice.
     """
-    found, notes = _declared(names, declared), []
+    found = _declared(names, declared)
+    notes: list[str] = []
     free = np.ones(len(names), dtype=bool)
     for columns in found:
         free[columns] = False
@@ -78,8 +79,8 @@ def _one_hot(seen: np.ndarray, names: Sequence[str], free: np.ndarray) -> list[n
     for at in np.flatnonzero(binary).tolist():
         stem = _STEM.match(names[at])
         stems.setdefault(stem.group(1) if stem else "", []).append(at)
-    for stem, columns in stems.items():
-        if stem and len(columns) > 1 and seen[:, columns].sum(axis=1).max() <= 1 and seen[:, columns].any(axis=0).all():
+    for told, columns in stems.items():
+        if told and len(columns) > 1 and seen[:, columns].sum(axis=1).max() <= 1 and seen[:, columns].any(axis=0).all():
             found.append(np.array(columns))
             used[columns] = True
     start = 0

@@ -28,7 +28,7 @@ def weights(domain: Domain, model: Guess | None, tries: list[tuple[int, int]], r
     """Return (tries,) how much a surrogate expects of each; by chance where there is none."""
     chance = 1e-6 * rng.random(len(tries))
     if model is None:
-        return chance
+        return np.asarray(chance)
     m, found = len(domain.numbers), np.zeros(len(tries))
     size = np.abs(model.weights).max(axis=0) * np.where(np.isfinite(domain.unit), domain.unit, 0.0)
     for at, (item, _) in enumerate(tries):
@@ -38,7 +38,7 @@ def weights(domain: Domain, model: Guess | None, tries: list[tuple[int, int]], r
             continue
         tables = [model.levels[int(one)] for one in columns if int(one) in model.levels]
         found[at] = max([float(np.ptp(one, axis=1).max()) for one in tables] or [float(size[columns].sum())])
-    return found + chance
+    return np.asarray(found + chance)
 
 
 def single(search: Search, rows: np.ndarray, item: int, aim: int) -> np.ndarray:
@@ -123,4 +123,4 @@ def climbed(search: Search, rows: np.ndarray, model: Trees, pool: np.ndarray, rn
         better = most > best
         now[better] = tried.reshape(_DRAWS, *now.shape)[pick, np.arange(len(rows))][better]
         best = np.maximum(best, most)
-    return now
+    return np.asarray(now)

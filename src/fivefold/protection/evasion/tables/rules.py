@@ -54,7 +54,8 @@ class Linear:
 
     def of(self, column: Callable[[str], pd.Series]) -> pd.Series:
         """Return (n,) sums; what is zero but for rounding is zero, and missing cells make it missing."""
-        total, size = self.constant, abs(self.constant)
+        total: np.ndarray | float = self.constant
+        size: np.ndarray | float = abs(self.constant)
         for name, weight in self.weights.items():
             cells = weight * numbers(column(name), name)
             total, size = total + cells, size + np.abs(cells)
