@@ -30,7 +30,13 @@ from fivefold.protection.evasion.tables.layout import lay_out
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PINS = ("adversarial-robustness-toolbox==1.20.1", "scikit-learn==1.9.1", "pandas==3.1.1", "numpy==2.4.6")
+PINS = (
+    "adversarial-robustness-toolbox==1.20.1",
+    "scikit-learn==1.9.1",
+    "pandas==3.1.1",
+    "numpy==2.4.6",
+    "packaging==26.4",  # ART needs it without declaring it
+)
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 BUDGET, SWAP, QUERIES = 0.25, 0.1, 200
 KINDS = ("logistic", "forest", "boosted", "network")

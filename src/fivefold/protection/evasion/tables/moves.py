@@ -51,7 +51,7 @@ def single(search: Search, rows: np.ndarray, item: int, aim: int) -> np.ndarray:
     else:
         block = domain.blocks[item - m]
         values[:, block.columns] = block.levels[aim]
-    return values
+    return np.asarray(values)
 
 
 def drawn(search: Search, rows: np.ndarray, base: np.ndarray, pool: np.ndarray, rng: np.random.Generator) -> np.ndarray:
