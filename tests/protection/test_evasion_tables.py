@@ -234,7 +234,8 @@ def test_scores_are_used_where_they_are_told_and_questions_stay_within_the_limit
 
 def test_same_context_gives_the_same_bytes() -> None:
     """The finding is deterministic."""
-    first, second = (check.run(truth.build(5, margin=0.1, rows=200)) for _ in range(2))
+    given = [truth.build(5, kind="numbers", margin=0.1, rows=200) for _ in range(2)]
+    first, second = (check.run(replace(one, options={**one.options, "queries": 40})) for one in given)
     assert canonical(first) == canonical(second)
 
 
