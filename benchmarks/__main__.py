@@ -14,6 +14,7 @@ from benchmarks.rows import as_json, as_text, exit_code
 NAMES = {
     "assess": "benchmarks.assess",
     "attacks": "benchmarks.attacks",
+    "attacks_tables": "benchmarks.attacks_tables",
     "dp": "benchmarks.dp",
     "ciphertext": "benchmarks.ciphertext",
     "fairness": "benchmarks.fairness",

@@ -93,6 +93,7 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True):
     unit: str = ""
     cost: float = 1.0
     monotone: Literal["up", "down"] | None = None
+    changes: Literal["up", "down"] | None = None
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):

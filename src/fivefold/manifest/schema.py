@@ -118,6 +118,7 @@ _FEATURE = Field(
         "immutable": Field("flag", "A person cannot change it."),
         "unit": Field("text", "Unit."),
         "cost": Field("number", "How hard it is to change, 1 by default.", low=0),
+        "changes": Field("choice", "People can only raise it (up) or lower it (down).", choices=("up", "down")),
         "monotone": Field("choice", "The score only rises (up) or falls (down) with it.", choices=("up", "down")),
     },
 )
