@@ -16,6 +16,7 @@ NAMES = {
     "dp": "benchmarks.dp",
     "ciphertext": "benchmarks.ciphertext",
     "filtering": "benchmarks.filtering",
+    "flows": "benchmarks.flows",
     "growth": "benchmarks.growth",
     "guard": "benchmarks.guard",
     "recorder": "benchmarks.recorder",

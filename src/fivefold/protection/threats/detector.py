@@ -85,6 +85,10 @@ class Detector:
         """Return (n,) bool, flows that are alarmed."""
         return np.asarray(self.chances(rows) <= self.false_alarms)
 
+    def resembles(self, rows: pd.DataFrame) -> np.ndarray:
+        """Return (n,) bool, flows that are like known threats by the first score alone, at as many false alarms."""
+        return np.asarray(_beyond(self.ranks[0], self.fitted.scores(rows)[:, 0]) <= self.false_alarms)
+
 
 def fit(rows: pd.DataFrame, bad: np.ndarray, rng: np.random.Generator, leave: Sequence[str] = ()) -> Fitted:
     """Fit the scores.
