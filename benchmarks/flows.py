@@ -59,13 +59,14 @@ def split(frame: pd.DataFrame, family: np.ndarray, seed: int) -> dict[str, dict[
     for place, (name, out) in enumerate(held.items()):
         rng = np.random.default_rng([seed, place])
         gone = np.isin(family, out)
-        learned = np.flatnonzero((part == 0) & ~gone)
+        places = np.flatnonzero((part == 0) & ~gone)
+        learned = (places, family[places] != BENIGN)
         sets = [np.flatnonzero((part == at) & (family == BENIGN)) for at in (1, 2)]
         sets.append(np.flatnonzero(gone) if out else np.flatnonzero((part == 2) & (family != BENIGN)))
         found[name] = {
-            "logistic": peer(logistic, wide, learned, sets, family, rng),
-            "forest": peer(forest, wide, learned, sets, family, rng),
-            "ours": ours(frame, learned, sets, family, rng),
+            "logistic": peer(logistic, wide, learned, sets, rng),
+            "forest": peer(forest, wide, learned, sets, rng),
+            "ours": ours(frame, learned, sets, rng),
         }
     return found
 
@@ -81,11 +82,14 @@ def parts(family: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def peer(
-    fit: Score, wide: pd.DataFrame, learned: np.ndarray, sets: list[np.ndarray], family: np.ndarray,
+    fit: Score,
+    wide: pd.DataFrame,
+    learned: tuple[np.ndarray, np.ndarray],
+    sets: list[np.ndarray],
     rng: np.random.Generator,
 ) -> tuple[float, float, float]:
     """Return miss rate, false alarms and flows a second of a plain classifier."""
-    score = fit(wide.iloc[learned], family[learned] != BENIGN, rng)
+    score = fit(wide.iloc[learned[0]], learned[1], rng)
     calibration, benign, bad = (_apart(score(wide.iloc[places]), rng) for places in sets)
     began = time.process_time()
     score(wide.iloc[sets[1]])
@@ -95,10 +99,10 @@ def peer(
 
 
 def ours(
-    frame: pd.DataFrame, learned: np.ndarray, sets: list[np.ndarray], family: np.ndarray, rng: np.random.Generator
+    frame: pd.DataFrame, learned: tuple[np.ndarray, np.ndarray], sets: list[np.ndarray], rng: np.random.Generator
 ) -> tuple[float, float, float]:
     """Return miss rate, false alarms and flows a second of the detector of P5."""
-    made = detector.fit(frame.iloc[learned], family[learned] != BENIGN, rng)
+    made = detector.fit(frame.iloc[learned[0]], learned[1], rng)
     found = detector.calibrated(made, frame.iloc[sets[0]], ALARMS)
     began = time.process_time()
     false = found.alarms(frame.iloc[sets[1]])
@@ -147,7 +151,7 @@ def table(found: list[dict[str, dict[str, tuple[float, float, float]]]]) -> list
                     note=f"{_within(false['ours'])}; logistic {_within(false['logistic'])}, forest "
                          f"{_within(false['forest'])}"))  # fmt: skip
     speed = {who: of(who, every, 2).mean() for who in ("ours", "forest")}
-    rows.append(Row("flows a second of one processor", speed["ours"], speed["forest"], 0.3, "min", "/s", required=False))
+    rows.append(Row("flows a second of one processor", speed["ours"], speed["forest"], 0.3, "min", "/s", False))
     for name in every:
         note = ", ".join(f"{who} {_within(of(who, [name])[:, 0])}" for who in ("ours", "forest", "logistic"))
         rows.append(_row(f"{name}: miss rate", of("ours", [name])[:, 0], of("forest", [name])[:, 0], 1.0, note))

@@ -60,6 +60,5 @@ def lacking(manifest: Manifest, facts: Facts | None) -> str:
 def enforced(manifest: Manifest) -> bool:
     """Return whether a control is declared that changes what a caller gets."""
     shapes = manifest.controls.get("P2", {})
-    return (
-        any(shapes.get(key) for key in _SHAPES) or "decimals" in shapes or bool({"P5", "C2", "C3"} & set(manifest.controls))
-    )
+    beside = bool({"P5", "C2", "C3"} & set(manifest.controls))
+    return any(shapes.get(key) for key in _SHAPES) or "decimals" in shapes or beside

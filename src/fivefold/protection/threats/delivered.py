@@ -19,7 +19,7 @@ _CALIBRATION = 0.3
 
 
 class Beside:
-    """A detector of unknown threats beside a model: flows that the model calls benign and that are not like benign ones.
+    """A detector of unknown threats beside a model: flows that it calls benign and that are not like benign ones.
 
     Threat: a flow of a family that the model was never shown is answered as benign.
     Limit: see :func:`fivefold.protection.threats.detector.fit`.
@@ -29,8 +29,13 @@ class Beside:
     """
 
     def __init__(
-        self, controls: Mapping[str, Mapping[str, object]], train: tuple[pd.DataFrame, np.ndarray],
-        classes: tuple[str, ...], named: tuple[str | None, str | None], *, rng: np.random.Generator,
+        self,
+        controls: Mapping[str, Mapping[str, object]],
+        train: tuple[pd.DataFrame, np.ndarray],
+        classes: tuple[str, ...],
+        named: tuple[str | None, str | None],
+        *,
+        rng: np.random.Generator,
     ) -> None:
         """Fit and calibrate.
 

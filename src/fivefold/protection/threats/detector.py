@@ -24,7 +24,10 @@ FEWEST, MOST_ROWS = 100, 20_000
 _TREES, _LEAF = 100, 2
 _WEIGHTS = (1.0, 1.0, 0.75)
 _SWAPPED = (0.02, 0.5)
+_STRANGE, _BEYOND = 0.25, 0.5
+"""Share of the swapped cells that take any value, and how far beyond what was seen, in ranges."""
 _SHARE = 0.5
+_TAIL = 0.9
 _TOGETHER = 20_000
 
 
@@ -94,7 +97,8 @@ def fit(rows: pd.DataFrame, bad: np.ndarray, rng: np.random.Generator, leave: Se
     """Fit the scores.
 
     Artificial anomalies (Fan et al. 2001) are benign flows in which a share of the cells, drawn for each, comes from
-    other benign flows: every value was seen, the combination was not. With the known threats they teach a forest
+    other benign flows: every value was seen, the combination was not; a quarter of these cells take any value instead,
+    seen or not. With the known threats they teach a forest
     where benign flows end, not only on which side known threats lie.
 
     Threat: an attack of a family that nobody has seen yet looks benign to whatever has learned known families apart.
@@ -155,8 +159,17 @@ def calibrated(fitted: Fitted, benign: pd.DataFrame, false_alarms: float) -> Det
 
 
 def _combined(ranks: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    parts = [-weight * np.log(_beyond(ranks[at], scores[:, at])) for at, weight in enumerate(_WEIGHTS)]
-    return np.asarray(np.sum(parts, axis=0))
+    """Return (n,) the sum of minus the logarithms of the ranks.
+
+    Rare values beyond the rarest benign ones go on along an exponential tail, fitted to the rarest tenth of these
+    (peaks over threshold; Pickands 1975): a value that no flow ever had must show by itself.
+    """
+    parts = [-np.log(_beyond(ranks[at], scores[:, at])) for at in range(len(_WEIGHTS))]
+    known = ranks[2]
+    top = known[int(_TAIL * len(known)) :]
+    scale = max(float(top.mean() - top[0]), 1e-9)
+    parts[2] = parts[2] + np.clip((scores[:, 2] - known[-1]) / scale, 0.0, np.log(len(known) + 1))
+    return np.asarray(np.sum([weight * part for weight, part in zip(_WEIGHTS, parts, strict=True)], axis=0))
 
 
 def _beyond(known: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -169,7 +182,11 @@ def _anomalies(benign: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     n, width = benign.shape
     swapped = rng.random((n, width)) < rng.uniform(*_SWAPPED, (n, 1))
     swapped[np.arange(n), rng.integers(0, width, n)] = True
-    return np.asarray(np.where(swapped, benign[rng.integers(0, n, (n, width)), np.arange(width)], benign))
+    made = np.where(swapped, benign[rng.integers(0, n, (n, width)), np.arange(width)], benign)
+    low, high = benign.min(axis=0), benign.max(axis=0)
+    beyond = _BEYOND * np.maximum(high - low, 1.0)
+    strange = swapped & (rng.random((n, width)) < _STRANGE)
+    return np.asarray(np.where(strange, rng.uniform(low - beyond, high + beyond, (n, width)), made))
 
 
 def _forest(rng: np.random.Generator, leaf: int) -> RandomForestClassifier:

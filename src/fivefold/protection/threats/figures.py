@@ -20,8 +20,13 @@ LIMITS = ("Flows are those of the data sets; what comes on a network next month 
 
 
 def share(
-    name: str, hits: np.ndarray, floor: float | None = None, direction: Literal["min", "max"] | None = None,
-    *, where: str = "", note: str = "",
+    name: str,
+    hits: np.ndarray,
+    floor: float | None = None,
+    direction: Literal["min", "max"] | None = None,
+    *,
+    where: str = "",
+    note: str = "",
 ) -> Measure:
     """Return a share of flows with exact one-sided bounds (Clopper and Pearson 1934).
 
@@ -66,6 +71,11 @@ def mean_of_families(name: str, hits: Mapping[str, np.ndarray], floor: float, no
     )  # fmt: skip
 
 
+def drawn(n: int, rate: float) -> np.ndarray:
+    """Return (n,) bool, a share of them true."""
+    return np.asarray(np.arange(n) < round(rate * n))
+
+
 def per_day(false: Measure, traffic: float) -> Measure:
     """Return false alarms a day at a traffic of so many flows a day, all but a few of which are benign."""
     value, low, high = (None if part is None else part * traffic for part in (false.value, false.low, false.high))
@@ -86,9 +96,7 @@ def decided(*measures: Measure) -> Outcome:
     return worst(one.outcome for one in measures if one.outcome is not None)
 
 
-def proven(
-    verdict: Callable[[float, float], Outcome], rng: np.random.Generator, rate: float, detail: str
-) -> Canary:
+def proven(verdict: Callable[[float, float], Outcome], rng: np.random.Generator, rate: float, detail: str) -> Canary:
     """Put an alarm that looks at nothing, one that always rings, and a perfect one through the same counting.
 
     Args:

@@ -1,4 +1,4 @@
-"""Check P5.joint: detectors that learn together without sharing traffic, against each alone and all flows in one place."""
+"""Check P5.joint: detectors that learn together without sharing traffic, against alone and all flows in one place."""
 
 from __future__ import annotations
 
@@ -134,8 +134,10 @@ def _result(
     for where, mine in (("together", joint), ("all flows in one place", central)):
         shown.append(figures.share("threats missed", ~mine[flows.held_y == 1], where=where))
         shown.append(figures.share("false alarms", ~mine[flows.held_y == 0], where=where))
-    text = f"Learning together {joint.mean():.3f} of {len(joint):,} test flows are told rightly, alone " \
-           f"{alone.mean():.3f} (mean over {len(alone)} clients), in one place {central.mean():.3f}."  # fmt: skip
+    text = (
+        f"Learning together {joint.mean():.3f} of {len(joint):,} test flows are told rightly, alone "
+        f"{alone.mean():.3f} (mean over {len(alone)} clients), in one place {central.mean():.3f}."
+    )
     bars = [_bar("together", joint), _bar("all flows in one place", central)]
     bars += [_bar(f"client {at + 1} alone", one) for at, one in enumerate(alone[:20])]
     judged = (lost, gain) if proof.noticed else figures.opened(lost, gain)
@@ -206,10 +208,10 @@ def _grid(told: Encoding, values: np.ndarray) -> list[np.ndarray]:
 
 
 def _inputs(values: np.ndarray, grid: list[np.ndarray]) -> np.ndarray:
-    """Return (n, w): 1 in the cell of each value, scaled so that squares of a row add up to 4, and a last column of 1."""
+    """Return (n, w): 1 in the cell of each value, scaled so that squares of a row add up to 16; the last column is 1."""
     parts = []
     for place, edges in enumerate(grid):
         cell = np.searchsorted(edges, values[:, place], side="right")
         parts.append(cell[:, None] == np.arange(len(edges) + 1))
-    scale = 2.0 / np.sqrt(len(grid))
+    scale = 4.0 / np.sqrt(len(grid))
     return np.column_stack([*(part * scale for part in parts), np.ones(len(values))])

@@ -59,14 +59,18 @@ def _run(context: Context) -> Result:
         figures.share("missed by the model alone", ~alone[setting.known()]),
         figures.share("false alarms of the model alone", alone[~setting.bad]),
     ]
-    proof = figures.proven(
-        lambda ring, cry: figures.decided(*_judged(context, _drawn(setting.known(), 1 - ring), _drawn(~setting.bad, cry))),
-        context.rng, context.thresholds[figures.FALSE], f"{int(setting.known().sum())} threats of known families.",
-    )  # fmt: skip
+    many, benign = int(setting.known().sum()), int((~setting.bad).sum())
+
+    def verdict(ring: float, cry: float) -> Outcome:
+        return figures.decided(*_judged(context, figures.drawn(many, 1 - ring), figures.drawn(benign, cry)))
+
+    proof = figures.proven(verdict, context.rng, context.thresholds[figures.FALSE], f"{many} threats.")
     outcome = figures.decided(missed, false) if proof.noticed else Outcome.INCONCLUSIVE
     judged = (missed, false) if proof.noticed else figures.opened(missed, false)
-    text = f"{missed.value:.2%} of {missed.n} threats of known families are missed, {false.value:.2%} of {false.n} " \
-           f"benign flows alarmed: {shown[0].value:,.0f} a day at {traffic:,.0f} flows."  # fmt: skip
+    text = (
+        f"{missed.value:.2%} of {missed.n} threats of known families are missed, {false.value:.2%} of {false.n} "
+        f"benign flows alarmed: {shown[0].value:,.0f} a day at {traffic:,.0f} flows."
+    )
     return Result(
         outcome=outcome, reason=text if proof.noticed else f"Alarms that look at nothing were not told. {text}",
         measures=(*judged, *shown), canary=proof, plots=(_plot(setting, alarmed),),
@@ -89,15 +93,9 @@ def required(context: Context) -> Subject:
 
 def _judged(context: Context, missed: np.ndarray, false: np.ndarray) -> tuple[Measure, Measure]:
     return (
-        figures.share("threats missed", missed, context.thresholds[MISSED], "max", where=""),
+        figures.share("threats missed", missed, context.thresholds[MISSED], "max"),
         figures.share("false alarms", false, context.thresholds[figures.FALSE], "max"),
     )
-
-
-def _drawn(mask: np.ndarray, rate: float) -> np.ndarray:
-    """Return as many bool as the mask has true ones, a share of them true."""
-    n = int(mask.sum())
-    return np.arange(n) < round(rate * n)
 
 
 def _plot(setting: Setting, alarmed: np.ndarray) -> Plot:

@@ -51,8 +51,9 @@ def _run(context: Context) -> Result:
     judged = _judged(context, handed[taken], needless)
     many = int(taken.sum())
     proof = figures.proven(
-        lambda ring, cry: figures.decided(*_judged(context, np.arange(many) < round(ring * many),
-                                                   np.arange(len(needless)) < round(cry * len(needless)))),
+        lambda ring, cry: figures.decided(
+            *_judged(context, figures.drawn(many, ring), figures.drawn(len(needless), cry))
+        ),
         context.rng, context.thresholds[NEEDLESS], f"{many} unknown threats taken for benign.",
     )  # fmt: skip
     shown = [figures.share("unknown threats handed over", one[1][one[0]], where=family.name)
@@ -79,16 +80,19 @@ def _handed(one: Held) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _judged(context: Context, handed: np.ndarray, needless: np.ndarray) -> tuple[Measure, Measure]:
+    floors = context.thresholds
     return (
-        figures.share("unknown threats handed over, of those taken for benign", handed, context.thresholds[HANDED], "min"),
-        figures.share("benign flows handed over", needless, context.thresholds[NEEDLESS], "max"),
+        figures.share("unknown threats handed over, of those taken for benign", handed, floors[HANDED], "min"),
+        figures.share("benign flows handed over", needless, floors[NEEDLESS], "max"),
     )
 
 
 def _text(many: int, judged: tuple[Measure, Measure]) -> str:
     value = judged[0].value or 0.0
-    return f"Of {many} flows of unknown families that the model takes for benign, {value:.1%} are handed to the " \
-           f"fallback, and of benign flows {judged[1].value:.2%}."  # fmt: skip
+    return (
+        f"Of {many} flows of unknown families that the model takes for benign, {value:.1%} are handed to the "
+        f"fallback, and of benign flows {judged[1].value:.2%}."
+    )
 
 
 def _stand_in(one: Held) -> tuple[str, ...]:

@@ -13,6 +13,8 @@ from fivefold.protection.threats import detector, encoding
 from fivefold.protection.threats.options import Options, benign_of, read
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from fivefold.contract.check import Context
     from fivefold.contract.subject import Subject, Table
     from fivefold.protection.threats.detector import Detector
@@ -99,9 +101,9 @@ def lay_out(context: Context) -> Setting:
     options = read(settings.controls)
     if not classes:
         raise UnsupportedError("threats.task", "threats are told as classes, and this model gives values.")
-    labels = [None if at is None else classes[at] for at in (settings.positive, settings.alarm)]
+    positive, alarm = (None if at is None else classes[at] for at in (settings.positive, settings.alarm))
     named = str(context.options.get("benign") or (options.benign if options else "") or "")
-    benign = benign_of(classes, *labels, named)
+    benign = benign_of(classes, positive, alarm, named)
     if benign is None:
         raise UnsupportedError(
             "threats.benign", "nothing says which class is benign.",
@@ -162,13 +164,15 @@ def _families(
         how = "Families are the classes of the target."
     else:
         texts = _clusters([part.features for part in parts], [part.target == benign for part in parts], context.rng)
-        how = "No families are declared (checks.P5.families): threats were grouped into clusters, which are milder: " \
-              "flows of one real family may lie in several."  # fmt: skip
+        how = (
+            "No families are declared (checks.P5.families): threats were grouped into clusters, which are milder: "
+            "flows of one real family may lie in several."
+        )
     made = [np.where(part.target == benign, BENIGN, text).astype(str) for part, text in zip(parts, texts, strict=True)]
     return made, how
 
 
-def _clusters(frames: list, good: list[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:  # type: ignore[type-arg]
+def _clusters(frames: list[pd.DataFrame], good: list[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:
     """Return the cluster of each flow, of k-means on ranked columns of the threats."""
     from sklearn.cluster import KMeans
 

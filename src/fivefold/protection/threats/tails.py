@@ -7,14 +7,10 @@ transfer, and unheard of in a request for a page.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fivefold.protection.threats.encoding import CONTEXTS
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _CELLS, _PRIOR, _TOP = 24, 3.0, 3
 """Cells of a column, flows that a kind borrows from all others, and columns of a flow that count."""
@@ -98,7 +94,7 @@ def _edges(column: np.ndarray, *, text: bool) -> np.ndarray:
     return np.unique(np.concatenate([inner, [seen[0] - step, seen[-1] + step]]))
 
 
-def _table(cell: np.ndarray, at: np.ndarray, kinds: int, edges: Sequence[float], *, free: bool) -> np.ndarray:
+def _table(cell: np.ndarray, at: np.ndarray, kinds: int, edges: np.ndarray, *, free: bool) -> np.ndarray:
     """Return (kinds + 1, c); a text column is counted over all kinds, for within one it is always the same."""
     width = len(edges) + 1
     counts = np.bincount(at * width + cell, minlength=(kinds + 1) * width).reshape(kinds + 1, width).astype(np.float64)

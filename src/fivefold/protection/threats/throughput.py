@@ -63,7 +63,8 @@ def run(context: Context) -> Result:
         threshold=floor, direction="min", outcome=outcome, unit="ratio", n=len(table),
         note=f"At {traffic:,.0f} flows a day and {_PEAK:g} times the mean in the busiest hour.",
     )  # fmt: skip
-    speed = Measure(name="flows a second", value=low, unit="flows", n=len(table), note="Rounded down to a power of two.")
+    note = "Rounded down to a power of two."
+    speed = Measure(name="flows a second", value=low, unit="flows", n=len(table), note=note)
     return Result(
         outcome=outcome,
         reason=f"At least {low:,.0f} flows a second are judged, with an accuracy of {accuracy.value:.2%}; the busiest "

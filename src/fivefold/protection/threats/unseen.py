@@ -93,8 +93,10 @@ def _run(context: Context) -> Result:
     outcome = figures.decided(missed, false) if proof.noticed else Outcome.INCONCLUSIVE
     shares = [figures.share("threats of an unseen family missed", one.missed, where=one.name) for one in held]
     hard = [one.where for one in shares if (one.value or 0.0) > _HARD]
-    text = f"Of families held out of training, {missed.value:.1%} of the flows are missed (mean over {len(held)} " \
-           f"families), at {false.value:.2%} false alarms."  # fmt: skip
+    text = (
+        f"Of families held out of training, {missed.value:.1%} of the flows are missed (mean over {len(held)} "
+        f"families), at {false.value:.2%} false alarms."
+    )
     text += f" Hard: {', '.join(hard[:6])}." if hard else ""
     judged = (missed, false) if proof.noticed else figures.opened(missed, false)
     return Result(
@@ -172,13 +174,12 @@ def _missed(taken: np.ndarray | None, found: np.ndarray | None) -> np.ndarray:
 def _whose(one: Held) -> str:
     if one.taken is None:
         return "The model cannot be trained again, so the detector is measured alone: the model could only add alarms."
-    return "Model and detector were trained without the family." if one.found is not None else \
-        "No detector is declared: the model alone was measured, trained without the family or never shown it."  # fmt: skip
+    if one.found is not None:
+        return "Model and detector were trained without the family."
+    return "No detector is declared: the model alone was measured, trained without the family or never shown it."
 
 
 def _plot(shares: list[Measure]) -> Plot:
     bars = [Bar(label=one.where, value=one.value or 0.0, low=one.low, high=one.high, n=one.n) for one in shares]
     return Plot(kind="intervals", title="share of flows missed of each family while it is held out",
                 x_label="share missed", bars=tuple(bars[:_MOST_BARS]))  # fmt: skip
-
-

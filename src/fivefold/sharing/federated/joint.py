@@ -1,4 +1,4 @@
-"""Joint: the declared federation, handed by name to checks of other rooms (``uses``) that train something of their own."""
+"""Joint: the declared federation, handed by name to checks of other rooms (``uses``) that train something."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Joint:
-    """Federated averaging of a softmax model as ``controls.S3`` declares it: its masks, quantisation, noise, robust way.
+    """Federated averaging of a softmax model as ``controls.S3`` declares it: quantisation, noise, robust way.
 
     Attributes:
         clients: How many train together.
@@ -47,7 +47,7 @@ class Joint:
         """Return (w, k) weights that the clients learn together; nobody sees another's rows.
 
         Args:
-            x: (n, w) float64, the last column 1; squares of a row add up to at most about 5.
+            x: (n, w) float64, the last column 1; squares of a row add up to about 20 at most.
             y: (n,) class indices.
             owner: (n,) client of each row.
             classes: k.
