@@ -151,7 +151,8 @@ def table(found: list[dict[str, dict[str, tuple[float, float, float]]]]) -> list
                     note=f"{_within(false['ours'])}; logistic {_within(false['logistic'])}, forest "
                          f"{_within(false['forest'])}"))  # fmt: skip
     speed = {who: of(who, every, 2).mean() for who in ("ours", "forest")}
-    rows.append(Row("flows a second of one processor", speed["ours"], speed["forest"], 0.3, "min", "/s", False))
+    rows.append(Row("flows a second of one processor", speed["ours"], speed["forest"], 0.3, "min", "/s",
+                    required=False))  # fmt: skip
     for name in every:
         note = ", ".join(f"{who} {_within(of(who, [name])[:, 0])}" for who in ("ours", "forest", "logistic"))
         rows.append(_row(f"{name}: miss rate", of("ours", [name])[:, 0], of("forest", [name])[:, 0], 1.0, note))

@@ -208,7 +208,7 @@ def _grid(told: Encoding, values: np.ndarray) -> list[np.ndarray]:
 
 
 def _inputs(values: np.ndarray, grid: list[np.ndarray]) -> np.ndarray:
-    """Return (n, w): 1 in the cell of each value, scaled so that squares of a row add up to 16; the last column is 1."""
+    """Return (n, w): 1 in the cell of each value, scaled so that squares of a row add up to 16; last column 1."""
     parts = []
     for place, edges in enumerate(grid):
         cell = np.searchsorted(edges, values[:, place], side="right")
