@@ -1,4 +1,4 @@
-"""The stage for unknown threats: a flow like none that is benign is not answered as benign, and says so in the record."""
+"""The stage for unknown threats: a row like none that is benign is not answered as benign."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.guard import signed
 from tests.guard.signed import ROW
+from tests.subject.apps import table
 
 from fivefold.errors import InputError
 from fivefold.guard import Guard
@@ -15,12 +16,13 @@ from fivefold.guard.nouns import RefusedError
 if TYPE_CHECKING:
     from pathlib import Path
 
-STRANGE = ROW | {"weight": 75.0, "count": 1e6}
+STRANGE = ROW | {"weight": 119.0, "count": 1e6, "team": "z"}
 
 
 def test_a_row_unlike_benign_ones_is_refused_where_nobody_stands_below(tmp_path: Path) -> None:
-    """An ordinary row is answered; one with a number that no row has is not."""
+    """An ordinary row is answered; one with values that no row has is not."""
     root = signed.application(tmp_path / "app", controls={"P5": {"false_alarms": 0.05}})
+    table(900, 1).to_csv(root / "data" / "train.csv", index=False)
     with Guard(root) as guard:
         assert "threats" in guard.stages
         assert guard.decide(ROW | {"weight": 60.0}, caller="c", purpose="sorting").answers == ("yes",)
