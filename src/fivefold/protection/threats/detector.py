@@ -24,8 +24,8 @@ FEWEST, MOST_ROWS = 100, 20_000
 _TREES, _LEAF = 100, 2
 _WEIGHTS = (1.0, 1.0, 0.75)
 _SWAPPED = (0.02, 0.5)
-_STRANGE, _BEYOND = 0.25, 0.5
-"""Share of the swapped cells that take any value, and how far beyond what was seen, in ranges."""
+_STRANGE, _BEYOND = 0.1, 0.5
+"""Share of the swapped cells that lie beyond what was seen, and how far at most, in ranges."""
 _SHARE = 0.5
 _TAIL = 0.9
 _TOGETHER = 20_000
@@ -97,8 +97,8 @@ def fit(rows: pd.DataFrame, bad: np.ndarray, rng: np.random.Generator, leave: Se
     """Fit the scores.
 
     Artificial anomalies (Fan et al. 2001) are benign flows in which a share of the cells, drawn for each, comes from
-    other benign flows: every value was seen, the combination was not; a quarter of these cells take any value instead,
-    seen or not. With the known threats they teach a forest
+    other benign flows: every value was seen, the combination was not; a tenth of these cells lie beyond
+    what was seen instead. With the known threats they teach a forest
     where benign flows end, not only on which side known threats lie.
 
     Threat: an attack of a family that nobody has seen yet looks benign to whatever has learned known families apart.
@@ -125,7 +125,7 @@ def fit(rows: pd.DataFrame, bad: np.ndarray, rng: np.random.Generator, leave: Se
     benign, worse = values[~bad], values[bad]
     made = _anomalies(benign, rng)
     weights = [np.ones(len(benign)), np.full(len(made), _SHARE)]
-    weights.append(np.full(len(worse), _SHARE * len(benign) / max(len(worse), 1)))
+    weights.append(_SHARE * len(benign) * _evenly(tails.kinds(worse, told.texts)))
     novel = _forest(rng, _LEAF).fit(
         np.concatenate([benign, made, worse]), np.arange(len(benign) + len(made) + len(worse)) >= len(benign),
         sample_weight=np.concatenate(weights),
@@ -184,9 +184,18 @@ def _anomalies(benign: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     swapped[np.arange(n), rng.integers(0, width, n)] = True
     made = np.where(swapped, benign[rng.integers(0, n, (n, width)), np.arange(width)], benign)
     low, high = benign.min(axis=0), benign.max(axis=0)
-    beyond = _BEYOND * np.maximum(high - low, 1.0)
+    away = _BEYOND * np.maximum(high - low, 1.0) * rng.random((n, width))
     strange = swapped & (rng.random((n, width)) < _STRANGE)
-    return np.asarray(np.where(strange, rng.uniform(low - beyond, high + beyond, (n, width)), made))
+    return np.asarray(np.where(strange, np.where(rng.random((n, width)) < 0.5, low - away, high + away), made))
+
+
+def _evenly(kind: np.ndarray) -> np.ndarray:
+    """Return (n,) weights that add up to 1, so that a flood of threats of one kind does not outvote the others."""
+    if not len(kind):
+        return np.zeros(0)
+    _, place, counts = np.unique(kind, return_inverse=True, return_counts=True)
+    weights = 1.0 / np.sqrt(counts[place])
+    return np.asarray(weights / weights.sum())
 
 
 def _forest(rng: np.random.Generator, leaf: int) -> RandomForestClassifier:

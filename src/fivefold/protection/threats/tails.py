@@ -38,7 +38,7 @@ class Tails:
         Args:
             values: (n, d) as encoded.
         """
-        kind = _kind(values, self.texts)
+        kind = kinds(values, self.texts)
         at = np.minimum(np.searchsorted(self.kinds, kind), max(len(self.kinds) - 1, 0))
         at = np.where(self.kinds[at] == kind, at, len(self.kinds)) if len(self.kinds) else np.zeros(len(values), int)
         told = np.column_stack(
@@ -58,7 +58,7 @@ def fit(values: np.ndarray, texts: np.ndarray) -> Tails:
         values: (n, d) benign flows, as encoded.
         texts: (d,) bool, columns of texts.
     """
-    kind = _kind(values, texts)
+    kind = kinds(values, texts)
     known, counts = np.unique(kind, return_counts=True)
     kept = np.sort(known[np.argsort(-counts, kind="stable")[:CONTEXTS]])
     at = np.minimum(np.searchsorted(kept, kind), len(kept) - 1)
@@ -74,7 +74,7 @@ def cells(column: np.ndarray, edges: np.ndarray) -> np.ndarray:
     return np.asarray(np.searchsorted(edges, column, side="right"))
 
 
-def _kind(values: np.ndarray, texts: np.ndarray) -> np.ndarray:
+def kinds(values: np.ndarray, texts: np.ndarray) -> np.ndarray:
     """Return (n,) a number that flows of the same texts share."""
     found = np.zeros(len(values), dtype=np.uint64)
     for place in np.flatnonzero(texts):
