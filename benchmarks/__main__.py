@@ -19,6 +19,7 @@ NAMES = {
     "ciphertext": "benchmarks.ciphertext",
     "fairness": "benchmarks.fairness",
     "filtering": "benchmarks.filtering",
+    "flows": "benchmarks.flows",
     "growth": "benchmarks.growth",
     "guard": "benchmarks.guard",
     "recorder": "benchmarks.recorder",

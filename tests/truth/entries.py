@@ -64,6 +64,7 @@ MODULES = {
     "S5.regression": "bent",
     "S5.removals": "hit",
     "S5.stream": "streamed",
+    **{f"P5.{name}": "threats" for name in ("known", "unseen", "open-set", "throughput", "joint")},
     "T1.labels": "labels",
     "T2.signature": "signature",
     "T4.record": "record",

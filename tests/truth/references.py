@@ -42,6 +42,7 @@ from . import (
     telemetry,
     telling,
     theft,
+    threats,
     trainings,
     worsened,
 )
@@ -136,6 +137,14 @@ REFERENCES: Mapping[str, Make] = {
     "training-too-coarse": ciphertext.coarse,
     "insecure-modulus": ciphertext.insecure,
     "scale-too-small-declared": ciphertext.small_declared,
+    "silent-detector": threats.silent,
+    "crying-detector": threats.crying,
+    "known-families-only": threats.known_only,
+    "crying-novelty": threats.crying_novelty,
+    "hands-nothing-over": threats.hands_nothing,
+    "hands-much-over": threats.hands_much,
+    "overrun-detector": threats.overrun,
+    "joint-median": threats.unlike,
     "no-ensemble": partial(ensemble.build, "C2.detection", declared=False),
     "easy-calibration": partial(ensemble.build, "C2.detection", quiet=True),
 }

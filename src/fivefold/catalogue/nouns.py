@@ -55,6 +55,7 @@ Fact = Literal[
     "manifest.scenarios",
     "control.certificate",
     "control.people",
+    "control.threats",
 ]
 """Everything that a predicate may ask; :mod:`fivefold.plan.facts` reads each from manifest, data or model."""
 

@@ -19,6 +19,7 @@ from fivefold.guard.purposing import Consent, Drift
 from fivefold.guard.reasoning import Reasoning
 from fivefold.guard.screening import screening
 from fivefold.guard.shaping import Shape
+from fivefold.guard.unknown import unknown
 from fivefold.keys import ciphers
 from fivefold.keys import store as keys
 
@@ -162,7 +163,8 @@ def build(manifest: Manifest, isolated: Answering, facts: Facts, memory: Memory,
     members = None if judge is None else judge.members
     fallback = Fallback(manifest, isolated, memory, ensemble=members) if "C3" in manifest.controls else None
     stages.append(Model(isolated, below=fallback is not None))
-    stages += [stage for stage in (judge, fallback) if stage is not None]
+    strange = unknown(manifest, isolated) if "P5" in manifest.controls else None
+    stages += [stage for stage in (judge, strange, fallback) if stage is not None]
     secret = tried or (keys.application_secret(manifest.application.id) if controls.get("noise") else b"")
     noise = ciphers.keyed_hash(secret, b"noise of answers")
     stages.append(Shape(controls, isolated.way.access, noise))

@@ -41,7 +41,7 @@ _EVERY = 0.5
 _INTERVAL = 60.0
 _MOST_LISTED = 100
 _OBSERVED = "observed, not signed"
-_SLOW = frozenset({"screen", "judge", "fallback", "reason"})
+_SLOW = frozenset({"screen", "judge", "threats", "fallback", "reason"})
 """Stages that may hold an event loop up; so may what waits for a model."""
 
 

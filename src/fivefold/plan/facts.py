@@ -120,6 +120,7 @@ def _of_manifest(manifest: Manifest) -> Values:
         "control.certificate": "certificate" in manifest.controls.get("P1", {}),
         "control.encrypted-training": "training" in manifest.controls.get("S4", {}),
         "control.people": "C3" in manifest.controls and "human" in manifest.controls["C3"].get("levels", ["human"]),
+        "control.threats": any(name.partition(".")[0] == "P5" for name in (*manifest.controls, *manifest.checks)),
         "model.signed": bool(manifest.model and manifest.model.signature),
     }
 

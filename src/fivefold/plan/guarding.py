@@ -45,7 +45,7 @@ def apart(spec: CheckSpec | None, manifest: Manifest, facts: Facts | None) -> st
 def lacking(manifest: Manifest, facts: Facts | None) -> str:
     """Return why nothing is measured behind a guard, in words; empty: it is."""
     if not enforced(manifest):
-        return "no control is declared that a guard enforces (P2, C2 or C3)"
+        return "no control is declared that a guard enforces (P2, P5, C2 or C3)"
     personal = any(data.label.get("personal") and not data.label.get("basis") for data in manifest.data.values())
     if not manifest.purposes or not manifest.benefit or personal:
         return "a guard opens only where purposes, benefit and the lawful ground of personal data are declared"
@@ -60,6 +60,5 @@ def lacking(manifest: Manifest, facts: Facts | None) -> str:
 def enforced(manifest: Manifest) -> bool:
     """Return whether a control is declared that changes what a caller gets."""
     shapes = manifest.controls.get("P2", {})
-    return (
-        any(shapes.get(key) for key in _SHAPES) or "decimals" in shapes or bool({"C2", "C3"} & set(manifest.controls))
-    )
+    beside = bool({"P5", "C2", "C3"} & set(manifest.controls))
+    return any(shapes.get(key) for key in _SHAPES) or "decimals" in shapes or beside

@@ -32,7 +32,7 @@ _BACKGROUND = 100
 _POPULATION, _POPULATION_BYTES = 8_000, 16 << 20
 _LABELLED = 20_000
 _LABELLED_BYTES = 16 << 20
-_LEARN = frozenset({"C2", "C3"})
+_LEARN = frozenset({"C2", "C3", "P5"})
 
 
 class Labelled(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

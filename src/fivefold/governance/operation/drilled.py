@@ -93,10 +93,11 @@ def stages(controls: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
     theft, aims = controls.get("P2", {}), controls.get("D1", {})
     asked = {
         "consent": "consent" in aims, "budget": "budget" in theft, "screen": bool(theft.get("detect")),
-        "judge": "C2" in controls, "fallback": "C3" in controls,
+        "judge": "C2" in controls, "threats": "P5" in controls, "fallback": "C3" in controls,
     }  # fmt: skip
     order = (
-        "purpose", "consent", "domain", "drift", "budget", "screen", "model", "judge", "fallback", "shape", "reason",
+        "purpose", "consent", "domain", "drift", "budget", "screen", "model", "judge", "threats", "fallback", "shape",
+        "reason",
     )  # fmt: skip
     return tuple(name for name in order if asked.get(name, True))
 
