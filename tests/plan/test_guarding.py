@@ -34,7 +34,8 @@ def test_a_control_that_the_guard_enforces_has_checks_measured_twice(
     """Each with who asks there, and the share of clean rows that must be answered."""
     plan = make(manifest(**(OPENABLE | {"controls": controls}), level=5), facts)
     assert _twice(plan) == {
-        "C3.risk": "callers", "P1.blackbox": "callers", "P2.extraction": "caller", "P3.accuracy": "operator",
+        "C3.risk": "callers", "P1.blackbox": "callers", "P1.standard": "callers", "P1.tables": "callers",
+        "P2.extraction": "caller", "P3.accuracy": "operator",
     } | {name: "callers" for name in _twice(plan) if name == "P3.membership"}  # fmt: skip
     assert {check.guarded.min_coverage for check in plan.checks if check.guarded is not UNSET} == {guarding.LEAST}
 
