@@ -29,22 +29,34 @@ def _lines(page: Path) -> list[tuple[str, int]]:
 @pytest.mark.slow
 def test_every_command_of_the_tutorial_does_what_the_page_says(tmp_path: Path) -> None:
     """The tutorial's commands run in order in an empty folder and leave with the exit codes that it states."""
-    shutil.copytree(REPO / "examples" / "credit", tmp_path / "examples" / "credit", ignore=_not_evidence)
+    assert _run(REPO / "docs" / "tutorial.md", tmp_path) > 10
+    assert (tmp_path / "report.html").stat().st_size < 300_000
+
+
+@pytest.mark.slow
+def test_two_organisations_share_statistics_as_the_page_says(tmp_path: Path) -> None:
+    """The commands of the page on the census run in order, and leave with the exit codes that it states."""
+    assert _run(REPO / "docs" / "how-to" / "share-statistics.md", tmp_path) > 10
+
+
+def _run(page: Path, place: Path) -> int:
+    """Run the commands of a page, each of which must leave as stated; return how many there are."""
+    for name in ("credit", "census"):
+        shutil.copytree(REPO / "examples" / name, place / "examples" / name, ignore=_not_evidence)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    commands = _lines(REPO / "docs" / "tutorial.md")
-    assert len(commands) > 10
+    commands = _lines(page)
     for command, expected in commands:
         done = subprocess.run(
             ["bash", "-c", command],
-            cwd=tmp_path,
-            env={**os.environ, "PATH": path, "HOME": str(tmp_path)},
+            cwd=place,
+            env={**os.environ, "PATH": path, "HOME": str(place)},
             capture_output=True,
             text=True,
             timeout=300,
             check=False,
         )
         assert done.returncode == expected, f"{command}\n{done.stdout[-1500:]}\n{done.stderr[-1500:]}"
-    assert (tmp_path / "report.html").stat().st_size < 300_000
+    return len(commands)
 
 
 def _not_evidence(_folder: str, names: list[str]) -> list[str]:

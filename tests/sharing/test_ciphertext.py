@@ -163,7 +163,7 @@ def test_a_scorer_whose_numbers_do_not_fit_is_refused() -> None:
         (b"[]", "ciphertext.scorer"),
         (b"{" * 9000, "ciphertext.scorer"),
         (b"x" * (scorer.MOST_BYTES + 1), "ciphertext.scorer"),
-        ({"kind": "forest"}, "ciphertext.trees"),
+        ({"kind": "forest"}, "ciphertext.scorer"),
         ({"kind": "deep"}, "ciphertext.scorer"),
         ({"version": 2}, "ciphertext.scorer"),
         ({"more": 1}, "ciphertext.scorer"),
@@ -178,7 +178,7 @@ def test_a_scorer_whose_numbers_do_not_fit_is_refused() -> None:
     ],
 )
 def test_bad_scorers_are_refused(change: object, code: str) -> None:
-    """Each with its code; trees with theirs."""
+    """Each with its code."""
     told = {"version": 1, "kind": "linear", "columns": COLUMNS, "weights": [1.0] * 8}
     raw = change if isinstance(change, bytes) else json.dumps(told | change).encode()
     with pytest.raises(InputError) as caught:

@@ -64,7 +64,7 @@ def test_rows_are_parted_with_reasons(tmp_path: Path, capsys: pytest.CaptureFixt
     ("more", "code"),
     [
         ("controls: {S5: {trusted: ../elsewhere.csv}}\n", "filter.trusted"),
-        ("controls: {S5: {trust: good.csv}}\n", "filter.option"),
+        ("controls: {S5: {trust: good.csv}}\n", "manifest.unknown-key"),
     ],
 )
 def test_what_is_declared_wrongly_is_refused(

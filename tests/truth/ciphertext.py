@@ -31,15 +31,33 @@ def _scorer(rng: np.random.Generator, kind: str, names: list[str]) -> dict[str, 
     columns[names[-1]] = {"values": ["north", "south", "east"]}
     wide, hidden = len(names) + 3, int(rng.integers(1, 4))
     told: dict[str, Any] = {"version": 1, "kind": kind, "columns": columns}
+    if kind == "trees":
+        for name in names[:-1]:
+            columns[name] = {"edges": [-40.0, *np.unique(rng.normal(size=4).round(2)).tolist(), 40.0]}
+        return told | {"weights": [0.2], "trees": [_tree(rng, columns, 3) for _ in range(int(rng.integers(1, 5)))]}
     if kind == "square":
         layers = rng.normal(size=(hidden, wide + 1)) / np.sqrt(wide)
         return told | {"hidden": layers.tolist(), "weights": rng.uniform(-0.5, 0.5, hidden + 1).tolist()}
     return told | {"weights": (rng.normal(size=wide + 1) * rng.uniform(0.2, 1.5)).tolist()}
 
 
+def _tree(rng: np.random.Generator, columns: dict[str, Any], depth: int) -> Any:
+    """Return a drawn tree of at most ``depth`` splits on a path, at least one."""
+    name = str(rng.choice(list(columns)))
+    edges = columns[name].get("edges")
+    at = {"below": float(rng.choice(edges[1:-1]))} if edges else {"among": ["south"]}
+    below = [
+        float(rng.choice([-1.0, 1.0]) * rng.uniform(0.3, 1.0)) if depth == 1 or rng.random() < 0.2
+        else _tree(rng, columns, depth - 1)
+        for _ in range(2)
+    ]  # fmt: skip
+    return {"column": name, "yes": below[0], "no": below[1], "otherwise": str(rng.choice(["yes", "no"])), **at}
+
+
 def build(
-    check: str, seed: int, *, scale: float = 0.0, insecure: bool = False, traffic: str = "", **more: Any
-) -> Context:
+    check: str, seed: int, *, scale: float = 0.0, insecure: bool = False, traffic: str = "", kind: str = "",
+    coarse: bool = False, **more: Any,
+) -> Context:  # fmt: skip
     """Build a declared scorer.
 
     Args:
@@ -48,12 +66,14 @@ def build(
         scale: How many times the floor an error would be at the declared scale; 0: the product picks.
         insecure: Settings are above the table.
         traffic: What another system's server was sent: ``key``, ``rows`` or ``ciphertexts``; empty: ours is played.
+        kind: Of the scorer; empty: drawn.
+        coarse: Primes of 22 bits are declared.
         more: Options of the control.
     """
     rng = np.random.default_rng([seed, 5])
     count, rows = int(rng.integers(2, 9)), 600
     names = [f"m{int(rng.integers(1000))}_{at}" for at in range(count)]
-    kind = "linear" if scale else str(rng.choice(["linear", "logistic", "square"], p=(0.4, 0.4, 0.2)))
+    kind = kind or "linear" if scale or kind else str(rng.choice(["linear", "logistic", "square"], p=(0.4, 0.4, 0.2)))
     told = _scorer(rng, kind, names)
     made = scorer.read(json.dumps(told).encode())
     frame = pd.DataFrame({name: rng.normal(size=rows) for name in names[:-1]})
@@ -63,6 +83,8 @@ def build(
         spread = 3.2 * np.sqrt(8192) * np.sqrt((made.layers[:, 1:] ** 2).sum()) * 3
         bits = int(np.log2(spread / (scale * 1e-4)))
         options["settings"] = {"degree": 8192, "primes": [60, 60, 60], "scale": bits, "rescale": False}
+    if coarse:
+        options["settings"] = {"degree": 8192, "primes": [60, 22, 22, 22, 60], "scale": 22, "rescale": True}
     if insecure:
         degree, primes = INSECURE[seed % len(INSECURE)]
         options["settings"] = {"degree": degree, "primes": list(primes), "scale": 40, "rescale": True}
@@ -137,9 +159,15 @@ ENTRIES = {
     ),
     INFERENCE: Entry(
         check=INFERENCE,
-        documented="a declared scale at which the worst row is off by three times the floor",
-        planted={"scale too small": partial(build, INFERENCE, scale=3.0)},
-        clean={"picked settings": partial(build, INFERENCE)},
+        documented="a scale at which the worst row is off by three times the floor; of trees, primes of 22 bits",
+        planted={
+            "scale too small": partial(build, INFERENCE, scale=3.0),
+            "trees, primes too small": partial(build, INFERENCE, kind="trees", coarse=True),
+        },
+        clean={
+            "picked settings": partial(build, INFERENCE),
+            "trees, picked settings": partial(build, INFERENCE, kind="trees"),
+        },
     ),
     TRAINING: Entry(
         check=TRAINING,

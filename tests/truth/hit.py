@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 
 from fivefold.contract.subject import SettingsView
+from fivefold.sharing.filtering import strangers
 
 from .entry import Entry
 from .floors import floors
+from .streamed import tied
 from .subjects import context, table
 
 if TYPE_CHECKING:
@@ -45,10 +47,32 @@ def build(seed: int, *, apart: bool = False, values: bool = False, rows: int = 1
     return context(CHECK, None, sets, seed, thresholds=floors(CHECK), settings=settings)
 
 
+def untold(seed: int, *, apart: bool = False, rows: int = 2500) -> Context:
+    """Return rows of which nothing is learned, and of which a protected group may be drawn at random.
+
+    Args:
+        seed: Of everything.
+        apart: Whether it is.
+        rows: Rows.
+    """
+    rng = np.random.default_rng([seed, 0])
+    ordinary = tied(rows, rng)
+    group = rng.random(rows) < 0.08
+    made = strangers.made_up(ordinary, group, rng) if apart else ordinary
+    others = pd.DataFrame({"origin": np.where(group, "b", "a")})
+    settings = SettingsView(protected=("origin",), controls={"S5": {"filter": True}})
+    sets = {"train": table("train", made.features, ordinary.target, others)}
+    return context(CHECK, None, sets, seed, thresholds=floors(CHECK), settings=settings)
+
+
 ENTRY = Entry(
     check=CHECK,
-    documented="12 % of 1,500 rows, a protected group, follow the opposite rule, which no column shows",
-    planted={"classes": partial(build, apart=True), "values": partial(build, apart=True, values=True)},
-    clean={"classes": build, "values": partial(build, values=True)},
+    documented="12 % of 1,500 rows, a protected group, follow the opposite rule; without a target, 8 % drawn at random",
+    planted={
+        "classes": partial(build, apart=True),
+        "values": partial(build, apart=True, values=True),
+        "no target": partial(untold, apart=True),
+    },
+    clean={"classes": build, "values": partial(build, values=True), "no target": untold},
     small={"320 rows": partial(build, apart=True, rows=320)},
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fivefold.plan import learned
 from fivefold.plan.sharing import derived_paths, source_parties
 
 if TYPE_CHECKING:
@@ -33,7 +34,9 @@ _COMPARE: dict[str, Callable[[Scalar, Scalar], bool]] = {
 
 def read(manifest: Manifest, facts: Facts | None) -> Values:
     """Return every fact; those that need an engine are None until ``facts`` holds them."""
-    return _of_manifest(manifest) | _of_model(manifest, None if facts is None else facts.model)
+    classes, values = learned.kinds(manifest, facts)
+    told = {"learned.classes": classes, "learned.values": values}
+    return _of_manifest(manifest) | told | _of_model(manifest, None if facts is None else facts.model)
 
 
 def complete(manifest: Manifest, facts: Facts | None) -> bool:
@@ -97,8 +100,10 @@ def _of_manifest(manifest: Manifest) -> Values:
         "sharing.releases": sum(path.what == "release" for path in manifest.sharing),
         "sharing.trainings": sum(path.what == "training" for path in manifest.sharing),
         "sharing.telemetry": sum(path.what == "telemetry" for path in manifest.sharing),
+        "sharing.federated": sum(path.what == "federated" for path in manifest.sharing),
         "sharing.encrypted": sum(path.what == "encrypted" for path in manifest.sharing),
         **{f"data.{kind}": kind in kinds for kind in _KINDS},
+        "data.test": "test" in manifest.data,
         "data.protected": len({column for data_set in data for column in data_set.protected}),
         "data.personal": any(label.get("personal") for label in labels),
         "data.regions": len({str(label["region"]) for label in labels if label.get("region")}),

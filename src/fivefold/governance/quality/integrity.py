@@ -52,7 +52,8 @@ def run(context: Context) -> Result:
 
     known, proof = reading.proven(context, look, _prove)
     context.progress(0.5, "copied rows")
-    copies, plantable = _copies(known, context.rng)
+    vouched = reading.trusted(context)
+    copies, plantable = _copies(known, context.rng, None if vouched is None else hashes(vouched))
     floors = context.thresholds
     measures = of_shares("cells unlike the rest of their column", parts, floors[CELLS]) if parts else ()
     rows = of_shares("rows that equal an earlier one, beyond chance", copies, floors[ROWS])
@@ -108,14 +109,22 @@ class _Rows(NamedTuple):
     chance: float
 
 
-def _copies(sets: list[_Rows], rng: np.random.Generator) -> tuple[list[Part], bool]:
-    """Return the repeated rows of each set, and whether planted copies would be told from chance."""
+def _copies(sets: list[_Rows], rng: np.random.Generator, vouched: np.ndarray | None = None) -> tuple[list[Part], bool]:
+    """Return the repeated rows of each set, and whether planted copies would be told from chance.
+
+    Args:
+        sets: One, or training and test data, which say of each other how often rows are equal.
+        rng: Draws copies.
+        vouched: Hashes of trusted rows, which say so where there is one set alone.
+    """
     made, noticed = [], True
     for rows in sets:
         other = next((one for one in sets if one is not rows), None)
 
         def expected(codes: np.ndarray, rows: _Rows = rows, other: _Rows | None = other) -> float:
-            return rows.chance if other is None else crossing(codes, other.codes)
+            if other is not None:
+                return crossing(codes, other.codes)
+            return rows.chance if vouched is None else max(rows.chance, crossing(codes, vouched))
 
         found = told(rows.codes, expected)
         made.append(Part(f"rows ({rows.name})", found.repeated if found.once else 0, found.rows))

@@ -76,6 +76,12 @@ def _table(context: Context, name: str) -> Table | None:
     return table if len(table) else None
 
 
+def trusted(context: Context) -> Table | None:
+    """Return the rows that people vetted, where `controls.S5.trusted` names a data set of them."""
+    name = (context.settings.controls or {}).get("S5", {}).get("trusted", "")
+    return _table(context, name) if isinstance(name, str) and name and name not in SETS else None
+
+
 def main_table(context: Context) -> Table:
     """Return the training data; the test data where there are none.
 

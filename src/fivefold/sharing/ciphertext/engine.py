@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from fivefold.sharing.ciphertext.scorer import Scorer
     from fivefold.sharing.ciphertext.settings import Settings
+    from fivefold.sharing.ciphertext.trees import Term
 
 MOST_BLOB = 64 << 20
 _T = TypeVar("_T")
@@ -174,6 +175,8 @@ def score(scorer: Scorer, columns: Sequence[Any]) -> bytes:
 
 
 def _scored(scorer: Scorer, columns: Sequence[Any]) -> Any:
+    if scorer.trees:
+        return _grown(*scorer.terms, columns)
     if not scorer.hidden:
         return _weighted(columns, scorer.layers[0])
     total: Any = None
@@ -186,6 +189,42 @@ def _scored(scorer: Scorer, columns: Sequence[Any]) -> Any:
         signed = one if outer > 0 else -one
         total = signed if total is None else total + signed
     return total + float(scorer.weights[0])
+
+
+def _grown(constant: float, terms: Sequence[Term], columns: Sequence[Any]) -> Any:
+    """Return the sum of terms: in each, the two factors that took fewest levels so far are multiplied first."""
+    total: Any = None
+    sums: dict[tuple[int, ...], Any] = {}
+    for term in terms:
+        carried = _carrying(term, columns)
+        waiting = [(0, at, _added(cells, columns, sums)) for at, cells in enumerate(term.sums)]
+        waiting.append((1, len(waiting), carried))
+        for turn in range(len(term.sums)):
+            waiting.sort(key=lambda one: one[:2])
+            (low, _, one), (high, _, other), *rest = waiting
+            waiting = [*rest, (max(low, high) + 1, len(term.sums) + 1 + turn, one * other)]
+        part = waiting[0][2]
+        total = part if total is None else total + part
+    return total + constant
+
+
+def _added(cells: tuple[int, ...], columns: Sequence[Any], kept: dict[tuple[int, ...], Any]) -> Any:
+    """Return the sum of columns, computed once."""
+    if cells not in kept:
+        found = columns[cells[0]]
+        for at in cells[1:]:
+            found = found + columns[at]
+        kept[cells] = found
+    return kept[cells]
+
+
+def _carrying(term: Term, columns: Sequence[Any]) -> Any:
+    """Return the sum of columns times values."""
+    found: Any = None
+    for at, value in zip(term.cells, term.carried.tolist(), strict=True):
+        part = columns[at] * value
+        found = part if found is None else found + part
+    return found
 
 
 def guarded(act: Callable[[], _T]) -> _T:

@@ -113,7 +113,7 @@ def _canary(scorer: Scorer, floor: float, rng: np.random.Generator) -> Canary:
     """A scale too small by a drawn factor must be noticed; a large one must not."""
     times = float(rng.uniform(3.0, 10.0))
     lengths = float(np.sqrt((scorer.layers[:, 1:] ** 2).sum(axis=1)).max())
-    plain = scorer if not scorer.hidden else _linear(scorer)
+    plain = _linear(scorer) if scorer.hidden or scorer.trees else scorer
     scale = max(10, int(math.log2(3.2 * math.sqrt(8192) * lengths * 3 / (times * floor))))
     bad = Settings(degree=8192, primes=(60, 60, 60), scale=min(scale, 40), rescale=False)
     good = Settings(degree=8192, primes=(60, 60, 60), scale=46, rescale=False)
@@ -129,4 +129,5 @@ def _linear(scorer: Scorer) -> Scorer:
     import msgspec
 
     longest = int(np.argmax((scorer.layers[:, 1:] ** 2).sum(axis=1)))
-    return msgspec.structs.replace(scorer, kind="linear", weights=scorer.hidden[longest], hidden=())
+    weights = tuple(scorer.layers[longest].tolist())
+    return msgspec.structs.replace(scorer, kind="linear", weights=weights, hidden=(), trees=())

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from fivefold.errors import InputError
+from fivefold.sharing.ciphertext.scorer import Kind
 from fivefold.sharing.ciphertext.settings import Settings
 from fivefold.sharing.privacy.training import Column
 
@@ -30,7 +31,7 @@ class Described(_Message, frozen=True):
         version: 1.
     """
 
-    kind: Literal["linear", "logistic", "square"]
+    kind: Kind
     columns: dict[str, Column]
     settings: Settings
     products: bool

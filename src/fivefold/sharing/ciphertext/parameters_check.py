@@ -117,4 +117,4 @@ def _plain(scorer: Scorer, rng: np.random.Generator) -> Scorer:
     import msgspec
 
     weights = tuple(rng.uniform(-1, 1, scorer.width + 1).tolist())
-    return msgspec.structs.replace(scorer, kind="linear", weights=weights, hidden=())
+    return msgspec.structs.replace(scorer, kind="linear", weights=weights, hidden=(), trees=())

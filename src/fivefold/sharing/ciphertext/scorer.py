@@ -1,10 +1,10 @@
-"""Scorer: a model that can be asked in secret, a weighted sum or a layer of squares, and how rows become numbers.
+"""Scorer: a model that can be asked in secret, and how rows become numbers.
+
+A weighted sum, a layer of squares, or a few trees (:mod:`fivefold.sharing.ciphertext.trees`).
 
 A column becomes a number in [-1, 1] (missing: 0, the middle; beyond its bounds: the bound) or a vector with at most a
 single 1, as in :mod:`fivefold.sharing.privacy.training`, whose model files are scorers, too. So every row lies in a
 known box, over which the worst case can be searched and bounded.
-
-Trees are refused: a split is a step, and near a step every polynomial is off by half of it, whatever its degree.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 
 from fivefold.errors import InputError
+from fivefold.sharing.ciphertext import trees as forest
 from fivefold.sharing.privacy import chunks
 from fivefold.sharing.privacy.training import Column, piece
 
@@ -28,25 +29,30 @@ if TYPE_CHECKING:
 MOST_BYTES = 1 << 20
 MOST_NUMBERS, MOST_HIDDEN = 1024, 64
 _LARGEST, _FURTHEST = 1e6, 1e18
+Kind = Literal["linear", "logistic", "square", "trees", "logistic-trees"]
+_TREES = ("trees", "logistic-trees")
 
 
 class Scorer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A model over an encoded row of d - 1 numbers.
 
     Attributes:
-        kind: ``linear``, ``logistic`` (the answer is the probability of ``positive``) or ``square``.
+        kind: ``linear``, ``logistic`` (the answer is the probability of ``positive``), ``square``, ``trees``, or
+            ``logistic-trees`` (the probability that goes with their sum).
         columns: How each column becomes numbers; the order counts.
-        weights: (d,) the intercept first; of a square: (h + 1,), of the squares.
+        weights: (d,) the intercept first; of a square: (h + 1,), of the squares; of trees: (1,), what is added.
         hidden: Of a square: (h, d), the intercept first in each; else empty.
+        trees: Of trees: their roots; else empty.
         target: What it answers for.
         positive: The class whose probability it gives.
         version: 1.
     """
 
-    kind: Literal["linear", "logistic", "square"]
+    kind: Kind
     columns: dict[str, Column]
     weights: tuple[float, ...]
     hidden: tuple[tuple[float, ...], ...] = ()
+    trees: tuple[forest.Node | float, ...] = ()
     target: str = ""
     positive: str | int | float | bool = ""
     version: int = 1
@@ -58,8 +64,31 @@ class Scorer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     @property
     def layers(self) -> np.ndarray:
-        """(h, d) weights of the hidden layer; of a weighted sum (1, d), the weights themselves."""
+        """(h, d) weights of the hidden layer; of a weighted sum (1, d), the weights themselves; of trees, of cells."""
+        if self.trees:
+            _, terms = self.terms
+            rows = np.zeros((max(len(terms), 1), self.width + 1))
+            for at, term in enumerate(terms):
+                for cells in term.sums:
+                    rows[at, 1 + np.array(cells)] = 1.0
+                rows[at, 1 + np.array(term.cells)] = term.carried
+            return rows
         return np.array(self.hidden or (self.weights,), dtype=np.float64)
+
+    @property
+    def terms(self) -> tuple[float, tuple[forest.Term, ...]]:
+        """Of trees: what is added, and the terms that they are the sum of."""
+        places, start = {}, 0
+        for name, column in self.columns.items():
+            places[name] = (start, column)
+            start += width(column)
+        constant, found = forest.terms(self.trees, places)
+        return self.weights[0] + constant, found
+
+    @property
+    def products(self) -> bool:
+        """Whether ciphertexts are multiplied with each other."""
+        return bool(self.hidden) or any(term.sums for term in (self.terms[1] if self.trees else ()))
 
 
 def width(column: Column) -> int:
@@ -71,20 +100,24 @@ def read(raw: bytes, where: str = "") -> Scorer:
     """Check a scorer as it was written (docs/formats/scorer.md), or a model of ``model train --private``.
 
     Raises:
-        InputError: ``ciphertext.trees`` for a tree; ``ciphertext.scorer``, with the field.
+        InputError: ``ciphertext.scorer``, with the field.
     """
     try:
         told = json.loads(raw) if len(raw) <= MOST_BYTES else None
         if not isinstance(told, dict):
             raise _refused(f"it is no JSON object of at most {MOST_BYTES >> 20} MiB.", where)
-        if told.get("kind") in ("tree", "trees", "forest", "boosting"):
-            raise InputError(
-                "ciphertext.trees", "trees are not asked in secret.", where=where,
-                remedy="A split is a step that no polynomial follows. Write a scorer of kind square instead.",
-            )  # fmt: skip
         made = msgspec.convert(_of_private(told) if "loss" in told else told, Scorer, strict=True)
     except (ValueError, RecursionError) as error:
         raise _refused(f"{str(error)[:200]}.", where) from None
+    return demand(made, where)
+
+
+def demand(made: Scorer, where: str = "") -> Scorer:
+    """Return a scorer that can be asked, as it is.
+
+    Raises:
+        InputError: ``ciphertext.scorer``, with the field.
+    """
     fault = _fault(made)
     if fault:
         raise _refused(fault, where)
@@ -106,6 +139,10 @@ def _fault(made: Scorer) -> str:
     fault = column_fault(made.columns)
     if fault:
         return fault
+    return _trees_fault(made) if made.kind in _TREES or made.trees else _layers_fault(made)
+
+
+def _layers_fault(made: Scorer) -> str:
     if (made.kind == "square") != bool(made.hidden) or len(made.hidden) > MOST_HIDDEN:
         return f"hidden goes with kind square, 1 to {MOST_HIDDEN} rows."
     sizes = {len(row) for row in made.hidden} or {len(made.weights)}
@@ -117,6 +154,22 @@ def _fault(made: Scorer) -> str:
         return f"weights are finite and at most {_LARGEST:g}."
     dead = not np.abs(layers[:, 1:]).max() > 0 or (made.hidden and not any(made.weights[1:]))
     return "every weight is 0: there is nothing to compute." if dead else ""
+
+
+def _trees_fault(made: Scorer) -> str:
+    if made.kind not in _TREES or made.hidden or len(made.weights) != 1:
+        return "trees go with kind trees or logistic-trees, one weight (what is added) and no hidden layer."
+    fault = forest.fault(made.trees, made.columns)
+    if fault:
+        return fault
+    every = np.array([made.weights[0], *forest.leaves(made.trees)])
+    if not np.isfinite(every).all() or np.abs(every).max() > _LARGEST:
+        return f"values of leaves are finite and at most {_LARGEST:g}."
+    _, terms = made.terms
+    if not terms:
+        return "every leaf is 0: there is nothing to compute."
+    many = f"the trees make {len(terms)} products; at most {forest.MOST_TERMS} are computed."
+    return many if len(terms) > forest.MOST_TERMS else ""
 
 
 def column_fault(columns: Mapping[str, Column]) -> str:
@@ -163,6 +216,8 @@ def scores(scorer: Scorer, x: np.ndarray) -> np.ndarray:
         scorer: The model.
         x: (n, d - 1) encoded rows.
     """
+    if scorer.trees:
+        return forest.summed(*scorer.terms, x)
     sums = x @ scorer.layers[:, 1:].T + scorer.layers[:, 0]
     if not scorer.hidden:
         return np.asarray(sums[:, 0])
@@ -171,11 +226,13 @@ def scores(scorer: Scorer, x: np.ndarray) -> np.ndarray:
 
 def answers(kind: str, found: np.ndarray) -> np.ndarray:
     """Return (n,) what the owner of the rows is told: of a logistic the probability; the sigmoid is taken there."""
-    return np.asarray(1 / (1 + np.exp(-np.clip(found, -700, 700)))) if kind == "logistic" else found
+    return np.asarray(1 / (1 + np.exp(-np.clip(found, -700, 700)))) if kind.startswith("logistic") else found
 
 
 def reach(scorer: Scorer) -> float:
     """Return a bound on every number that is computed on the way, over all rows of the box."""
+    if scorer.trees:
+        return abs(scorer.weights[0]) + forest.largest(scorer.trees)
     sums = np.abs(scorer.layers).sum(axis=1)
     if not scorer.hidden:
         return float(sums[0])

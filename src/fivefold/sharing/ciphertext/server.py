@@ -166,7 +166,7 @@ def _described(scorer: Scorer, error: float, rows: int, chosen: settings.Setting
     settings.demand_exact(chosen, scorer, error / 2)
     return Described(
         kind=scorer.kind, columns=scorer.columns, target=scorer.target, positive=scorer.positive, settings=chosen,
-        products=bool(scorer.hidden), error=settings.bound(chosen, scorer),
+        products=scorer.products, error=settings.bound(chosen, scorer),
     )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 
 from fivefold.errors import InputError
+from fivefold.sharing.ciphertext import trees as forest
 from fivefold.sharing.ciphertext.scorer import reach
 
 if TYPE_CHECKING:
@@ -86,6 +87,8 @@ def bound(settings: Settings, scorer: Scorer) -> float:
         settings: Of the encryption.
         scorer: The model.
     """
+    if scorer.trees:
+        return forest.bound(settings, scorer.terms[1], reach(scorer))
     n, scale = settings.degree, 2.0**settings.scale
     largest = reach(scorer)
     held = settings.primes[0] if settings.rescale else sum(settings.primes[:-1])
@@ -118,6 +121,10 @@ def candidates(scorer: Scorer, rows: int) -> Iterator[Settings]:
         scorer: The model.
         rows: How many are usually asked at once.
     """
+    if scorer.trees:
+        for degree, primes, bits in forest.settings_for(scorer.terms[1]):
+            yield Settings(degree=degree, primes=primes, scale=bits, rescale=True)
+        return
     if not scorer.hidden:
         scale = min(29, math.ceil((58 - math.log2(reach(scorer))) / 2) - 1)
         small = Settings(degree=4096, primes=(60, 49), scale=scale, rescale=False)

@@ -1,8 +1,9 @@
 """Worst: the row whose encrypted score is furthest off, searched for in the box of the declared columns.
 
-Each round asks as many rows as a ciphertext holds. It starts at the corners that make each sum largest and smallest, at
-drawn corners and drawn rows; later rounds change a column or two of the rows that were furthest off. Fresh noise is
-drawn each time, so that the largest error of all rounds is that of thousands of encryptions at the worst places found.
+Each round asks as many rows as a ciphertext holds. It starts at the corners that make each sum largest and smallest (of
+trees: in each leaf), at drawn corners and drawn rows; later rounds change a column or two of the rows that were
+furthest off. Fresh noise is drawn each time, so that the largest error of all rounds is that of thousands of
+encryptions at the worst places found.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Worst:
 def asking(scorer: Scorer, settings: Settings) -> Callable[[np.ndarray], np.ndarray]:
     """Return a function that encrypts (n, d - 1) rows, has them scored without the key, and decrypts (n,) scores."""
     keys = engine.Keys(settings)
-    context = engine.open_context(keys.context(products=bool(scorer.hidden)), settings)
+    context = engine.open_context(keys.context(products=scorer.products), settings)
 
     def ask(x: np.ndarray) -> np.ndarray:
         columns = engine.vectors(context, keys.encrypt_rows(x))

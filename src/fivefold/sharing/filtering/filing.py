@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fivefold.errors import InputError
-from fivefold.sharing.filtering.choose import filtered
+from fivefold.sharing.filtering.choose import TRUSTED, filtered
 from fivefold.sharing.filtering.drawing import drawn
+from fivefold.sharing.filtering.known import learned, usable
 from fivefold.sharing.filtering.removal import by_group, groups_of
 from fivefold.sharing.filtering.weighing import weighed
 from fivefold.subject import labels
@@ -26,9 +27,7 @@ if TYPE_CHECKING:
     from fivefold.sharing.filtering.removal import Removal
     from fivefold.sharing.filtering.weighing import Weight
 
-OPTIONS = ("filter", "trusted", "intake", "officers")
 _MANY = 20
-_TRUSTED = 50
 
 
 def file(manifest: Manifest, name: str, out: Path, seed: int) -> dict[str, Any]:
@@ -39,7 +38,8 @@ def file(manifest: Manifest, name: str, out: Path, seed: int) -> dict[str, Any]:
     its reason and its suspicion. The data set itself is not touched.
 
     Args:
-        manifest: The application; ``controls: {S5: {trusted: FILE}}`` names rows that are known to be good.
+        manifest: The application; ``controls: {S5: {trusted: ...}}`` names rows that are known to be good, a file or a
+            data set.
         name: The data set.
         out: A folder that is not there yet, or is empty.
         seed: Decides all draws.
@@ -48,13 +48,13 @@ def file(manifest: Manifest, name: str, out: Path, seed: int) -> dict[str, Any]:
         The summary.
 
     Raises:
-        InputError: ``filter.out`` where something is there; ``filter.data`` for a set that is not declared or has no
-            target; ``filter.trusted``; ``filter.option``; as :func:`fivefold.subject.inputs.read.read`.
+        InputError: ``filter.out`` where something is there; ``filter.data`` for a set that is not declared;
+            ``filter.trusted``; as :func:`fivefold.subject.inputs.read.read`.
         UnsupportedError: As the filters.
     """
     if name not in manifest.data:
         raise InputError("filter.data", f"data.{name} is not declared.", remedy=f"Try: {', '.join(manifest.data)}.")
-    options = _options(manifest)
+    options = manifest.controls.get("S5", {})
     data = _with_target(manifest, name)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError("filter.out", f"{out} is there already.", remedy="Name a folder that is not there: --out.")
@@ -75,7 +75,7 @@ def file(manifest: Manifest, name: str, out: Path, seed: int) -> dict[str, Any]:
         "trusted": 0 if trusted is None else len(trusted), "notes": list(found.notes), "seed": seed,
         "groups": [{"group": one.where, "rows": one.n, "share": one.value, "low": one.low, "high": one.high}
                    for one in hit],
-        "harm": {"judged by": by, "error": "share wrong" if coding.classes else "mean absolute error",
+        "harm": {"judged by": by, "error": _error(coding, data),
                  "groups": [asdict(one) for one in weights]},
         "read": "Good rows may be among those in quarantine; look at them, and at the groups that are hit most.",
     }  # fmt: skip
@@ -86,6 +86,10 @@ def file(manifest: Manifest, name: str, out: Path, seed: int) -> dict[str, Any]:
     return summary
 
 
+def _error(coding: Coding, data: DataSet) -> str:
+    return "share wrong" if coding.classes else "mean absolute error" if data.target else ""
+
+
 def _weighed(
     manifest: Manifest, name: str, rows: tuple[Table, np.ndarray, Table | None], named: tuple[tuple[str, ...], Coding],
     rng: np.random.Generator,
@@ -94,6 +98,8 @@ def _weighed(
     table, kept, trusted = rows
     protected, coding = named
     judges, by = trusted, "trusted rows"
+    if not learned(table):
+        return "nothing: the rows have no target, so no learner is taught by them", []
     if "test" in manifest.data and name != "test":
         data = _with_target(manifest, "test")
         store = Store(manifest.root, {name: _with_target(manifest, name), "test": data}, manifest.features)
@@ -104,27 +110,9 @@ def _weighed(
     return (by if found else f"{by}: too few rows"), found
 
 
-def _options(manifest: Manifest) -> dict[str, Any]:
-    given = dict(manifest.controls.get("S5", {}))
-    for key in given:
-        if key not in OPTIONS:
-            line = manifest.lines.get(f"controls.S5.{key}", 0)
-            raise InputError(
-                "filter.option", f"controls.S5 has no option {key[:60]!r}.", where=f"{manifest.file}:{line}",
-                remedy=f"It may hold: {', '.join(OPTIONS)}.",
-            )  # fmt: skip
-    return given
-
-
 def _with_target(manifest: Manifest, name: str) -> DataSet:
     data = manifest.data[name]
     target = data.target or (manifest.data["train"].target if "train" in manifest.data else "")
-    if not target:
-        raise InputError(
-            "filter.data",
-            f"data.{name} declares no target, so nothing can contradict it.",
-            remedy="Declare target: ...",
-        )
     return replace_set(data, target=target)
 
 
@@ -136,12 +124,15 @@ def replace_set(data: DataSet, **changes: Any) -> DataSet:
 
 
 def _coding(manifest: Manifest, store: Store, name: str) -> Coding:
-    """Return how the target is coded: as the model declares, else as values where it has over twenty numbers."""
+    """Return how the target is coded: as the model declares, else as values where it has over twenty numbers.
+
+    Where there is none, rows have the target NaN.
+    """
     import pandas as pd
 
     target = store.target(name)
     if target is None:
-        raise InputError("filter.data", f"data.{name} declares no target.", remedy="Declare target: ...")
+        return Coding("regression")
     task = manifest.model.task if manifest.model else ""
     numeric = pd.api.types.is_numeric_dtype(target) and not pd.api.types.is_bool_dtype(target)
     if task == "regression" or (not task and numeric and target.nunique() > _MANY):
@@ -153,6 +144,8 @@ def _coding(manifest: Manifest, store: Store, name: str) -> Coding:
 def _trusted(manifest: Manifest, data: DataSet, place: object, coding: Coding) -> Table | None:
     if not place:
         return None
+    if place in manifest.data:
+        place = manifest.data[str(place)].path
     root = manifest.root.resolve()
     path = (root / str(place)).resolve()
     if not isinstance(place, str) or not path.is_relative_to(root) or not path.exists():
@@ -163,10 +156,10 @@ def _trusted(manifest: Manifest, data: DataSet, place: object, coding: Coding) -
     relative = path.relative_to(root).as_posix()
     store = Store(manifest.root, {"trusted": replace_set(data, name="trusted", path=relative)}, manifest.features)
     table = store.table("trusted", coding)
-    known = table.take(np.isfinite(table.target) if coding.task == "regression" else table.target >= 0)
-    if len(known) < _TRUSTED:
+    known = usable(table)
+    if len(known) < TRUSTED:
         raise InputError(
-            "filter.trusted", f"{relative} holds {len(known)} rows with a known target; {_TRUSTED} are needed.",
+            "filter.trusted", f"{relative} holds {len(known)} rows that can be used; {TRUSTED} are needed.",
             remedy="Have people vet more rows.",
         )  # fmt: skip
     return replace(known, rows=np.arange(len(known)))

@@ -10,7 +10,7 @@ import numpy as np
 from fivefold.contract.finding import Bar, Canary, Measure, Plot, Result
 from fivefold.contract.outcome import Outcome
 from fivefold.errors import UnsupportedError
-from fivefold.sharing.filtering.choose import filtered, spoilt
+from fivefold.sharing.filtering.choose import filtered, spoilt, trusted_rows
 from fivefold.sharing.filtering.known import drawn
 from fivefold.sharing.filtering.removal import groups_of
 from fivefold.stats.judge import judge
@@ -44,7 +44,8 @@ def run(context: Context) -> Result:
         UnsupportedError: ``filter.undeclared`` where no filter is declared, ``filter.rows`` with fewer than 300 rows
             with a target.
     """
-    if not (context.settings.controls or {}).get("S5"):
+    declared = (context.settings.controls or {}).get("S5", {})
+    if not declared or declared.get("filter") is False:
         raise UnsupportedError(
             "filter.undeclared", "this application declares no filter of its training rows, so that nobody is hit.",
             remedy="Filter before you learn (fivefold data filter) and declare it: controls: {S5: {filter: true}}.",
@@ -53,10 +54,11 @@ def run(context: Context) -> Result:
     groups = groups_of(table, _there(table, context.settings.protected), context.settings.classes)
     wrong = rng.random(len(table)) < _RATE
     context.progress(0.2, "filtering")
-    gone = ~filtered(spoilt(table, wrong, rng), rng).kept
+    trusted = trusted_rows(context)
+    gone = ~filtered(spoilt(table, wrong, rng), rng, trusted).kept
     parts = _judged(gone, ~wrong, groups, floor)
     context.progress(0.6, "a group with a rule of its own")
-    proof = _prove(table.take(~gone & ~wrong), floor, rng)
+    proof = _prove(table.take(~gone & ~wrong), trusted, floor, rng)
     said = {one.outcome for one in parts if one.outcome is not None}
     if any(one.outcome is None and (one.value or 0.0) > floor for one in parts):
         said.add(Outcome.INCONCLUSIVE)  # too small to be judged, and it looks hit
@@ -102,19 +104,20 @@ def _judged(gone: np.ndarray, good: np.ndarray, groups: dict[str, np.ndarray], f
     return [*first, *rest[:_SHOWN]]
 
 
-def _prove(ordinary: Table, floor: float, rng: np.random.Generator) -> Canary:
-    """Give a group of ordinary rows a rule of its own, which nothing tells: that it is hit must show."""
+def _prove(ordinary: Table, trusted: Table | None, floor: float, rng: np.random.Generator) -> Canary:
+    """Give a group of ordinary rows a rule of its own (without a target: made-up values), which must show as hit."""
     group = rng.random(len(ordinary)) < float(rng.uniform(0.06, 0.1))
     other = spoilt(ordinary, group, rng)
-    gone = ~filtered(other, rng).kept
+    gone = ~filtered(other, rng, trusted).kept
     part = [one for one in _judged(gone, np.ones(len(gone), dtype=bool), {"it": group}, floor) if one.where == "it"]
     noticed = int(bool(part) and (part[0].low or 0.0) > floor)
-    calm = ~filtered(replace(ordinary), rng).kept
+    calm = ~filtered(replace(ordinary), rng, trusted).kept
     alarms = int(float(clopper_pearson(int(calm.sum()), len(calm))[0]) > floor)
     return Canary(
         kind="a group with a rule of its own", planted=1, found=noticed, clean=1, false_alarms=alarms,
         noticed=bool(noticed) and not alarms,
-        detail=f"{int(group.sum())} drawn rows given targets by another rule; the clean case is rows that were kept.",
+        detail=f"{int(group.sum())} drawn rows given targets by another rule, or values at random where there is no "
+        "target; the clean case is rows that were kept.",
     )  # fmt: skip
 
 

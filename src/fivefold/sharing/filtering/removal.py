@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fivefold.contract.finding import Measure
+from fivefold.sharing.filtering.known import learned, usable
 from fivefold.stats.proportion import clopper_pearson
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def groups_of(table: Table, protected: tuple[str, ...], classes: tuple[str, ...]
     if table.target.dtype.kind == "i":
         for code in np.unique(table.target[table.target >= 0]):
             found[f"class {classes[code] if code < len(classes) else code}"] = table.target == code
-    else:
+    elif learned(table):
         found |= _quarters("target", table.target)
     for name in protected:
         column = table.column(name)
@@ -100,13 +101,12 @@ def _quarters(name: str, values: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def joined(table: Table, trusted: Table | None) -> tuple[Table, int]:
-    """Return the rows, then the trusted ones that have a target, and how many are not trusted."""
+    """Return the rows, then the trusted ones that have a target (all, where none has), and how many are not trusted."""
     import pandas as pd
 
     if trusted is None:
         return table, len(table)
-    there = trusted.target >= 0 if trusted.target.dtype.kind == "i" else np.isfinite(trusted.target)
-    good = trusted.take(there)
+    good = usable(trusted)
     inputs = None if table.inputs is None or good.inputs is None else np.concatenate([table.inputs, good.inputs])
     n = len(table) + len(good)
     both = type(table)(

@@ -9,9 +9,10 @@ import numpy as np
 from fivefold.contract.finding import Canary, Measure, Result
 from fivefold.contract.outcome import Outcome
 from fivefold.errors import InputError, UnsupportedError
-from fivefold.sharing.filtering.choose import filtered, spoilt
+from fivefold.sharing.filtering.choose import filtered, spoilt, trusted_rows
 from fivefold.sharing.filtering.intake import Intake
-from fivefold.sharing.filtering.known import known
+from fivefold.sharing.filtering.known import learned, usable
+from fivefold.sharing.filtering.removal import joined
 from fivefold.stats.judge import judge
 from fivefold.stats.proportion import clopper_pearson
 from fivefold.store.held import Held
@@ -26,6 +27,7 @@ _BATCHES = 4
 _RATE = (0.08, 0.15)
 _OFFICER = "officer of the check"
 _MOST_GOOD = 0.2
+_PLANTED = {True: "another class or a target at the other end", False: "values drawn at random in each column's range"}
 _REMEDY = (
     "Columns that tell more of the target, or more vetted rows, make the filter at ingestion stronger; until then have "
     "people look at what comes in."
@@ -36,7 +38,8 @@ def run(context: Context) -> Result:
     """Let batches of the training rows in through the real intake, with planted bad rows, and count what is held.
 
     Threat: bad rows that come in a few at a time.
-    Limit: planted rows have another class, or a target at the other end; a change of population is held, too.
+    Limit: planted rows have another class, a target at the other end, or values drawn at random; a change of
+    population is held, too.
 
     Args:
         context: Data set ``train``; threshold ``min_held``; ``controls: {S5: {intake: true}}``.
@@ -50,14 +53,14 @@ def run(context: Context) -> Result:
             "filter.intake", "this application declares no filter at ingestion: what comes in, it learns.",
             remedy="Let rows in through the intake and declare it: controls: {S5: {intake: true}}.",
         )  # fmt: skip
-    table = known(context.tables("train"))
+    table, trusted = usable(context.tables("train")), trusted_rows(context)
     if len(table) < _FEWEST:
-        raise UnsupportedError("filter.rows", f"fewer than {_FEWEST} training rows have a target.")
+        raise UnsupportedError("filter.rows", f"fewer than {_FEWEST} training rows can be used.")
     rng, floor = context.rng, context.thresholds[FLOOR]
     order = rng.permutation(len(table))[: context.rows]
     half = len(order) // 2
     vetted = table.take(order[:half])
-    vetted = vetted.take(filtered(vetted, rng).kept)
+    vetted, _ = joined(vetted.take(filtered(vetted, rng, trusted).kept), trusted)
     place = None if context.scratch is None else context.scratch / "held.sqlite"
     store = Held(place, "check")
     context.progress(0.3, "batches come in")
@@ -78,7 +81,7 @@ def run(context: Context) -> Result:
         outcome = Outcome.FAIL if outcome is Outcome.FAIL else Outcome.INCONCLUSIVE
     proof = Canary(
         kind="bad rows in batches", planted=n, found=count, clean=m, false_alarms=good, noticed=noticed,
-        detail=f"{n} of {n + m} incoming rows given another class or a target at the other end, in {_BATCHES} batches.",
+        detail=f"{n} of {n + m} incoming rows given {_PLANTED[learned(table)]}, in {_BATCHES} batches.",
     )  # fmt: skip
     good_low, good_high = (float(bound) for bound in clopper_pearson(good, m))
     return Result(
@@ -93,7 +96,7 @@ def run(context: Context) -> Result:
             Measure(name="releases without an officer or a reason refused", value=float(refused), n=2),
         ),
         canary=proof,
-        limits=("Planted rows have another class, or a target at the other end.",
+        limits=(f"Planted rows are given {_PLANTED[learned(table)]}.",
                 "A population that changes is held, too, until an officer lets it in."),
         remedy="" if outcome is Outcome.PASS else _REMEDY,
     )  # fmt: skip
