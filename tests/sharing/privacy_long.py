@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import subprocess
 import sys
 import tempfile
 import time
@@ -12,6 +14,8 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+from benchmarks.dp import PINS
+from benchmarks.peer_env import PeerAbsentError, ensure
 from tests.servers import postgres
 from tests.store.test_spent import storm
 
@@ -52,6 +56,36 @@ def _theirs(kind: str, scale: float) -> int:
     return sum(event.told for event in events(first, second, (0.0, 1.0), scale, claim))
 
 
+_OPACUS = """
+import sys, numpy, torch
+from opacus.optimizers.optimizer import _generate_noise
+torch.manual_seed(1)
+scale, count = float(sys.argv[1]), int(sys.argv[2])
+both = [place + _generate_noise(scale, torch.zeros(count)) for place in (0.0, 1.0)]
+numpy.save(sys.argv[3], numpy.stack([one.numpy() for one in both]))
+"""
+
+
+def _opacus(scale: float, folder: Path) -> str:
+    """Return how many events tell sums with Opacus' default noise (float32) apart, or why it was not tried."""
+    try:
+        peer, out = ensure("dp", PINS), folder / "opacus.npy"
+    except PeerAbsentError as error:
+        return f"not tried: {error}"
+    subprocess.run([peer, "-c", _OPACUS, str(scale), str(_TRIALS), out], check=True)
+    first, second = np.load(out).astype(float)
+    claim = measured.claim_of(round(0.5e9 / scale**2))
+    return str(sum(event.told for event in events(first, second, (0.0, 1.0), scale, claim)))
+
+
+def _digest() -> str:
+    """Return the SHA-256 over names and bytes of the code that is measured."""
+    root, found = Path(measured.__file__).parent, hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        found.update(f"{path.relative_to(root)}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return found.hexdigest()
+
+
 def main() -> int:
     """Run all and write the page."""
     head = (
@@ -76,6 +110,10 @@ def main() -> int:
         lines.append(f"| ours, discrete {kind} | {width} | {_ours(kind, scale)} |")
     for kind in ("laplace", "normal"):
         lines += [f"| numpy, {kind} | {scale:g} | {_theirs(kind, scale)} |" for scale in (1.0, 3.0, 20.0, 100.0)]
+    with tempfile.TemporaryDirectory() as folder:
+        lines += [f"| Opacus' default, normal in float32 | {scale:g} | {_opacus(scale, Path(folder))} |"
+                  for scale in (1.0, 3.0)]  # fmt: skip
+    lines += ["", f"Code of `fivefold/sharing/privacy`: SHA-256 `{_digest()}` (over names and digests of its files)."]
     FIGURE.write_text("\n".join(lines) + "\n", encoding="utf-8")
     sys.stdout.write("\n".join(lines) + "\n")
     return 0

@@ -137,10 +137,10 @@ def test_noise_that_is_drawn_again_is_found(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_bounds_that_values_pass_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """A mean that does not move values into its bounds lets one person move it at will."""
-    plain = "fivefold.sharing.privacy.vectors._fixed"
+    plain = "fivefold.sharing.privacy.vectors._added"
     monkeypatch.setattr(
         plain,
-        lambda values, centre, size: np.rint(np.nan_to_num((values - centre) / size) * (1 << 20)).astype(np.int64),
+        lambda values, centre, size: int(np.rint(np.nan_to_num((values - centre) / size) * (1 << 20)).sum()),
     )
     result = resolve("S2.release")(_context("S2.release", _declared()))
     assert result.outcome is Outcome.FAIL, result.reason

@@ -75,16 +75,29 @@ def test_draws_follow_the_table(kind: str, scale: Fraction) -> None:
     assert stats.chisquare(seen[kept], wanted[kept] * seen[kept].sum() / wanted[kept].sum()).pvalue > 1e-4
 
 
-def test_a_draw_at_the_edge_of_an_entry_takes_the_other_half_of_its_bits() -> None:
-    """First halves that equal one of the table, and the largest, are settled by the 64 bits that follow."""
-    law = tables.gaussian(Fraction(4))
-    for at in (1, 3, law.most, 2 * law.most - 1):
-        for u in (max(0, law.table[at] - 1), law.table[at]):
-            bits = iter([(u >> 64).to_bytes(8, "little"), (u & ((1 << 64) - 1)).to_bytes(8, "little")])
-            (value,) = noise.sample(law, 1, lambda _size, bits=bits: next(bits))
-            assert value == bisect_right(law.table, u) - law.most
-    (top,) = noise.sample(law, 1, lambda size: b"\xff" * size)
-    assert top == law.most
+def _bits(u: int) -> noise.Bytes:
+    """Return a source that gives the 128 bits of one draw, the highest first."""
+    left = [u, 128]
+
+    def draw(size: int) -> bytes:
+        left[1] -= 8 * size
+        assert left[1] >= 0
+        return (left[0] >> left[1] & (1 << 8 * size) - 1).to_bytes(size, "little")
+
+    return draw
+
+
+@pytest.mark.parametrize(("kind", "scale"), [*LAWS, ("gaussian", Fraction(1 << 22)), ("laplace", Fraction(3000))])
+def test_a_draw_is_the_first_entry_above_its_128_bits(kind: str, scale: Fraction) -> None:
+    """At the edges of entries and of the guide's buckets, where first halves are equal, and anywhere else."""
+    law, rng = _law(kind, scale), np.random.default_rng(11)
+    edges = [law.table[at] + step for at in rng.integers(0, len(law.table), 300).tolist() for step in (-1, 0, 1)]
+    edges += [law.table[at] + step for at in (0, 1, law.most, -3, -2, -1) for step in (-1, 0, 1)]
+    edges += [(at << 108) + step for at in rng.integers(0, 1 << 20, 300).tolist() for step in (-1, 0)]
+    edges += [law.table[at] >> 64 << 64 | int(rng.integers(1 << 62)) for at in rng.integers(0, len(law.table), 300)]
+    for u in [0, (1 << 128) - 1, *edges, *(int.from_bytes(rng.bytes(16), "big") for _ in range(300))]:
+        if 0 <= u < 1 << 128:
+            assert noise.sample(law, 1, _bits(u))[0] == bisect_right(law.table, u) - law.most
 
 
 def test_the_deviation_is_that_of_the_law() -> None:

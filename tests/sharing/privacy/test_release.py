@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fivefold.errors import InputError
-from fivefold.sharing.privacy import chunks, noise, queries, release
+from fivefold.sharing.privacy import chunks, noise, queries, release, vectors
 from fivefold.sharing.privacy.ledger import Ledger
 from fivefold.sharing.privacy.loss import DELTA, RHO, Loss, budget_of
 
@@ -297,6 +297,31 @@ def test_a_column_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
         list(chunks.parts(path, ("a", "c")))
     assert (error.value.code, error.value.where) == ("privacy.table", "t.csv")
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int32, np.int64, np.uint32, np.uint64])
+def test_whole_numbers_fall_into_the_cells_that_their_texts_fall_into(dtype: type) -> None:
+    """Whatever their type, the largest and smallest too; more rows than a block; cells and tallies agree."""
+    rng, limits = np.random.default_rng(4), np.iinfo(dtype)
+    few = rng.integers(0, 12, 40_000).astype(dtype)
+    few[::7], few[1::7] = limits.min, limits.max
+    for values in ((3, 7, "x", 5.0, "-2", 127), (4,), (int(limits.max), 1), ("007", True, 10**15), (0, 1 << 20)):
+        domain = queries.Domain(values=values)
+        wanted = chunks.cells(pd.Series(few.astype(str)).astype(object), domain)
+        assert (chunks.cells(pd.Series(few), domain) == wanted).all()
+        counts = np.bincount(wanted, minlength=len(values) + 1)
+        assert chunks.tally(pd.Series(few), domain).tolist() == counts.tolist()
+    assert chunks.tally(pd.Series(few[:0]), domain).tolist() == [0, 0, 0]
+
+
+def test_a_sum_block_by_block_is_the_sum_of_whole_numbers() -> None:
+    """Missing, infinite and huge values, values in the middle of two steps, none at all."""
+    rng = np.random.default_rng(6)
+    values = rng.normal(3, 50, 100_001)
+    values[::11], values[5::1001], values[7::1003] = np.nan, 1e308, -1e308
+    values[3::13] = (rng.integers(-999, 999, len(values[3::13])) + 0.5) / (1 << 20) * 30 + 2
+    for part in (values, values[:1], values[:0], values[10:40_000], np.full(5, np.nan)):
+        assert vectors._added(part, 2.0, 30.0) == int(vectors._fixed(part, 2.0, 30.0).sum())
 
 
 @pytest.mark.shared

@@ -91,7 +91,7 @@ def test_the_clipped_sum_is_that_of_each_persons_own_gradient(name: str, rows: i
 
 
 def test_no_gradient_of_each_person_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is made that has persons times parameters numbers: the largest tensor is counted."""
+    """Nothing is made that has persons times parameters numbers, nor persons times widths: the largest is counted."""
     largest = 0
 
     class Counting(torch.utils._python_dispatch.TorchDispatchMode):
@@ -106,7 +106,7 @@ def test_no_gradient_of_each_person_is_held(monkeypatch: pytest.MonkeyPatch) -> 
     batch = Batch(torch.randn(512, 30), torch.randint(0, 64, (512,)))
     with Counting():
         net.sum(batch, losses)
-    assert 512 * 128 <= largest < 512 * 128 * 30
+    assert 256 * 128 <= largest < 512 * 128
 
 
 def test_a_row_that_is_no_number_counts_as_nothing() -> None:
@@ -233,6 +233,44 @@ def test_poisson_samples_are_binomial_and_repeat_from_one_source() -> None:
     assert (one == two).all()
     with pytest.raises(InputError):
         train.rate_of(0.0)
+
+
+def test_a_person_is_drawn_by_32_bits_that_are_below_the_rate() -> None:
+    """The first 8 of each, then the other 24 of those whose first 8 are the rate's."""
+    rate = 0x02AB_CDEF
+    tails = [0x00AB_CDEE, 0x00AB_CDEF, 0x00AB_CDF0, 0x0000_0000]
+    given = iter(
+        [bytes([1, 2, 2, 2, 2, 3, 255, 0]), b"".join((tail << 8 | 0x77).to_bytes(4, "little") for tail in tails)]
+    )
+    assert train.poisson(8, rate, lambda size: next(given)[:size]).tolist() == [0, 1, 4, 7]
+    assert train.poisson(5, 1 << 32).tolist() == [0, 1, 2, 3, 4]
+    draw = noise.seeded(np.random.default_rng(8))
+    taken = len(train.poisson(1_000_000, rate, draw))
+    assert abs(taken - 1e6 * rate / 2**32) < 6 * math.sqrt(1e6 * rate / 2**32)
+
+
+def test_batches_and_noise_that_are_drawn_ahead_are_each_used_once() -> None:
+    """Some steps are drawn at once: none comes twice, batches are in range, in order, and of all persons."""
+    recipe = train.Recipe(account.Path(train.rate_of(0.01), 1.0, 10))
+    parts = train.parts_of(recipe, 5000, 200, noise.seeded(np.random.default_rng(9)))
+    batches = [parts.sample(step) for step in range(150)]
+    assert len({one.tobytes() for one in batches}) == 150
+    assert all((np.diff(one) > 0).all() and one.min() >= 0 and one.max() < 5000 for one in batches)
+    turns = np.bincount(np.concatenate(batches), minlength=5000)
+    assert 1.2 < turns.mean() < 1.8
+    assert turns[:50].sum() > 0 < turns[-50:].sum()
+    assert len({parts.noise(step, 200).tobytes() for step in range(2000)}) == 2000
+
+
+@pytest.mark.parametrize("count", [1, 63, 64, 129, 300])
+def test_blocks_change_nothing_but_memory(count: int) -> None:
+    """Whatever the size, with rows of persons that stay together; nothing for an empty batch."""
+    for rows in (1, 3):
+        net = Clipped(nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 3)), 0.1, rows=rows)
+        batch = Batch(torch.randn(count * rows, 4), torch.randint(0, 3, (count * rows,)), torch.rand(count * rows))
+        for _ in range(2):
+            assert torch.allclose(net.sum(batch, losses).double(), net.explicit(batch, losses)[0], atol=1e-4)
+        assert not net.sum(Batch(batch.given[:0], batch.target[:0]), losses).any()
 
 
 @pytest.mark.parametrize("fault", list(FAULTS))

@@ -7,6 +7,7 @@ that is no number never changes how the other rows are read.
 from __future__ import annotations
 
 import math
+import re
 from itertools import repeat
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,11 @@ if TYPE_CHECKING:
 
 ROWS = 200_000
 """Rows of a part."""
+BLOCK = 1 << 15
+"""Values that are worked on at once: what stays in a cache."""
 _SOME = 1e15
+_SPAN = 1 << 16
+_WHOLE, _LONG = re.compile(r"-?[0-9]+"), 15
 
 
 def parts(path: Path, columns: tuple[str, ...], missing: tuple[str, ...] = ()) -> Iterator[pd.DataFrame]:
@@ -99,6 +104,40 @@ class Limit:
         return part[nth < self._unit.rows]
 
 
+class Part:
+    """Rows that are used, each column read once for all queries."""
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self.frame = frame
+        self._numbers: dict[str, np.ndarray] = {}
+        self._cells: dict[str, np.ndarray] = {}
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def where(self, condition: scenario.Expression) -> Part:
+        """Return the rows that a condition names."""
+        return Part(self.frame[held(condition, self.frame)])
+
+    def number(self, name: str) -> np.ndarray:
+        """Return a column as :func:`number` gives it."""
+        if name not in self._numbers:
+            self._numbers[name] = number(self.frame[name])
+        return self._numbers[name]
+
+    def cells(self, name: str, domain: Domain) -> np.ndarray:
+        """Return a column as :func:`cells` gives it; a column has one domain."""
+        if name not in self._cells:
+            self._cells[name] = cells(self.frame[name], domain)
+        return self._cells[name]
+
+    def tally(self, name: str, domain: Domain) -> np.ndarray:
+        """Return how many rows are in each cell of a column."""
+        if name in self._cells:
+            return np.bincount(self._cells[name], minlength=len(names(domain)))
+        return tally(self.frame[name], domain)
+
+
 def text(values: pd.Series) -> np.ndarray:
     """Return (n,) cells as texts, None where missing; 3, 3.0 and "3" are one text."""
     codes, levels = pd.factorize(values)
@@ -125,8 +164,9 @@ def number(values: pd.Series) -> np.ndarray:
     """Return (n,) float64 cells, NaN where a cell is missing, infinite or no number."""
     if values.dtype.kind not in "iuf":
         values = pd.to_numeric(values.astype(object), errors="coerce")
-    found = values.to_numpy(dtype=np.float64, na_value=np.nan)
-    return np.where(np.isfinite(found), found, np.nan)
+    found = values.to_numpy() if values.dtype == np.float64 else values.to_numpy(dtype=np.float64, na_value=np.nan)
+    finite = np.isfinite(found)
+    return found if finite.all() else np.where(finite, found, np.nan)
 
 
 def cells(values: pd.Series, domain: Domain) -> np.ndarray:
@@ -136,10 +176,49 @@ def cells(values: pd.Series, domain: Domain) -> np.ndarray:
         at = np.searchsorted(edges, numbers, side="right") - 1
         at[numbers == edges[-1]] = len(edges) - 2
         return np.where((at < 0) | (at > len(edges) - 2) | np.isnan(numbers), len(edges) - 1, at).astype(np.int64)
+    if (whole := _whole(values, domain)) is not None:
+        slots, table = whole
+        return np.asarray(table[np.concatenate([np.zeros(0, dtype=np.int64), *slots])])
     known = {plain(value): at for at, value in enumerate(domain.values)}
     codes, levels = pd.factorize(values)
-    table = [*(known.get(plain(level), len(known)) for level in levels), len(known)]
-    return np.asarray(np.array(table, dtype=np.int64)[codes])
+    held_by = [*(known.get(plain(level), len(known)) for level in levels), len(known)]
+    return np.asarray(np.array(held_by, dtype=np.int64)[codes])
+
+
+def tally(values: pd.Series, domain: Domain) -> np.ndarray:
+    """Return (k,) int64: how many values are in each cell."""
+    size = len(names(domain))
+    if (whole := _whole(values, domain)) is None:
+        return np.bincount(cells(values, domain), minlength=size)
+    slots, table = whole
+    counts, found = np.zeros(len(table), dtype=np.int64), np.zeros(size, dtype=np.int64)
+    for slot in slots:
+        counts += np.bincount(slot, minlength=len(table))
+    np.add.at(found, table, counts)
+    return found
+
+
+def _whole(values: pd.Series, domain: Domain) -> tuple[Iterator[np.ndarray], np.ndarray] | None:
+    """Return, for whole numbers in a domain of a few, slots of the values block by block and the cell of each slot.
+
+    The last slot is for what is below or above all numbers of the domain: v - low, taken modulo 2^64, is beyond it.
+    """
+    fits = isinstance(values.dtype, np.dtype) and (values.dtype.kind == "i" or values.dtype in (np.uint8, np.uint16))
+    known = {int(said): at for at, value in enumerate(domain.values) if _WHOLE.fullmatch(said := plain(value))}
+    if not fits or not known or max(known) - min(known) >= _SPAN or len(str(max(map(abs, known)))) > _LONG:
+        return None
+    low, other = min(known), len(domain.values)
+    table = np.array([known.get(low + at, other) for at in range(max(known) - low + 1)] + [other], dtype=np.int64)
+    given = values.to_numpy()
+
+    def slots() -> Iterator[np.ndarray]:
+        for at in range(0, len(given), BLOCK):
+            slot = np.subtract(given[at : at + BLOCK], low, dtype=np.int64)
+            beyond = slot.view(np.uint64)
+            np.minimum(beyond, np.uint64(len(table) - 1), out=beyond)
+            yield slot
+
+    return slots(), table
 
 
 def names(domain: Domain) -> list[str]:

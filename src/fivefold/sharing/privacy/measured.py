@@ -65,6 +65,20 @@ def own(context: Context) -> tuple[Declared, release.Asked]:
     return told, release.ask(told.release)
 
 
+def ours(asked: release.Asked) -> release.Asked:
+    """Return a release whose noise can be drawn again from a seed.
+
+    Raises:
+        UnsupportedError: ``privacy.engine`` for noise of another engine.
+    """
+    if asked.release.engine == "fivefold":
+        return asked
+    raise UnsupportedError(
+        "privacy.engine", f"the noise is that of {asked.release.engine}, which a seed does not repeat.",
+        remedy="Have its answers measured as those of another system: controls.S2.foreign; or write engine: fivefold.",
+    )  # fmt: skip
+
+
 def frame(context: Context, asked: release.Asked) -> pd.DataFrame:
     """Return the columns that a release reads.
 
@@ -122,4 +136,4 @@ def claim_of(rho: int, delta: int = 0) -> tuple[float, float]:
     return epsilon_of(rho / RHO, 1e-6), 1e-6 + delta / DELTA
 
 
-__all__ = ["Runs", "claim_of", "foreign", "frame", "options", "own", "queries"]
+__all__ = ["Runs", "claim_of", "foreign", "frame", "options", "ours", "own", "queries"]

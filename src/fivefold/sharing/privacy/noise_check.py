@@ -36,7 +36,7 @@ def run(context: Context) -> Result:
         context: ``controls.S2.release``, or runs of another system; threshold ``max_events``.
 
     Raises:
-        UnsupportedError: ``privacy.undeclared``, ``privacy.foreign``.
+        UnsupportedError: ``privacy.undeclared``, ``privacy.foreign``, ``privacy.engine``.
     """
     given = measured.foreign(context)
     found = _own(context) if given is None else _foreign(given)
@@ -70,7 +70,7 @@ Attacked = "tuple[str, list[Event], int]"
 
 def _own(context: Context) -> list[tuple[str, list[Event], int]]:
     """Attack each different noise of the declared release, between an empty cell and one with one person in it."""
-    _, asked = measured.own(context)
+    asked = measured.ours(measured.own(context)[1])
     kinds: dict[tuple[Law, float], tuple[str, int, int]] = {}
     for vector in asked.vectors:
         shift = vector.rows * (vector.step // vector.unit)

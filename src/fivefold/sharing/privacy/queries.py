@@ -105,6 +105,7 @@ class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         unit: Whose privacy.
         domains: Column to its cells.
         confidence: Of the intervals.
+        engine: Who makes the noise; ``opendp`` is an extra, and knows no groups that are found in the data.
     """
 
     version: int = 1
@@ -114,6 +115,7 @@ class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     unit: Unit = Unit()
     domains: dict[str, Domain] = {}
     confidence: float = 0.95
+    engine: Literal["fivefold", "opendp"] = "fivefold"
 
     def columns(self) -> tuple[str, ...]:
         """Return the columns that are read, each once."""
@@ -201,6 +203,8 @@ def _table_faults(query: Query, release: Release) -> Any:
         yield "by: at least one column, each once."
     if all(name in release.domains for name in query.by):
         return
+    if release.engine != "fivefold":
+        yield "groups that are found in the data are released with engine: fivefold; or give their columns domains."
     if query.of != "count":
         yield "of groups that are found in the data only counts are released; give their columns domains."
     if not release.loss.delta:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fivefold.errors import InputError
-from fivefold.sharing.privacy import noise
+from fivefold.sharing.privacy import engine, noise
 from fivefold.sharing.privacy.answers import answer
-from fivefold.sharing.privacy.chunks import Limit
+from fivefold.sharing.privacy.chunks import Limit, Part
 from fivefold.sharing.privacy.groups import MOST, Groups
 from fivefold.sharing.privacy.loss import DELTA, RHO, Loss, budget_of, epsilon_of
 from fivefold.sharing.privacy.vectors import compiled, found_in_data, shares
@@ -104,19 +104,25 @@ def total(asked: Asked, parts: Iterable[pd.DataFrame]) -> Totals:
     for part in parts:
         rows += len(part)
         kept = limit.keep(part)
+        used = Part(kept)
         for vector, mine in zip(asked.vectors, sums, strict=True):
-            vector.add(kept, mine)
+            vector.add(used, mine)
         for one in asked.groups:
             one.add(kept)
     return Totals(sums, [one.counts for one in asked.groups], rows)
 
 
 def noisy(asked: Asked, totals: Totals, draw: Bytes = noise.fresh) -> list[np.ndarray]:
-    """Return each vector on its grid, with noise: (size,) int64."""
+    """Return each vector on its grid, with our noise: (size,) int64."""
     return [
-        vector.rounded(sums) + noise.sample(vector.law, vector.size, draw)
-        for vector, sums in zip(asked.vectors, totals.sums, strict=True)
+        plain + noise.sample(vector.law, vector.size, draw)
+        for vector, plain in zip(asked.vectors, rounded(asked, totals), strict=True)
     ]
+
+
+def rounded(asked: Asked, totals: Totals) -> list[np.ndarray]:
+    """Return each vector on its grid, exactly: (size,) int64; the owner's alone."""
+    return [vector.rounded(sums) for vector, sums in zip(asked.vectors, totals.sums, strict=True)]
 
 
 def said(asked: Asked, given: list[np.ndarray], found: list[list[tuple[tuple[str, ...], int]]]) -> list[dict[str, Any]]:
@@ -163,13 +169,15 @@ def run(asked: Asked, parts: Iterable[pd.DataFrame], ledger: Ledger, source: str
         The result as JSON, the exact sums for the owner, and the reservation's id.
 
     Raises:
-        InputError: ``privacy.overdrawn``, before anything is read; ``privacy.table`` after, and it is spent then.
+        InputError: ``privacy.engine``, ``privacy.overdrawn``, before anything is read; ``privacy.table`` after, and it
+            is spent then.
         StorageError: ``store.disk``, ``store.server``.
     """
-    names = ", ".join(query.name for query in asked.release.queries)
+    names, made = ", ".join(query.name for query in asked.release.queries), asked.release.engine
+    other = engine.opendp(asked.vectors) if made == "opendp" else None
     reservation = ledger.reserve(source, asked.loss, names)
     totals = total(asked, parts)
-    given = noisy(asked, totals)
+    given = other(rounded(asked, totals)) if other else noisy(asked, totals)
     found = [one.shown() for one in asked.groups]
     unit = asked.release.unit
     result = {
@@ -178,6 +186,7 @@ def run(asked: Asked, parts: Iterable[pd.DataFrame], ledger: Ledger, source: str
         "loss": {"rho": asked.loss.rho / RHO, "delta": asked.loss.delta / DELTA},
         "unit": f"a person, known by {unit.column}, with at most {unit.rows} rows" if unit.column else "a row",
         "confidence": asked.release.confidence,
+        "noise": {"engine": made, "version": engine.version(made)},
         "answers": said(asked, given, found),
     }
     raw = json.dumps(result, ensure_ascii=False, allow_nan=False, indent=1).encode()
@@ -187,5 +196,4 @@ def run(asked: Asked, parts: Iterable[pd.DataFrame], ledger: Ledger, source: str
 
 def exact(asked: Asked, totals: Totals) -> list[dict[str, Any]]:
     """Return the answers without noise, for the owner alone."""
-    plain = [vector.rounded(sums) for vector, sums in zip(asked.vectors, totals.sums, strict=True)]
-    return said(asked, plain, [sorted(counts.items()) for counts in totals.counts])
+    return said(asked, rounded(asked, totals), [sorted(counts.items()) for counts in totals.counts])

@@ -60,7 +60,7 @@ def run(context: Context) -> Result:
         context: ``controls.S2.release`` and its data, or runs of another system; threshold ``max_loss_ratio``.
 
     Raises:
-        UnsupportedError: ``privacy.undeclared``, ``privacy.column``, ``privacy.foreign``.
+        UnsupportedError: ``privacy.undeclared``, ``privacy.column``, ``privacy.foreign``, ``privacy.engine``.
     """
     given = measured.foreign(context)
     worlds = _own(context) if given is None else Worlds(given, None, "the person of the runs")
@@ -85,7 +85,7 @@ def run(context: Context) -> Result:
 
 def _own(context: Context) -> Worlds:
     """Add up the data with and without the person who moves the figures most, then run the release again and again."""
-    _, asked = measured.own(context)
+    asked = measured.ours(measured.own(context)[1])
     rows = measured.frame(context, asked)
     if len(rows) > context.rows:
         rows = rows.iloc[np.sort(context.rng.choice(len(rows), context.rows, replace=False))].reset_index(drop=True)

@@ -8,6 +8,7 @@ by tests and by each run, not proved.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
 
 MARGIN = 2.0**-7
 """What rounding may add to a person's length, as a share of it."""
+
+
+_BLOCKS, _FEWEST, _AT_ONCE = 2, 64, 1 << 22
+"""Blocks of a batch, at least; persons of a block, at least; numbers of a block that layers give, at most."""
+_EACH = 1 << 22
+"""Numbers of gradients of each person that are held at once, where a run is looked at."""
 
 
 class Batch(NamedTuple):
@@ -67,7 +74,7 @@ class Clipped:
         self.parameters = [p for p in own if p is not None]
         self.size = sum(p.numel() for p in self.parameters)
         self._seen: dict[nn.Module, tuple[torch.Tensor, torch.Tensor, int]] = {}
-        self._count = 0
+        self._count, self._width = 0, 0
         for layer in module.modules():
             if getattr(layer, "inplace", False):
                 vars(layer)["inplace"] = False  # outputs of layers are needed as they were
@@ -94,51 +101,67 @@ class Clipped:
         """Return (d,) float32: the sum over persons of their gradients, each cut to the length.
 
         Args:
-            batch: The rows.
+            batch: The rows; taken in blocks, so that memory does not grow with them.
             losses: Outputs and answers to (P R,) losses of the rows.
 
         Raises:
             UnsupportedError: ``privacy.layer`` for a net that uses a layer twice, or changes its output in place.
         """
-        if not len(batch.given):
-            return torch.zeros(self.size)
-        self._seen, self._count = {}, len(batch.given)
+        total, at = torch.zeros(self.size), 0
+        views = self._views(total)
+        while at < len(batch.given):
+            end = at + self._block(len(batch.given))
+            part = Batch(*(None if value is None else value[at:end] for value in batch))  # type: ignore[arg-type]
+            self._add(self._passed(part, losses), len(part.given), views)
+            at = end
+        return total
+
+    def _views(self, total: torch.Tensor) -> dict[nn.Module, list[torch.Tensor]]:
+        """Return each layer's weight and bias as they lie in one vector."""
+        parts = iter(torch.split(total, [p.numel() for p in self.parameters]))
+        return {layer: [next(parts).view_as(p) for p in layer.parameters(recurse=False)] for layer in self._layers}
+
+    def _block(self, rows: int) -> int:
+        """Return how many rows are taken at once: half of a batch; fewer where layers are wide, or not known yet."""
+        most = math.ceil(rows / self._rows / _BLOCKS)
+        return max(min(most, _AT_ONCE // (self._width * self._rows)) if self._width else 0, _FEWEST) * self._rows
+
+    def _passed(self, part: Batch, losses: Losses) -> list[tuple[nn.Module, torch.Tensor, torch.Tensor]]:
+        """Go forward and back; return layers with what they were given and the gradient of what they gave."""
+        self._seen, self._count = {}, len(part.given)
         try:
-            out = self.module(batch.given)
+            out = self.module(part.given)
         finally:
             noted, self._seen, self._count = list(self._seen.items()), {}, 0
         for layer, (_, kept, version) in noted:
             if kept._version != version:  # noqa: SLF001
                 raise UnsupportedError("privacy.layer", f"the output of a {type(layer).__name__} is changed in place.",
                                        remedy="Write x = x + y for x += y, and leave out inplace=True.")  # fmt: skip
-        each = losses(out, batch.target)
-        total = each.sum() if batch.share is None else (each * batch.share).sum()
-        backs = torch.autograd.grad(total, [kept for _, (_, kept, _) in noted], allow_unused=True)
-        used = [(layer, kept[0], back) for (layer, kept), back in zip(noted, backs, strict=True) if back is not None]
-        with torch.no_grad():
-            return self._added(used, len(batch.given))
+        self._width = sum(kept.numel() for _, (_, kept, _) in noted) // len(part.given)
+        each, outs = losses(out, part.target), [kept for _, (_, kept, _) in noted]
+        share = torch.ones_like(each) if part.share is None else part.share
+        backs = torch.autograd.grad(each, outs, share, allow_unused=True)
+        return [(layer, one[0], back) for (layer, one), back in zip(noted, backs, strict=True) if back is not None]
 
-    def _added(self, used: list[tuple[nn.Module, torch.Tensor, torch.Tensor]], count: int) -> torch.Tensor:
+    @torch.inference_mode()
+    def _add(
+        self, used: list[tuple[nn.Module, torch.Tensor, torch.Tensor]], count: int,
+        views: dict[nn.Module, list[torch.Tensor]],
+    ) -> None:  # fmt: skip
+        """Add what the rows of a block add up to."""
         squares = torch.zeros(count // self._rows)
         for layer, given, back in used:
             squares += layers.norms(layer, given, back, self._rows)
         weights = self.weights(squares.sqrt())
-        if not torch.isfinite(squares).all():
+        if not math.isfinite(float(squares.sum())):
             used = [_without(*one, ~torch.isfinite(squares).repeat_interleave(self._rows)) for one in used]
         each = weights if self._rows == 1 else weights.repeat_interleave(self._rows)
-        made = {layer: layers.sums(layer, given, back, each) for layer, given, back in used}
-        parts = []
-        for layer in self._layers:
-            own = (getattr(layer, "weight", None), getattr(layer, "bias", None))
-            for parameter, found in zip(own, (*made.get(layer, (None,)), None), strict=False):
-                if parameter is not None:
-                    parts.append(torch.zeros(parameter.numel()) if found is None else found.reshape(-1))
-        return torch.cat(parts)
+        for layer, given, back in used:
+            layers.add(layer, given, back, each, views[layer])
 
     def weights(self, lengths: torch.Tensor) -> torch.Tensor:
         """Return (P,) what each person's gradient is multiplied by; one that is no number counts as nothing."""
-        found = torch.clamp(self._clip / lengths.clamp_min(1e-30), max=1.0)
-        return torch.where(torch.isfinite(lengths), found, 0.0)
+        return (self._clip / lengths.clamp_min(1e-30)).clamp_(max=1.0).nan_to_num_(0.0)
 
     def explicit(self, batch: Batch, losses: Losses) -> tuple[torch.Tensor, float]:
         """Return the same sum by another way, and the share of persons who were cut.
@@ -148,21 +171,28 @@ class Clipped:
         names = [name for p in self.parameters for name, q in self.module.named_parameters() if q is p]
         held = {name: p.detach() for name, p in zip(names, self.parameters, strict=True)}
         total, cut = torch.zeros(self.size, dtype=torch.float64), 0
+        views = torch.split(total, [p.numel() for p in self.parameters])
         share = torch.ones(len(batch.given)) if batch.share is None else batch.share
 
         def one(parameters: Any, x: torch.Tensor, y: torch.Tensor, part: torch.Tensor) -> torch.Tensor:
             return (losses(functional_call(self.module, parameters, (x,)), y) * part).sum()
 
-        most = max(1, (1 << 22) // self.size) * self._rows
+        each = vmap(grad(one), in_dims=(None, 0, 0, 0), randomness="same")
+
+        def added(*parts: torch.Tensor) -> int:
+            found = each(held, *parts)
+            own = [found.pop(name).reshape(len(parts[0]), -1) for name in names]
+            lengths = torch.stack([torch.linalg.vector_norm(one, dim=1) for one in own]).norm(dim=0)
+            weights, good = self.weights(lengths), torch.isfinite(lengths)
+            for view, mine in zip(views, own, strict=True):
+                view.add_(weights @ mine if good.all() else weights[good] @ mine[good])
+            return int((lengths > self._clip).sum())
+
+        most = max(1, _EACH // self.size) * self._rows
         for at in range(0, len(batch.given), most):
-            parts = [_by_person(value[at : at + most], self._rows) for value in (batch.given, batch.target, share)]
-            found = vmap(grad(one), in_dims=(None, 0, 0, 0), randomness="same")(held, *parts)
-            each = torch.cat([found[name].reshape(len(parts[0]), -1) for name in names], dim=1)
-            lengths = each.norm(dim=1)
-            if not torch.isfinite(lengths).all():
-                each = torch.where(torch.isfinite(lengths)[:, None], each, 0.0)
-            total += self.weights(lengths) @ each
-            cut += int((lengths > self._clip).sum())
+            cut += added(
+                *(_by_person(value[at : at + most], self._rows) for value in (batch.given, batch.target, share))
+            )
         return total, cut * self._rows / max(len(batch.given), 1)
 
 

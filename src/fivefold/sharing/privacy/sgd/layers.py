@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Tensor = torch.Tensor
     Norm = Callable[[Any, Tensor, Tensor, int], Tensor]
-    Sum = Callable[[Any, Tensor, Tensor], tuple[Tensor | None, ...]]
+    Add = Callable[[Any, Tensor, Tensor, list[Tensor]], None]
 
 _AT_ONCE = 1 << 22
 """Numbers that are made at once where a person's gradient is made at all."""
@@ -49,16 +49,17 @@ def norms(module: Any, given: Tensor, back: Tensor, rows: int) -> Tensor:
     return _NORMS[type(module)](module, given, back, rows)
 
 
-def sums(module: Any, given: Tensor, back: Tensor, weights: Tensor) -> tuple[Tensor | None, ...]:
-    """Return the weighted sum of all rows' gradients: of the weight and of the bias (None: it has none).
+def add(module: Any, given: Tensor, back: Tensor, weights: Tensor, views: list[Tensor]) -> None:
+    """Add the weighted sum of all rows' gradients.
 
     Args:
         module: The layer.
         given: Its input.
         back: Gradient of its output.
         weights: (P R,) of each row.
+        views: Sums for the weight and, where it has one, the bias.
     """
-    return _SUMS[type(module)](module, given, back * weights.reshape(-1, *[1] * (back.ndim - 1)))
+    _ADD[type(module)](module, given, back * weights.view(-1, *[1] * (back.ndim - 1)), views)
 
 
 def refuse(module: nn.Module) -> None:
@@ -98,7 +99,8 @@ def _people(value: Tensor, rows: int) -> Tensor:
 
 
 def _squares(value: Tensor) -> Tensor:
-    return torch.einsum("pk,pk->p", value, value)
+    found: Tensor = torch.linalg.vector_norm(value, dim=1)
+    return found.square_()
 
 
 def _product_norms(a: Tensor, b: Tensor) -> Tensor:
@@ -116,16 +118,19 @@ def _product_norms(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _linear_norms(module: nn.Linear, given: Tensor, back: Tensor, rows: int) -> Tensor:
+    if rows == 1 and given.ndim == 2:
+        b = _squares(back)
+        return b * _squares(given) if module.bias is None else torch.addcmul(b, b, _squares(given))
     a, b = _people(given, rows), _people(back, rows)
-    if a.shape[1] == 1:
-        return (_squares(a[:, 0]) + (module.bias is not None)) * _squares(b[:, 0])
     found = _product_norms(a, b)
     return found if module.bias is None else found + _squares(b.sum(1))
 
 
-def _linear_sums(module: nn.Linear, given: Tensor, back: Tensor) -> tuple[Tensor | None, ...]:
-    b = back.reshape(-1, back.shape[-1])
-    return b.t() @ given.reshape(-1, given.shape[-1]), None if module.bias is None else b.sum(0)
+def _linear_add(module: nn.Linear, given: Tensor, back: Tensor, views: list[Tensor]) -> None:
+    a, b = (given, back) if back.ndim == 2 else (given.reshape(-1, given.shape[-1]), back.reshape(-1, back.shape[-1]))
+    views[0].addmm_(b.t(), a)
+    if module.bias is not None:
+        views[1].add_(b.sum(0))
 
 
 def _padded(module: Any, given: Tensor) -> Tensor:
@@ -166,12 +171,13 @@ def _conv_norms(module: Any, given: Tensor, back: Tensor, rows: int) -> Tensor:
                             .reshape(people, rows, -1).sum(1))  # fmt: skip
 
 
-def _conv_sums(module: Any, given: Tensor, back: Tensor) -> tuple[Tensor | None, ...]:
+def _conv_add(module: Any, given: Tensor, back: Tensor, views: list[Tensor]) -> None:
     one = given.ndim == 3
     make: Any = slopes.conv1d_weight if one else slopes.conv2d_weight
-    weight = make(_padded(module, given), module.weight.shape, back, stride=module.stride, padding=0,
-                  dilation=module.dilation, groups=module.groups)  # fmt: skip
-    return weight, None if module.bias is None else back.reshape(*back.shape[:2], -1).sum((0, 2))
+    views[0].add_(make(_padded(module, given), module.weight.shape, back, stride=module.stride, padding=0,
+                       dilation=module.dilation, groups=module.groups))  # fmt: skip
+    if module.bias is not None:
+        views[1].add_(back.reshape(*back.shape[:2], -1).sum((0, 2)))
 
 
 def _embedding_norms(module: nn.Embedding, given: Tensor, back: Tensor, rows: int) -> Tensor:
@@ -187,12 +193,10 @@ def _embedding_norms(module: nn.Embedding, given: Tensor, back: Tensor, rows: in
     return torch.cat(found)
 
 
-def _embedding_sums(module: nn.Embedding, given: Tensor, back: Tensor) -> tuple[Tensor | None, ...]:
-    found = torch.zeros_like(module.weight)
-    found.index_add_(0, given.reshape(-1), back.reshape(-1, back.shape[-1]))
+def _embedding_add(module: nn.Embedding, given: Tensor, back: Tensor, views: list[Tensor]) -> None:
+    views[0].index_add_(0, given.reshape(-1), back.reshape(-1, back.shape[-1]))
     if module.padding_idx is not None:
-        found[module.padding_idx] = 0
-    return (found,)
+        views[0][module.padding_idx] = 0
 
 
 def _scaled_layer(module: nn.LayerNorm, given: Tensor, back: Tensor) -> tuple[Tensor, Tensor]:
@@ -221,16 +225,16 @@ def _scaled_norms(module: Any, given: Tensor, back: Tensor, rows: int) -> Tensor
     return torch.stack([_squares(part.reshape(len(part) // rows, rows, -1).sum(1)) for part in parts]).sum(0)
 
 
-def _scaled_sums(module: Any, given: Tensor, back: Tensor) -> tuple[Tensor | None, ...]:
-    weight, bias = _scaled(module, given, back)
-    return weight.sum(0).reshape(module.weight.shape), None if bias is None else bias.sum(0).reshape(module.bias.shape)
+def _scaled_add(module: Any, given: Tensor, back: Tensor, views: list[Tensor]) -> None:
+    for view, part in zip(views, _scaled(module, given, back), strict=False):
+        view.add_(part.sum(0).reshape(view.shape))  # type: ignore[union-attr]
 
 
 _NORMS: dict[type, Norm] = {
     nn.Linear: _linear_norms, nn.Conv1d: _conv_norms, nn.Conv2d: _conv_norms, nn.Embedding: _embedding_norms,
     nn.LayerNorm: _scaled_norms, nn.GroupNorm: _scaled_norms,
 }  # fmt: skip
-_SUMS: dict[type, Sum] = {
-    nn.Linear: _linear_sums, nn.Conv1d: _conv_sums, nn.Conv2d: _conv_sums, nn.Embedding: _embedding_sums,
-    nn.LayerNorm: _scaled_sums, nn.GroupNorm: _scaled_sums,
+_ADD: dict[type, Add] = {
+    nn.Linear: _linear_add, nn.Conv1d: _conv_add, nn.Conv2d: _conv_add, nn.Embedding: _embedding_add,
+    nn.LayerNorm: _scaled_add, nn.GroupNorm: _scaled_add,
 }  # fmt: skip

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 _FINE, _LEAST = 32, 1024
 _COARSE = 0.5
+_AHEAD = 1 << 18
+"""Numbers of noise, or decisions on persons, that are drawn at once."""
 
 
 @dataclass(frozen=True)
@@ -137,10 +139,21 @@ def rate_of(share: float) -> int:
 
 
 def poisson(people: int, rate: int, draw: Bytes = noise.fresh) -> np.ndarray:
-    """Draw a Poisson sample: (b,) int64, ascending; each person alone with probability ``rate`` 2^-32, exactly."""
+    """Draw a Poisson sample: (b,) int64, ascending; each person alone with probability ``rate`` 2^-32, exactly.
+
+    A person is in it if 32 bits are below the rate. The first 8 settle that but where they equal the rate's; the other
+    24 are drawn for these alone.
+    """
     if rate >= STEPS:
         return np.arange(people)
-    return np.flatnonzero(np.frombuffer(draw(4 * people), dtype="<u4") < rate)
+    first, rest = rate >> 24, rate & 0xFFFFFF
+    head = np.frombuffer(draw(people), dtype=np.uint8)
+    near = np.flatnonzero(head <= first)
+    equal = head[near] == first
+    inside = ~equal
+    tail = np.frombuffer(draw(4 * int(equal.sum())), dtype="<u4") >> np.uint32(8)
+    inside[equal] = tail < rest
+    return np.asarray(near[inside])
 
 
 def grid(recipe: Recipe, size: int) -> tuple[tables.Law, float]:
@@ -158,13 +171,25 @@ def grid(recipe: Recipe, size: int) -> tuple[tables.Law, float]:
 
 
 def parts_of(recipe: Recipe, people: int, size: int, draw: Bytes = noise.fresh) -> Parts:
-    """Return the trainer's own parts."""
+    """Return the trainer's own parts; for some steps at once is drawn where a step needs few numbers."""
     law, _ = grid(recipe, size)
-    return Parts(
-        sample=lambda _step: poisson(people, recipe.path.rate, draw),
-        add=lambda net, batch, losses: net.sum(batch, losses),
-        noise=lambda _step, d: noise.sample(law, d, draw),
-    )
+    batches, noises = list[np.ndarray](), list[np.ndarray]()
+
+    def sample(_step: int) -> np.ndarray:
+        if not batches:
+            ahead = max(1, _AHEAD // max(people, 1))
+            drawn, starts = poisson(people * ahead, recipe.path.rate, draw), people * np.arange(ahead)
+            parts = np.split(drawn, np.searchsorted(drawn, starts[1:]))
+            batches.extend(part - start for part, start in zip(parts, starts, strict=True))
+        return batches.pop()
+
+    def drawn(_step: int, d: int) -> np.ndarray:
+        if not noises:
+            ahead = max(1, _AHEAD // max(d, 1))
+            noises.extend(noise.sample(law, ahead * d, draw).reshape(ahead, d))
+        return noises.pop()
+
+    return Parts(sample=sample, add=lambda net, batch, losses: net.sum(batch, losses), noise=drawn)
 
 
 def learn(
@@ -205,13 +230,13 @@ def learn(
         if watch.due(step):
             again, cut = net.explicit(batch, losses)
             watch.compared(total.numpy(), again.numpy(), cut)
-        exact = np.rint(total.numpy() * np.float64(1 / unit)).astype(np.int64)
+        scaled = total.numpy() * np.float64(1 / unit)
+        exact = np.rint(scaled, out=scaled).astype(np.int64)
         noisy = exact + made.noise(step, net.size)
-        watch.noised(noisy - exact)
-        given = noisy * np.float64(unit)
+        watch.noised(np.subtract(noisy, exact, out=exact))
         if kept is not None:
-            kept[step] = given
-        move(torch.from_numpy((given / expected).astype(np.float32)))
+            kept[step] = noisy * unit
+        move(torch.from_numpy(np.multiply(noisy, unit / expected, out=scaled).astype(np.float32)))
     return Learned(watch.verdict(), recipe.path, kept)
 
 

@@ -109,12 +109,12 @@ class Watch:
 
     def noised(self, noise: np.ndarray) -> None:
         """See the noise of a step, (d,) on the grid."""
-        scaled = noise / self.deviation
-        self._squares += scaled * scaled
-        self._total += scaled
+        seen = noise.astype(np.float64)
+        self._squares += seen * seen
+        self._total += seen
         if self._last is not None:
-            self._product += float((scaled * self._last).sum())
-        self._last = scaled
+            self._product += float(seen @ self._last)
+        self._last = seen
         if len(noise) >= _FEWEST:
             key = noise[:_KEY].tobytes()
             self._again = self._again or key in self._known
@@ -164,18 +164,19 @@ class Watch:
             return "too little noise was seen to judge it."
         if self._again:
             return "noise of a step came before."
-        parts = np.add.reduceat(self._squares, np.concatenate([[0], np.cumsum(self.sizes[:-1])]).astype(int))
+        squares, total = self._squares / self.deviation**2, self._total / self.deviation
+        parts = np.add.reduceat(squares, np.concatenate([[0], np.cumsum(self.sizes[:-1])]).astype(int))
         low = np.array([chi2.cdf(part, t * size) for part, size in zip(parts, self.sizes, strict=True)])
         if chi2.cdf(float(parts.sum()), t * d) < _LEVEL or (low < _LEVEL / len(parts)).any():
             least = float((parts / (t * np.array(self.sizes))).min())
             return f"noise has {math.sqrt(least):.3f} of the deviation that is claimed, in a part at least."
-        if chi2.cdf(float(self._squares.min()), t) < _LEVEL / d:
+        if chi2.cdf(float(squares.min()), t) < _LEVEL / d:
             return "a number of the model has too little noise."
-        if t > 1 and abs(self._product) > _SIGMAS * math.sqrt(d * (t - 1)):
+        if t > 1 and abs(self._product) > _SIGMAS * self.deviation**2 * math.sqrt(d * (t - 1)):
             return "noise of a step is like that of the step before."
-        if t > 1 and chi2.sf(float((self._total**2).sum()) / t, d) < _LEVEL:
+        if t > 1 and chi2.sf(float((total**2).sum()) / t, d) < _LEVEL:
             return "noise of the steps adds up as if it were drawn once."
-        if t > 1 and chi2.cdf(float((self._total**2).sum()) / t, d) < _LEVEL:
+        if t > 1 and chi2.cdf(float((total**2).sum()) / t, d) < _LEVEL:
             return "noise of the steps takes itself back."
         return ""
 
