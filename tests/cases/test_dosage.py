@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from importlib.util import module_from_spec, spec_from_file_location
+from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import pytest
 from tests.truth.subjects import context
 
@@ -16,7 +19,11 @@ from fivefold.cli.main import run
 from fivefold.contract.outcome import Outcome
 from fivefold.contract.registry import resolve
 from fivefold.contract.subject import SettingsView
+from fivefold.manifest.reader import read as read_manifest
 from fivefold.sharing.filtering.regression import filtered
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_half_of_the_doses_move_and_the_filter_undoes_it() -> None:
@@ -77,3 +84,58 @@ def test_the_command_tells_the_case(capsys: pytest.CaptureFixture[str]) -> None:
     assert said[0] == said[1]
     assert said[0]["id"] == "X2"
     assert said[0]["before"][0]["count"] > 20 * max(said[0]["after"][0]["count"], 1)
+
+
+def test_what_is_written_are_two_applications_and_two_pictures(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Manifests that can be read; the stored model is what its own training gives; bad rows are gone."""
+    out = tmp_path / "x2"
+    with pytest.raises(SystemExit) as leave:
+        run(["case", "X2", "--runs", "1", "--seed", "3", "--out", str(out)])
+    assert not leave.value.code
+    assert "95 %" not in capsys.readouterr().out, "one cohort has no bounds"
+    rows = {}
+    for which in ("before", "after"):
+        manifest = read_manifest(out / which)
+        assert manifest.model is not None
+        assert manifest.application.id == f"dosage-{which}"
+        rows[which] = pd.read_csv(out / which / "data" / "train.csv", keep_default_na=False)
+        spec = spec_from_file_location("train", out / which / "train.py")
+        assert spec is not None
+        assert spec.loader is not None
+        module = module_from_spec(spec)
+        spec.loader.exec_module(module)
+        table = case.as_table(rows[which].drop(columns="dose"), rows[which]["dose"].to_numpy())
+        again = module.fit(table, np.random.default_rng(0)).predict(rows[which])
+        assert np.allclose(again, module.load().predict(rows[which]), rtol=1e-6)
+    assert (rows["before"]["dose"] > 250).sum() == int(SHARE * case.ROWS)
+    assert not (rows["after"]["dose"] > 250).any()
+    doses_drawn = (out / "doses.svg").read_text(encoding="utf-8")
+    assert doses_drawn.count("<circle") == 600
+    assert "After: 0 of 300 doses moved" in doses_drawn
+    assert "fallback" in (out / "shares.svg").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("which", "filled"), [("X2", True), ("X5", False)])
+def test_no_folder_is_overwritten_and_not_every_case_writes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], which: str, filled: bool
+) -> None:
+    """Refused before anything is drawn, with the code."""
+    if filled:
+        (tmp_path / "mine.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(SystemExit) as leave:
+        run(["case", which, "--runs", "1", "--out", str(tmp_path), "--json"])
+    assert leave.value.code == 2
+    assert "case.out" in "".join(capsys.readouterr())
+
+
+def test_bounds_are_told_over_cohorts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three cohorts: mean, bounds and ends of what moved, in words."""
+    one = case.seen(np.random.default_rng(0))
+    others = [replace(one, moved=(part, 0, part)) for part in (900, 1000, 1100)]
+    drawn = iter([each for other in others for each in (other, other)])
+    monkeypatch.setattr(case, "seen", lambda *_args, **_named: next(drawn))
+    line = case.run(3, 1).example[1]
+    assert line.startswith("Moved before: 50.0 of 100 patients (95 % bounds ")
+    assert line.endswith("45.0 to 55.0 in single cohorts.")

@@ -106,10 +106,14 @@ def test_naming_a_weaker_control_does_not_help(make, manifest) -> None:
 
 
 def test_a_federation_of_one_party_is_no_way_round(make, manifest) -> None:
-    """S3 does not apply to one source party; a path that claims it is a fault, not a pass."""
-    claim = _claim_1a(make(manifest(sharing=(SharingPath(what="federated", data="train"),))))
+    """A declared federation binds all of S3, whoever the parties are: nothing of it is waved through."""
+    plan = make(manifest(sharing=(SharingPath(what="federated", data="train"),)))
+    claim = _claim_1a(plan)
     assert claim.applies is True
-    assert "S3 does not apply" in claim.faults[0]
+    assert claim.needs == (("S3",),)
+    said = {check.check: check.status for check in plan.checks if check.technique == "S3" and "1a" in check.claims}
+    assert len(said) == 6
+    assert "not-applicable" not in said.values()
 
 
 def test_a_federation_of_two_parties_needs_s3(make, manifest) -> None:

@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from benchmarks.filtering import as_table, attacked, auc, pictures, stamper
+from benchmarks.filtering_pictures import as_table, attacked, auc, pictures, stamper
 from tests.truth import marked
 
 from fivefold.contract.outcome import Outcome
@@ -52,6 +52,15 @@ def test_trusted_rows_make_up_for_a_class_half_of_which_is_wrong() -> None:
     bad = np.isin(np.arange(len(label)), ones)
     found = filtered(as_table(train[0], label), np.random.default_rng(16), as_table(*trusted))
     assert auc(found.suspicion, bad) >= 0.95
+
+
+def test_trusted_rows_hide_no_wrong_labels() -> None:
+    """Labels changed at random: with trusted rows most are left out, and hardly a good row."""
+    train, _, trusted = digits(11)
+    images, label, bad = attacked(train, "flip", 0.05, stamper(8, np.random.default_rng(12)), ("digits", 11))
+    found = filtered(as_table(images, label), np.random.default_rng(13), as_table(*trusted))
+    assert (~found.kept)[bad].mean() > 0.75
+    assert (~found.kept)[~bad].mean() < 0.02
 
 
 def test_two_columns_of_a_table_are_a_mark_too() -> None:

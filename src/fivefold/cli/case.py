@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path  # noqa: TC003 - typer reads it
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,6 +20,7 @@ BUILT = {
     "X10": "fivefold.cases.purpose.case",
 }
 """Module of each case that can be run; the catalogue marks the same rows as done."""
+_WRITTEN = {"X2": "fivefold.cases.dosage.applications"}
 
 
 def case(
@@ -26,6 +28,10 @@ def case(
     runs: Annotated[int, typer.Option(help="How many times it is drawn.", min=1, max=100_000)] = 40,
     seed: Annotated[int, typer.Option(help="What all draws come from.", min=0)] = 7,
     *,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="New folder for pictures and an application before and after (X2).", show_default=False),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Run a challenge case: what happens without the controls and with them, counted.
@@ -43,6 +49,10 @@ def case(
         raise InputError(
             "case.unknown", f"{which[:40]!r} is no case that can be run.", remedy=f"Try: {', '.join(BUILT)}."
         )
+    if out is not None and which.upper() not in _WRITTEN:
+        raise InputError("case.out", f"{which.upper()} writes no files.", remedy=f"Try: {', '.join(_WRITTEN)}.")
+    if out is not None:
+        import_module(_WRITTEN[which.upper()]).free(out)
     run = import_module(BUILT[which.upper()]).run
     with Progress(console=console(error=True), transient=True, disable=json) as bar:
         task = bar.add_task("", total=1.0)
@@ -50,6 +60,9 @@ def case(
     lines = [f"{told.id}  {told.title}", "", *told.story, "", "Before", *map(_line, told.before)]
     lines += ["After", *map(_line, told.after), "", "One of them", *(f"  {line}" for line in told.example), ""]
     lines += ["What this cannot show", *(f"  {line}" for line in told.limits), f"Seed {told.seed}."]
+    if out is not None:
+        import_module(_WRITTEN[told.id]).write(out, told)
+        lines += [f"Written to {out}."]
     say(json=json, value=asdict(told), lines=lines)
     raise typer.Exit(EXIT_DONE)
 

@@ -13,6 +13,7 @@ from fivefold.cases.dosage.harming import SHARE, fit, poisoned
 from fivefold.cases.nouns import Figure, Told
 from fivefold.contract.subject import Table
 from fivefold.sharing.filtering.regression import filtered
+from fivefold.stats.mean import skew_t
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,8 +121,33 @@ def run(runs: int, seed: int, progress: Callable[[float, str], None] = lambda _s
     )  # fmt: skip
 
 
-def seen(rng: np.random.Generator, rows: int = ROWS, highest: float = HIGHEST) -> Seen:
-    """Draw one cohort, poison it, filter it, and give doses to other patients with each model.
+@dataclass(frozen=True)
+class Drawn:
+    """One cohort: rows to learn from, clean and with bad ones, and other patients.
+
+    Attributes:
+        clean: (n, d) patients.
+        dose: (n,) their weekly doses in mg.
+        asked: (m, d) other patients.
+        true: (m,) their doses.
+        rows: (n, d) patients with bad rows among them, in another order.
+        said: (n,) their doses.
+        bad: (n,) bool.
+        kept: (n,) bool, what the filter leaves.
+    """
+
+    clean: pd.DataFrame
+    dose: np.ndarray
+    asked: pd.DataFrame
+    true: np.ndarray
+    rows: pd.DataFrame
+    said: np.ndarray
+    bad: np.ndarray
+    kept: np.ndarray
+
+
+def drawn(rng: np.random.Generator, rows: int = ROWS, highest: float = HIGHEST) -> Drawn:
+    """Draw one cohort, poison it and filter it.
 
     Args:
         rng: Draws all.
@@ -132,16 +158,22 @@ def seen(rng: np.random.Generator, rows: int = ROWS, highest: float = HIGHEST) -
     dose = doses(clean, rng)
     asked = patients(ASKED, rng)
     true = doses(asked, rng)
-    all_rows, said, bad = poisoned(clean, dose, rng, highest)
-    kept = filtered(as_table(all_rows, said), rng).kept
-    best = fit(clean, dose)(asked)
+    made, said, bad = poisoned(clean, dose, rng, highest)
+    return Drawn(clean, dose, asked, true, made, said, bad, filtered(as_table(made, said), rng).kept)
+
+
+def seen(rng: np.random.Generator, rows: int = ROWS, highest: float = HIGHEST) -> Seen:
+    """Give doses to other patients of a cohort with each model; see :func:`drawn`."""
+    one = drawn(rng, rows, highest)
+    asked, true, bad, kept = one.asked, one.true, one.bad, one.kept
+    best = fit(one.clean, one.dose)(asked)
     given = (
-        fit(all_rows, said)(asked),
-        fit(all_rows[kept].reset_index(drop=True), said[kept])(asked),
+        fit(one.rows, one.said)(asked),
+        fit(one.rows[kept].reset_index(drop=True), one.said[kept])(asked),
         clinical(asked),
     )
-    women = (all_rows["sex"] == "f").to_numpy()
-    races = {str(name): (all_rows["race"] == name).to_numpy() for name in sorted(all_rows["race"].unique())}
+    women = (one.rows["sex"] == "f").to_numpy()
+    races = {str(name): (one.rows["race"] == name).to_numpy() for name in sorted(one.rows["race"].unique())}
     return Seen(
         asked=ASKED,
         moved=(_off(given[0], best), _off(given[1], best), _off(given[2], best)),
@@ -162,15 +194,24 @@ def _off(given: np.ndarray, against: np.ndarray) -> int:
 
 
 def _lines(met: list[Seen]) -> list[str]:
-    """Return the worst cohort, and whom false removals hit."""
-    before, after = ([one.moved[at] / one.asked for one in met] for at in (0, 1))
-    further = max((one.off[2] - one.off[0]) / one.asked for one in met)
+    """Return how the cohorts spread, and whom false removals hit."""
     lines = [
         f"{len(met)} cohorts of {ROWS:,} rows, {SHARE:.0%} of them bad; {ASKED:,} other patients are given a dose.",
-        f"Moved before: {min(before):.1%} to {max(before):.1%}; after: {min(after):.1%} to {max(after):.1%}.",
-        f"Off the true dose, after the filter beside the clean model: {100 * further:+.1f} points in the worst cohort.",
+        _spread("Moved before", [one.moved[0] / one.asked for one in met]),
+        _spread("Moved after", [one.moved[1] / one.asked for one in met]),
+        _spread("Off the true dose before, beside the clean model", [(one.off[1] - one.off[0]) / ASKED for one in met]),
+        _spread("The same after", [(one.off[2] - one.off[0]) / ASKED for one in met]),
+        _spread("Off the true dose by the clinical rule", [one.off[3] / one.asked for one in met]),
     ]
     groups = {"women": [one.women for one in met]}
     groups |= {name: [one.races.get(name, (0, 0)) for one in met] for name in met[0].races}
     told = [f"{name} {sum(b for _, b in each)} of {sum(a for a, _ in each)}" for name, each in groups.items()]
     return [*lines, f"Good rows held back: {', '.join(told)}."]
+
+
+def _spread(what: str, shares: list[float]) -> str:
+    """Return the mean over cohorts, its one-sided 95 % bounds, and the ends."""
+    low, high = skew_t(shares)
+    bounds = f" (95 % bounds {100 * low:.1f} and {100 * high:.1f})" if np.isfinite(low) else ""
+    ends = f"{100 * min(shares):.1f} to {100 * max(shares):.1f} in single cohorts"
+    return f"{what}: {100 * float(np.mean(shares)):.1f} of 100 patients{bounds}, {ends}."

@@ -11,6 +11,7 @@ import numpy as np
 from fivefold.errors import UnsupportedError
 from fivefold.sharing.filtering.carriers import carriers
 from fivefold.sharing.filtering.content import Seen, axes, parted, seen, whole
+from fivefold.sharing.filtering.doubt import doubtful
 from fivefold.sharing.filtering.marks import Mark, mark
 from fivefold.sharing.filtering.removal import Removal, joined
 from fivefold.sharing.filtering.suspects import Opinion
@@ -25,6 +26,7 @@ _OFTEN, _OFTEN_TRUSTED = 0.15, 0.65
 _NEARER, _FAR_MORE, _MOSTLY, _SUSPECTS = 1.7, 3.0, 0.4, 20
 _SHARP, _THIRD, _HARDLY = 1.1, 0.3, 0.01
 _DROP, _DROP_TRUSTED = 0.5, 0.8
+_BOTH = 0.7, 0.3
 _FOLDS, _TURNS, _AGREE = 3, 3, 0.5
 _TREES, _LEAF = 60, 2
 _TEXTS = (
@@ -45,12 +47,28 @@ class Found:
             carried by rows that are other classes' in all else (see
             :func:`~fivefold.sharing.filtering.carriers.carriers`).
         doubtful: Marks of tables that may be planted as well as a rule of the data's own.
+        near: (n,) the same contradiction without trusted rows; None where there are none.
+        spared: (n,) bool, rows that are contradicted because two classes look alike, told with trusted rows.
     """
 
     content: np.ndarray
     marks: tuple[Mark, ...]
     backdoors: tuple[Mark, ...]
     doubtful: tuple[Mark, ...] = ()
+    near: np.ndarray | None = None
+    spared: np.ndarray | None = None
+
+    @property
+    def contradicted(self) -> np.ndarray:
+        """(n,) bool: rows whose content contradicts the label plainly.
+
+        Models that begin with few trusted rows are seldom sure, so that where the nearest rows are, less is enough.
+        """
+        if self.near is None or self.spared is None:
+            return np.asarray(self.content > _DROP)
+        sure, agreed = _BOTH
+        found = (self.content > _DROP_TRUSTED) | ((self.near > sure) & (self.content > agreed))
+        return np.asarray(found & ~self.spared)
 
     @property
     def shown(self) -> np.ndarray:
@@ -127,8 +145,7 @@ def filtered(table: Table, rng: np.random.Generator, trusted: Table | None = Non
     suspicion = np.full(len(table), np.inf)
     suspicion[known] = found.suspicion
     reasons = np.full(len(table), 2)
-    drop = _DROP if trusted is None else _DROP_TRUSTED
-    reasons[known] = np.where(found.shown, 0, np.where(found.content > drop, 1, -1))
+    reasons[known] = np.where(found.shown, 0, np.where(found.contradicted, 1, -1))
     return Removal(
         kept=reasons < 0, suspicion=suspicion, reasons=reasons, texts=_TEXTS,
         notes=tuple(f"class index {one.code}: {int(one.shown.sum())} rows show a mark" for one in found.backdoors),
@@ -143,17 +160,16 @@ def look(table: Table, rng: np.random.Generator, trusted: Table | None = None) -
     given = seen(both, rng)
     if not given.fine.shape[1]:
         raise UnsupportedError("filter.columns", "no column of the training data varies.")
-    if trusted is None:
-        content = whole(given, label, classes, rng)
-        parts = parted(given, label, classes, rng)
-        views = [(content, _WHOLE, _OFTEN), (content, _SURER, _OFTEN), (parts, _PARTED, _OFTEN)]
-    else:
-        content = _trusting(given, label, n, classes, rng)
-        near = whole(given, label, classes, rng)
-        views = [(content, _WHOLE, _OFTEN_TRUSTED), (content, _SURER, _OFTEN_TRUSTED), (near, _WHOLE, _OFTEN)]
-    rows = np.arange(n)
-    mine = given.take(rows)
-    marks, backdoors, doubtful = [], [], []
+    near = whole(given, label, classes, rng)
+    parts = parted(given, label, classes, rng)
+    views = [(near, _WHOLE, _OFTEN), (near, _SURER, _OFTEN), (parts, _PARTED, _OFTEN)]
+    content, spared = near, None
+    if trusted is not None:
+        trusting = _trusting(given, label, n, classes, rng)
+        content, spared = trusting.suspicion, doubtful(trusting)[:n]
+        views = [(content, _WHOLE, _OFTEN_TRUSTED), (content, _SURER, _OFTEN_TRUSTED), *views]
+    mine = given.take(np.arange(n))
+    marks, backdoors, doubts = [], [], []
     for code in range(classes):
         best: tuple[bool, Mark] | None = None
         for view, cut, often in views:
@@ -167,18 +183,21 @@ def look(table: Table, rng: np.random.Generator, trusted: Table | None = None) -
                 best = sure, one
             told = carriers(given, label, one, code, rng) if sure and given.table else None
             if told is not None and not told.foreign:
-                doubtful += [] if told.honest else [replace(one, shown=told.shown)]
+                doubts += [] if told.honest else [replace(one, shown=told.shown)]
             elif sure and (told is not None or not given.table):
                 backdoors.append(one if told is None else replace(one, shown=told.shown))
                 break
         marks += [] if best is None else [best[1]]
     found = {one.code for one in backdoors}
-    doubtful = [one for one in doubtful if one.code not in found]
-    return Found(content[:n].astype(np.float64), tuple(marks), tuple(backdoors), tuple(doubtful))
+    doubts = [one for one in doubts if one.code not in found]
+    return Found(
+        content[:n].astype(np.float64), tuple(marks), tuple(backdoors), tuple(doubts),
+        None if spared is None else near[:n], spared,
+    )  # fmt: skip
 
 
-def _trusting(given: Seen, label: np.ndarray, n: int, classes: int, rng: np.random.Generator) -> np.ndarray:
-    """Return (n + t,) contradiction by models that begin with the trusted rows and take in what agrees with them."""
+def _trusting(given: Seen, label: np.ndarray, n: int, classes: int, rng: np.random.Generator) -> Opinion:
+    """Return what models say of (n + t) rows that begin with the trusted rows and take in what agrees with them."""
     at = given.fine if given.table else axes(given.fine, rng)
     at = (at - at.mean(axis=0)) / (at.std(axis=0).max() + 1e-9 if not given.table else at.std(axis=0) + 1e-9)
     fold = rng.permutation(np.arange(len(label)) % _FOLDS)
@@ -190,7 +209,7 @@ def _trusting(given: Seen, label: np.ndarray, n: int, classes: int, rng: np.rand
         for turn in range(_FOLDS):
             taught = agreed & ((fold != turn) | good)
             chances[fold == turn] = _vote(at, label, taught, at[fold == turn], classes, rng)
-    return Opinion(chances, label).suspicion
+    return Opinion(chances, label)
 
 
 def _vote(  # noqa: PLR0917
