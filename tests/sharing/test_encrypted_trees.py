@@ -17,7 +17,7 @@ from tests.truth import ciphertext as subjects
 from fivefold.contract.outcome import Outcome
 from fivefold.contract.registry import resolve
 from fivefold.errors import InputError, UnsupportedError
-from fivefold.sharing.ciphertext import client, fitted, scorer, server, settings, trees, worst
+from fivefold.sharing.ciphertext import apart, client, fitted, key_check, scorer, server, settings, trees, worst
 
 pytest.importorskip("tenseal")
 
@@ -238,6 +238,16 @@ def test_the_checks_pass_trees_from_a_manifest(check: str) -> None:
 def test_the_checks_fail_trees_with_a_scale_that_is_too_small(check: str, seed: int) -> None:
     """Declared primes of 22 bits: the worst row is off by more than the floor."""
     assert resolve(check)(subjects.build(check, seed, kind="trees", coarse=True)).outcome is Outcome.FAIL
+
+
+@pytest.mark.parametrize("grown", [DEEP, STUMP])
+def test_a_key_that_stays_in_another_process_is_found_there(grown: Any) -> None:
+    """Its words, which are sent compressed where products take primes of 40 bits; an honest server has none."""
+    made = _read(_told(grown))
+    bad = key_check.played(made, apart.forked, 1e-4, careless=True)
+    assert bad.places["memory"]["secret key"] >= 64
+    assert bad.places["traffic"]["secret key"] >= 64
+    assert key_check.played(made, apart.forked, 1e-4, careless=False).total == 0
 
 
 def test_levels_are_those_of_the_longest_path() -> None:
