@@ -127,13 +127,13 @@ def memory(process: str = "self") -> Iterator[bytes]:
             while at < high:
                 try:
                     file.seek(max(at - SHORTEST * 4, low))
-                    first = file.tell()
-                    block = file.read(min(at + _BLOCK, high) - first)
+                    start = file.tell()
+                    block = file.read(min(at + _BLOCK, high) - start)
                 except OSError:
                     block = b""
-                if first + len(block) <= at:  # a page that cannot be read hides no more than itself
+                if start + len(block) <= at:  # a page that cannot be read hides no more than itself
                     at += _PAGE
                     continue
-                at = first + len(block)
+                at = start + len(block)
                 if block.count(0) < len(block):
                     yield block
