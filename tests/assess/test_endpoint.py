@@ -88,7 +88,7 @@ def test_an_endpoint_is_assessed_and_the_evidence_holds(tmp_path: Path, files: d
     assert fact.perturbable
     assert len(fact.observed) == 64
     assert Outcome.ERROR not in outcomes(done).values()
-    assert not_run(done) == UNDECLARED | {"S5.regression"}
+    assert not_run(done) == UNDECLARED
     assert outcomes(done)["P3.accuracy"] is Outcome.PASS
     assert asked <= 2000
     assert "of the budget of 2,000 calls" in next(c.cost for c in done.plan.checks if c.check == "P3.accuracy")
@@ -324,9 +324,8 @@ def test_every_task_is_assessed(tmp_path: Path, task: str, model: dict[str, Any]
     assert done.plan.facts.model.task == ("regression" if task == "regression" else "multiclass")
     assert outcomes(done)["P3.accuracy"] is Outcome.PASS
     assert Outcome.ERROR not in outcomes(done).values(), reasons(done)
-    # rows with values have no labels, and answers that are values no scores
-    numbers, classes = {"S5.label-noise", "S5.backdoor", "P2.shaping"}, {"S5.regression"}
-    assert not_run(done) == UNDECLARED | (numbers if task == "regression" else classes)
+    # answers that are values have no scores
+    assert not_run(done) == UNDECLARED | ({"P2.shaping"} if task == "regression" else set())
 
 
 def test_an_application_may_train_what_is_served_elsewhere(tmp_path: Path, files: dict[str, Path]) -> None:
@@ -412,7 +411,7 @@ def test_nobody_there_is_an_error_with_a_remedy(tmp_path: Path) -> None:
         tmp_path / "app", "http://127.0.0.1:9/v2/models/m", calls=100, site={"endpoint": {"waiting": 0.5}}
     )
     done = assess(manifest, quick())
-    assert not_run(done) == UNDECLARED | {"S5.regression"}
+    assert not_run(done) == UNDECLARED
     assert outcomes(done)["P3.accuracy"] is Outcome.ERROR
     assert "cannot be reached" in reasons(done)
 

@@ -77,7 +77,6 @@ def test_a_server_that_we_did_not_write_is_assessed(tmp_path: Path, server: tupl
         "D1.benefit",
         "P2.benign",
         "P2.isolation",
-        "S5.regression",
         "S5.removals",
         "S5.stream",
     }

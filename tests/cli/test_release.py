@@ -76,7 +76,7 @@ def test_a_file_of_queries_is_released(census: Path, tmp_path: Path) -> None:
     [
         ("  - {what: release, data: train, with: Example Labour Office, control: S2}", "  []", "privacy.undeclared"),
         ("    epsilon: 3 ", "    epsilon: 0 ", "privacy.budget"),
-        ("    source: census 1994\n", "", "privacy.source"),
+        ("    source: census 1994 ", "    # ", "privacy.source"),
         ("      data: train\n      loss", "      data: test\n      loss", "privacy.undeclared"),
     ],
 )
@@ -129,7 +129,7 @@ def test_a_model_is_learned_privately_and_paid_for(census: Path, tmp_path: Path)
       steps: 10
       columns: {hours_per_week: {bounds: [0, 100]}, marital_status: {values: [Never-married, Divorced]}}
 """
-    manifest.write_text(manifest.read_text() + training)
+    manifest.write_text(manifest.read_text().replace("\nchecks:\n", f"{training}\nchecks:\n"))
     words = ("model", "train", "--in", census, "--out", tmp_path / "model.json")
     assert _error(*words) == "privacy.private"
     assert _error(*words, "--private") == "privacy.undeclared"

@@ -166,3 +166,13 @@ def test_a_rate_is_found_at_the_same_row_whether_looked_at_each_time_or_not(each
         assert one == other
         found = found or (at if one else 0)
     assert bool(found) == (each < 1)
+
+
+def test_a_number_that_was_never_there_has_one_event_and_words_for_it() -> None:
+    """No edge can be drawn where every value is missing; that it is missing is all that can be told."""
+    rng = np.random.default_rng(3)
+    cells = {"a": rng.normal(size=600), "b": np.full(600, np.nan)}
+    made = fit(cells, rng, chance=0.01, tolerance=0.0)
+    said = [made.words(event) for event in range(len(made.where))]
+    assert [one for one in said if one.startswith("b ")] in ([], ["b missing"])
+    assert said

@@ -382,16 +382,6 @@ def test_key_and_rows_are_in_no_byte_that_a_real_server_is_sent_or_holds(tmp_pat
     assert code == 0
 
 
-def test_a_key_that_stays_in_memory_is_found_there() -> None:
-    """The search itself: a context with its key, as TenSEAL holds it, not as bytes that were received."""
-    keys = engine.Keys(settings.pick(_scorer()))
-    needles = found.Needles(found.of_key(keys.secret()))
-    hits: set[int] = set()
-    for block in found.memory():
-        hits |= needles.search(block)
-    assert len(hits) == len(needles) > 50
-
-
 def test_the_command_scores_a_file(tmp_path: Path) -> None:
     """Client and server over HTTP, from a CSV to a CSV; a file that is there is not overwritten."""
     web = server.listening(server.Service(_scorer()).answer, "127.0.0.1", 0)

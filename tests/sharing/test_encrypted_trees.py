@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
+import signal
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,7 @@ from tests.truth import ciphertext as subjects
 from fivefold.contract.outcome import Outcome
 from fivefold.contract.registry import resolve
 from fivefold.errors import InputError, UnsupportedError
-from fivefold.sharing.ciphertext import client, fitted, scorer, server, settings, trees, worst
+from fivefold.sharing.ciphertext import client, engine, fitted, found, scorer, server, settings, trees, worst
 
 pytest.importorskip("tenseal")
 
@@ -238,6 +240,26 @@ def test_the_checks_pass_trees_from_a_manifest(check: str) -> None:
 def test_the_checks_fail_trees_with_a_scale_that_is_too_small(check: str, seed: int) -> None:
     """Declared primes of 22 bits: the worst row is off by more than the floor."""
     assert resolve(check)(subjects.build(check, seed, kind="trees", coarse=True)).outcome is Outcome.FAIL
+
+
+def test_a_key_is_found_as_its_words_stand_in_another_process() -> None:
+    """What is looked for is made after the other process was, and is not what is sent: only the context holds it."""
+    keys = engine.Keys(settings.Settings(degree=8192, primes=(60, 40, 60), scale=40, rescale=True))
+    holder = os.fork()
+    if not holder:
+        signal.pause()
+        os._exit(0)
+    try:
+        raw = keys.secret()
+        words = [piece for kind, piece in found.of_key(raw) if piece not in raw]
+        needles = found.Needles(("secret key", piece) for piece in words)
+        hits: set[int] = set()
+        for block in found.memory(str(holder)):
+            hits |= needles.search(block)
+    finally:
+        os.kill(holder, signal.SIGKILL)
+        os.waitpid(holder, 0)
+    assert len(hits) == len(needles) > 20
 
 
 def test_levels_are_those_of_the_longest_path() -> None:

@@ -208,10 +208,10 @@ def _edges(numbers: np.ndarray) -> np.ndarray:
 def _events(columns: Sequence[Column], joint: Joint) -> tuple[np.ndarray, np.ndarray]:
     where: list[int] = []
     members: list[np.ndarray] = []
-    cuts = [len(column.edges) if column.kind != "level" else 0 for column in columns]
+    cuts = [len(column.edges) if column.kind != "level" else None for column in columns]
     cuts += [len(edges) for edges in joint.edges]
     for at, count in enumerate(cuts):
-        if count:
+        if count is not None:  # without an edge only what is missing is an event
             below = np.arange(WIDTH)[None, :] <= np.arange(count)[:, None]
             above = ~below & (np.arange(WIDTH)[None, :] <= count)
             made = [*below, *above, np.arange(WIDTH) == _MISSING]

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 SHORTEST = 16
 _WORD, _TABLE = 8, 20
 _MIX = np.uint64(0x9E37_79B9_7F4A_7C15)
-_BLOCK = 8 << 20
+_BLOCK, _PAGE = 8 << 20, 4096
+_SEAL, _ZSTD = b"\x5e\xa1\x10", 2
+_LEAST, _MOST_KEY = 1024, 64 << 20
 
 
 class Needles:
@@ -80,10 +82,28 @@ def of_numbers(kind: str, values: np.ndarray) -> Iterator[tuple[str, bytes]]:
 
 
 def of_key(raw: bytes, pieces: int = 64, size: int = 32) -> Iterator[tuple[str, bytes]]:
-    """Yield pieces spread over a serialised secret key, which holds the words of the key as they stand in memory."""
-    low = min(2048, len(raw) // 4)
-    for start in np.linspace(low, len(raw) - size - 64, pieces).astype(int):
-        yield "secret key", raw[start : start + size]
+    """Yield pieces spread over a serialised secret key, as it is sent and, unpacked, as its words stand in memory."""
+    for form in (raw, *_unpacked(raw)):
+        low = min(2048, len(form) // 4)
+        for start in np.linspace(low, len(form) - size - 64, pieces).astype(int):
+            yield "secret key", form[start : start + size]
+
+
+def _unpacked(raw: bytes) -> Iterator[bytes]:
+    """Yield what SEAL compressed (zstd), without the compression; parameters, which are no secret, are left out.
+
+    A header of SEAL 4 is 16 bytes: magic number, its own length, version, compression, and the length of the whole.
+    """
+    import pyarrow as pa
+
+    at = raw.find(_SEAL)
+    while at >= 0:
+        end = at + int.from_bytes(raw[at + 8 : at + 16], "little")
+        if raw[at + 5] == _ZSTD and at + _LEAST < end <= len(raw):
+            packed = pa.BufferReader(raw[at + len(_SEAL) + 13 : end])
+            yield pa.CompressedInputStream(packed, "zstd").read(_MOST_KEY)
+            at = end - 1
+        at = raw.find(_SEAL, at + 1)
 
 
 def memory(process: str = "self") -> Iterator[bytes]:
@@ -103,11 +123,17 @@ def memory(process: str = "self") -> Iterator[bytes]:
             regions.append((int(first, 16), int(last, 16)))
     with Path(f"/proc/{process}/mem").open("rb", buffering=0) as file:
         for low, high in regions:
-            for start in range(low, high, _BLOCK):
+            at = low
+            while at < high:
                 try:
-                    file.seek(max(start - SHORTEST * 4, low))
-                    block = file.read(min(start + _BLOCK, high) - file.tell())
-                    if block.count(0) < len(block):
-                        yield block
+                    file.seek(max(at - SHORTEST * 4, low))
+                    start = file.tell()
+                    block = file.read(min(at + _BLOCK, high) - start)
                 except OSError:
+                    block = b""
+                if start + len(block) <= at:  # a page that cannot be read hides no more than itself
+                    at += _PAGE
                     continue
+                at = start + len(block)
+                if block.count(0) < len(block):
+                    yield block

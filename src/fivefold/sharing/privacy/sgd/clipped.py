@@ -111,7 +111,8 @@ class Clipped:
         views = self._views(total)
         while at < len(batch.given):
             end = at + self._block(len(batch.given))
-            part = Batch(*(None if value is None else value[at:end] for value in batch))  # type: ignore[arg-type]
+            share = None if batch.share is None else batch.share[at:end]
+            part = Batch(batch.given[at:end], batch.target[at:end], share)
             self._add(self._passed(part, losses), len(part.given), views)
             at = end
         return total

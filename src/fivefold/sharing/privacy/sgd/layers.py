@@ -226,8 +226,10 @@ def _scaled_norms(module: Any, given: Tensor, back: Tensor, rows: int) -> Tensor
 
 
 def _scaled_add(module: Any, given: Tensor, back: Tensor, views: list[Tensor]) -> None:
-    for view, part in zip(views, _scaled(module, given, back), strict=False):
-        view.add_(part.sum(0).reshape(view.shape))  # type: ignore[union-attr]
+    weight, bias = _scaled(module, given, back)
+    views[0].add_(weight.sum(0).reshape(views[0].shape))
+    if bias is not None:
+        views[1].add_(bias.sum(0).reshape(views[1].shape))
 
 
 _NORMS: dict[type, Norm] = {
