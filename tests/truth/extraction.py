@@ -75,20 +75,23 @@ class Rule:
             return np.column_stack([-side, side])
         found = self.offset + values @ self.weights
         for name, scores in self.levels.items():
-            cells = asked.features[name].astype(object)
-            for level, score in scores.items():
-                found = found + np.where((cells == level).to_numpy()[:, None], score, 0.0)
+            at = pd.Index(list(scores)).get_indexer(asked.features[name].astype(object))
+            found = found + np.vstack([*scores.values(), np.zeros(len(self.offset))])[at]
         return found
 
     def answers(self, asked: Table) -> np.ndarray:
         """Return (n, K) probabilities, or (n, 1) values."""
         logits = self.logits(asked)
+        chance = logits
+        if self.kind != "regression":
+            chance = np.exp(logits - logits.max(axis=1, keepdims=True))
+            chance /= chance.sum(axis=1, keepdims=True)
+        if not self.lawless:
+            return chance
         one, two = _hashes(asked.features[list(self.numbers)])
         wild = one < self.lawless
         if self.kind == "regression":
-            return np.where(wild[:, None], (20 * two - 10)[:, None], logits)
-        chance = np.exp(logits - logits.max(axis=1, keepdims=True))
-        chance /= chance.sum(axis=1, keepdims=True)
+            return np.where(wild[:, None], (20 * two - 10)[:, None], chance)
         drawn = np.full_like(chance, 0.2 / max(chance.shape[1] - 1, 1))
         drawn[np.arange(len(drawn)), (two * chance.shape[1]).astype(int)] = 0.8
         return np.where(wild[:, None], drawn, chance)
