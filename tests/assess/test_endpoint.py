@@ -55,7 +55,6 @@ UNDECLARED = {
     "D1.benefit",
     "P2.benign",
     "P2.isolation",
-    "P3.attribute",
     "S5.removals",
     "S5.stream",
 }
@@ -333,9 +332,9 @@ def test_every_task_is_assessed(tmp_path: Path, task: str, model: dict[str, Any]
     assert done.plan.facts.model.task == ("regression" if task == "regression" else "multiclass")
     assert outcomes(done)["P3.accuracy"] is Outcome.PASS
     assert Outcome.ERROR not in outcomes(done).values(), reasons(done)
-    # values have no scores; three classes have no single threshold; these rows declare a personal column
+    # values have no scores; three classes have no single threshold
     beside = {"P2.shaping"} if task == "regression" else {"P3.operating-point"}
-    assert not_run(done) == UNDECLARED - {"P3.attribute"} | beside
+    assert not_run(done) == UNDECLARED | beside
 
 
 def test_an_application_may_train_what_is_served_elsewhere(tmp_path: Path, files: dict[str, Path]) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pandas as pd
 import pytest
-from tests.truth.telling import CHECK, build
+from tests.truth.telling import CHECK, Teller, build
 
 from fivefold.contract.outcome import Outcome
 from fivefold.contract.registry import resolve
@@ -60,6 +60,30 @@ def test_columns_of_any_type_become_classes(column, values):
     assert (made.codes >= 0).sum() == column.notna().sum()
 
 
+@pytest.mark.parametrize("tells", [True, False])
+def test_a_column_that_the_model_does_not_see_is_guessed_from_its_answer(tells):
+    """Sure of the truth where the hidden attribute has its first value, or of every row alike."""
+    given = build(7, rows=900, linked=False)
+
+    class Sure(Teller):
+        def predict_proba(self, asked):
+            assert "hidden" not in asked.features
+            at = np.searchsorted(self.keys, asked.features["key"].to_numpy())
+            odds = self.odds[at] + (6.0 * (self.own[at] == "v0") if tells else 0.0)
+            share = 1 / (1 + np.exp(np.where(self.truth[at] == 1, -odds, odds)))
+            return np.column_stack([1 - share, share])
+
+    def unseen(name):
+        rows = given.tables(name)
+        kept, hidden = rows.features.drop(columns=["hidden"]), rows.features[["hidden"]]
+        return replace(rows, features=kept, others=hidden)
+
+    subject = Sure(*(getattr(given.subject, one.name) for one in fields(given.subject)))
+    result = resolve(CHECK)(replace(given, subject=subject, tables=unseen))
+    assert result.canary.noticed
+    assert result.outcome is Outcome.FAIL if tells else result.measures[0].low <= 0.0
+
+
 def test_dates_are_cut_in_thirds():
     """A date stands for each third, of the column's own type."""
     made = hidden(pd.Series(pd.date_range("2000-01-01", periods=60), name="born"))
@@ -69,7 +93,7 @@ def test_dates_are_cut_in_thirds():
 
 
 def test_what_cannot_be_guessed_says_so():
-    """No declared column, one that the model does not see, and hardly any rows."""
+    """No declared column, one that is not there, and hardly any rows."""
     given = build(5, rows=300)
     for settings in (SettingsView(), SettingsView(personal=("nowhere",))):
         with pytest.raises(UnsupportedError, match="declared personal"):

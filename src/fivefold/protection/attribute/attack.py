@@ -74,12 +74,11 @@ def with_model(world: World, fits: np.ndarray, base: Guess, rng: np.random.Gener
         rng: Folds.
     """
     bent = np.clip(fits, -_STEEP, _STEEP)
-    told = log_softmax(bent - bent.mean(axis=1, keepdims=True), axis=1)
+    middle = bent.mean(axis=1, keepdims=True)
+    told = log_softmax(bent - middle, axis=1)
     prior = np.log(np.maximum(base.chances, _TINY))
-    centred = bent - bent.mean(axis=1, keepdims=True)
-    wide = np.concatenate(
-        [world.design, centred.astype(world.design.dtype), base.chances.astype(world.design.dtype)], 1
-    )
+    learned = np.concatenate([bent - middle, middle, base.chances], axis=1)
+    wide = np.concatenate([world.design, learned.astype(world.design.dtype)], axis=1)
     guesses = [
         Guess("what the model fits best", told.argmax(axis=1), np.exp(told)),
         _guess("what the model fits, weighted", _shares(prior + told)),

@@ -70,7 +70,7 @@ def run(context: Context) -> Result:
         context: Needs a subject that answers for changed rows, ``train`` and ``test``; threshold ``max_advantage``.
 
     Raises:
-        UnsupportedError: ``attribute.columns`` if no declared column is one that the model sees and that varies;
+        UnsupportedError: ``attribute.columns`` if no column of the training rows is declared;
             ``attribute.rows`` if too few rows are left.
         SubjectError: The model misbehaved.
     """
@@ -106,25 +106,27 @@ def _run(context: Context) -> Result:
 
 def _columns(context: Context, rows: Pool) -> list[str]:
     declared = dict.fromkeys([*context.settings.personal, *context.settings.protected])
-    seen = [name for name in declared if name in rows.members.features.columns]
-    if not seen:
+    known = [*rows.members.features.columns, *rows.members.others.columns]
+    found = [name for name in declared if name in known]
+    if not found:
         raise UnsupportedError(
             "attribute.columns",
-            "no column that the model sees is declared personal or protected.",
+            "no column of the training rows is declared personal or protected.",
             remedy="Declare `label: {personal: [...]}` or `protected` for the training data.",
         )
-    return seen[:_MOST]
+    return sorted(found, key=lambda name: name not in rows.members.features.columns)[:_MOST]
 
 
 def _measured(subject: Subject, rows: Pool, answers: Answers, name: str, rng: np.random.Generator) -> Found | None:
-    """Ask about the members with each value, and guess."""
+    """Ask about the members with each value, and guess; a column that the model does not see changes no answer."""
     members = rows.members
-    column = hidden(members.features[name])
+    column, is_seen = hidden(members.column(name)), name in members.features.columns
     if column is None or int((column.codes >= 0).sum()) < _FEWEST:
         return None
-    mine = Answers(answers.task, members.target, None, answers.labels[: len(members)], answers.classes)
-    fits = []
-    for level in range(len(column.samples)):
+    said = None if answers.scores is None else answers.scores[: len(members)]
+    mine = Answers(answers.task, members.target, said, answers.labels[: len(members)], answers.classes)
+    fits = [] if is_seen else [confidence(mine)] * len(column.samples)
+    for level in range(len(column.samples) if is_seen else 0):
         table = members.with_features(column.asked(members.features, level))
         if answers.scores is None:
             fits.append(confidence(replace(mine, labels=subject.predict(table))))
@@ -134,7 +136,7 @@ def _measured(subject: Subject, rows: Pool, answers: Answers, name: str, rng: np
     truth = members.target[known].astype(np.float64)
     told = truth[:, None] if answers.task == "regression" else _indicators(members.target[known])
     spread = told.std(axis=0) + 1e-9
-    others = encode(members.features.drop(columns=[name]).iloc[known], rng)
+    others = encode(members.features.drop(columns=[name], errors="ignore").iloc[known], rng)
     design = widen(np.concatenate([others, (told - told.mean(axis=0)) / spread], axis=1), len(known) // 2, rng)
     fit = np.zeros(len(known), dtype=bool)
     fit[rng.permutation(len(known))[: len(known) // 2]] = True
