@@ -63,7 +63,7 @@ def sealed(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Assessment:
 def test_both_measurements_are_sealed_and_verify(sealed: Assessment) -> None:
     """The plan says which checks are measured twice; their findings hold both, and the evidence stands."""
     twice = {check.check for check in sealed.plan.checks if check.guarded is not UNSET}
-    assert twice == {"P1.blackbox", "P2.extraction", "P3.accuracy", "P3.membership"}
+    assert twice == {"P1.blackbox", "P1.standard", "P1.tables", "P2.extraction", "P3.accuracy", "P3.membership"}
     assert {finding.check for finding in sealed.findings if finding.bare is not UNSET} == twice
     assert sealed.evidence is not None
     folder = read_folder(sealed.evidence)
@@ -92,10 +92,11 @@ def test_the_report_shows_both_side_by_side(sealed: Assessment) -> None:
     assert sealed.verdict is not None
     document = Document(plan=sealed.plan, findings=sealed.findings, verdict=sealed.verdict)
     page = html.render_document(document).decode()
-    assert page.count("bare and behind the guard</caption>") == 4
+    twice = sum(finding.bare is not UNSET for finding in sealed.findings)
+    assert page.count("bare and behind the guard</caption>") == twice
     assert f'<th scope="row">{COVERAGE}</th>' in page
     shown = terminal.write(document).decode()
-    assert " ".join(shown.split()).count(", which counts") == 4
+    assert " ".join(shown.split()).count(", which counts") == twice
     assert "fidelity gain: bare" in " ".join(shown.split())
     stored = {one["check"]: one for one in json.loads(json_.document(document))["findings"]}
     assert stored["P2.extraction"]["bare"]["outcome"] == "fail"

@@ -185,6 +185,7 @@ FAULTS = [
     ("model: {", "controls: {S2: {epsilon: 1, delta: 1.0e-6, release: 3}}\nmodel: {", "type", "controls.S2.release", 7,
      "keys"),
     ("model: {", "sharing: [{what: release, data: trian}]\nmodel: {", "unknown-set", "sharing.0.data", 7, '"train"'),
+    ("model: {", "controls: {S5: {trusted: trian}}\nmodel: {", "unknown-set", "controls.S5.trusted", 7, '"train"'),
     ("model: {", "parties: {deployr: a}\nmodel: {", "unknown-key", "parties.deployr", 7, '"deployer"'),
     ("model: {", "purposes: &a [x]\nmodel: {", "anchor", "purposes", 7, "Write"),
     ("model: {", "purposes: *a\nmodel: {", "alias", "purposes", 7, "Write"),

@@ -95,6 +95,7 @@ def _check(walk: Walk, root: Path, document: dict[str, Any], may_lack: frozenset
     _check_data(walk, document, places)
     _check_model(walk, document)
     _check_sharing(walk, document)
+    _check_trusted(walk, document)
     _check_scenario(walk, document)
     check_options(walk, root, document)
 
@@ -222,6 +223,14 @@ def _check_sharing(walk: Walk, document: dict[str, Any]) -> None:
         if name and sets and name not in sets:
             place = f"sharing.{index}.data"
             walk.report("unknown-set", place, f'"{name}" is no data set of this manifest.', suggest(name, sets))
+
+
+def _check_trusted(walk: Walk, document: dict[str, Any]) -> None:
+    """A word without a suffix or a folder names a data set; anything else is a file, which no check reads."""
+    sets, name = document.get("data") or {}, ((document.get("controls") or {}).get("S5") or {}).get("trusted")
+    if isinstance(name, str) and name.isidentifier() and sets and name not in sets:
+        message = f'"{name}" is no data set of this manifest.'
+        walk.report("unknown-set", "controls.S5.trusted", message, suggest(name, sets))
 
 
 def _build(walk: Walk, root: Path, file: Path, raw: bytes, document: dict[str, Any]) -> Manifest:
