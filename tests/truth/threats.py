@@ -135,7 +135,7 @@ def build(
     """
     rng = np.random.default_rng([seed, 0])
     names = ("service", "sent", "packets", "lasting", "hosts")
-    renamed = {name: f"{name[:2]}_{int(rng.integers(1000))}" for name in names}
+    renamed = {name: f"{name[:3]}_{int(rng.integers(1000))}" for name in names}
     tables = {}
     for name, count, bad in (("train", rows, 0.35), ("test", rows, 0.35), ("calibration", calibration, 0.0)):
         frame, family = flows(rng, count, bad, hidden=hidden)
