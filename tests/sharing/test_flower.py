@@ -178,3 +178,62 @@ def test_a_server_and_its_clients_over_tls_end_when_they_are_told(tmp_path: Path
     _until(lambda: not _living(tmp_path))
     assert not _reachable(port)
     assert (tmp_path / "model.npz").exists()
+
+
+def _reachable(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
+
+
+def _until(there: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not there():
+        assert time.monotonic() < end
+        time.sleep(0.2)
+
+
+def _living(folder: Path) -> list[str]:
+    """Return the programs of Flower that still run with a file or folder of this test."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if f"HOME={folder}".encode() in place.read_bytes().split(b"\0"):
+                found.append(place.with_name("cmdline").read_bytes().replace(b"\0", b" ").decode())
+    return [one for one in found if "flower-super" in one]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_server_and_its_clients_over_tls_end_when_they_are_told(tmp_path: Path) -> None:
+    """``federate serve``, ``join`` and ``run`` as programs of their own; SIGTERM leaves nothing of Flower's running."""
+    flower()
+    federate = [str(PEER.with_name("fivefold")), "federate"]
+    for name in "abc":
+        assert not ran([*federate, "key", name], tmp_path).returncode
+        rows = [f"{18 + 7 * at % 70},{1700 * at % 200_000},{at % 2}" for at in range(60)]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["age,income,default", *rows]) + "\n")
+    assert not ran([*federate, "new", "study", "a.client", "b.client", "c.client"], tmp_path).returncode
+    certificates(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    secure = ["--cert", "server.crt", "--key", "server.key", "--ca", "ca.crt", "--port", str(port)]
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(kept([*federate, "serve", *secure], tmp_path))
+        _until(lambda: _reachable(port))
+        for name in "abc":
+            own = ["--name", name, "--key", f"{name}.pem", "--federation", "study/federation.toml", "--ca", "ca.crt"]
+            words = [*federate, "join", f"localhost:{port}", *own, "--set", f"data={tmp_path / name}.csv"]
+            stack.enter_context(kept(words, tmp_path))
+        settings = {"rounds": 1, "clients": 3, "federation": tmp_path / "study" / "federation.toml",
+                    "result": tmp_path / "model.npz"}  # fmt: skip
+        words = [*federate, "run", "study/app", "--server", f"localhost:{port}", "--ca", "ca.crt"]
+        for name, value in settings.items():
+            words += ["--set", f"{name}={value}"]
+        done = ran(words, tmp_path)
+        assert not done.returncode, done.stdout[-1500:] + done.stderr[-1500:]
+        assert "a sum of 3 of 3 clients" in done.stdout
+        assert _living(tmp_path)
+    _until(lambda: not _living(tmp_path))
+    assert not _reachable(port)
+    assert (tmp_path / "model.npz").exists()
