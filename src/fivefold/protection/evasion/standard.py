@@ -119,10 +119,10 @@ def _run(context: Context) -> Result:
     told = doubts(stage, trial, seen)
     outcome = _confirmed(layout, trial, vectors, late, " ".join(told))
     context.progress(0.85, "attacking a planted model")
-    proof = _proof(stage, rng)
+    shown = proof(stage, rng)
     spent = Limit(layout.limit.epsilon, 0.0, max(int(hunt.spent.max(initial=0)), 1))
     layout = replace(layout, limit=spent)  # what was asked for a row at most, gradients among it
-    made = result.result(layout, answers, right, outcome, proof=proof, context=context)
+    made = result.result(layout, answers, right, outcome, proof=shown, context=context)
     return msgspec.structs.replace(
         made, measures=(*made.measures, *_cost(trial, nearest, stage)), limits=(*seen.notes(), *told, *made.limits)
     )
@@ -275,7 +275,7 @@ def _cost(trial: Trial, nearest: fab.Nearest, stage: Stage) -> list[Measure]:
     return made
 
 
-def _proof(stage: Stage, rng: np.random.Generator) -> Canary:
+def proof(stage: Stage, rng: np.random.Generator) -> Canary:
     """Attack the planted models with the members that the user's model met."""
     layout = stage.layout
 
