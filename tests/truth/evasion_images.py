@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from fivefold.contract.registry import checks
 from fivefold.contract.subject import Capabilities, Loss, SettingsView, Subject, Table
 from fivefold.errors import UnsupportedError
 
@@ -148,8 +149,8 @@ def _pictures(name: str, x: np.ndarray, target: np.ndarray) -> Table:
 def undefended(seed: int) -> Context:
     """Build the undefended reference: a plane of pictures at the default reach and floor."""
     made = build(seed, way="patch", margin=0.0, wanted=(0.1, 0.2))
-    options = {key: option for key, option in made.options.items() if key not in STILL}
-    return replace(made, thresholds={"min_robust_accuracy": 0.5}, options=options)
+    usual = {key: option.default for key, option in checks()[CHECK].options.items()}
+    return replace(made, thresholds={"min_robust_accuracy": 0.5}, options=usual)
 
 
 WAYS = ("patch", "light", "noise")
