@@ -149,8 +149,15 @@ def rows(x: np.ndarray, y: np.ndarray, name: str = "test") -> Table:
     return Table(name, np.arange(len(x)), none, y, none, inputs=x, kind="image")
 
 
-def context(subject: Digits, *, floor: float = 0.5, many: int = 60, **options: object) -> Context:
-    """Return what P1.standard is handed: the last 797 digits to test with, the first 1,000 as public rows."""
+def context(
+    subject: Digits,
+    *,
+    floor: float = 0.5,
+    many: int = 60,
+    thresholds: dict[str, float] | None = None,
+    **options: object,
+) -> Context:
+    """Return what a check of evasion is handed: the last 797 digits to test with, the first 1,000 as public rows."""
     x, y = data()
     tables: dict[str, Table] = {"test": rows(x[1000:], y[1000:]), "train": rows(x[:1000], y[:1000], "train")}
     load: Callable[[str], Table] = tables.__getitem__
@@ -159,7 +166,7 @@ def context(subject: Digits, *, floor: float = 0.5, many: int = 60, **options: o
         tables=load,
         rng=np.random.default_rng(7),
         settings=SettingsView(),
-        thresholds={"min_robust_accuracy": floor},
+        thresholds={"min_robust_accuracy": floor} if thresholds is None else thresholds,
         options={"epsilon": 0.2, **options},
         rows=many,
     )

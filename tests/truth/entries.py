@@ -31,6 +31,8 @@ MODULES = {
     **{f"C2.{name}": "ensemble" for name in ("detection", "adaptive", "drift")},
     "P1.blackbox": "evasion",
     "P1.gradient": "evasion_gradient",
+    "P1.honesty": "evasion_honesty",
+    "P1.images": "evasion_images",
     "P1.standard": "evasion_standard",
     "P1.tables": "evasion_tables",
     "F1.gaps": "gaps",

@@ -38,6 +38,8 @@ JUDGE_EVERY_FLOOR = frozenset(
         "F1.gaps",
         "P1.blackbox",
         "P1.gradient",
+        "P1.honesty",
+        "P1.images",
         "P1.standard",
         "P2.benign",
         "P2.detection",

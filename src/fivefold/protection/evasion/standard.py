@@ -36,7 +36,7 @@ _TINY = 1e-300
 
 
 @dataclass(frozen=True)
-class _Stage:
+class Stage:
     """The model under attack, as this check sees it.
 
     Attributes:
@@ -78,7 +78,12 @@ def _number(context: Context, key: str) -> int:
     return int(value) if isinstance(value, int | float) else _DEFAULTS[key]
 
 
-def _lay_out(context: Context) -> _Stage:
+def lay_out(context: Context) -> Stage:
+    """Read data and options and find out what the model gives.
+
+    Raises:
+        UnsupportedError: See :func:`run`.
+    """
     layout = setting.lay_out(context)
     norm = str(context.options.get("norm") or "linf")
     if norm not in ("linf", "l2"):
@@ -93,14 +98,14 @@ def _lay_out(context: Context) -> _Stage:
     able = layout.subject.capabilities
     steps, queries = _number(context, "steps"), _number(context, "queries")
     layout = replace(layout, limit=Limit(layout.limit.epsilon, 0.0, queries))
-    return _Stage(
+    return Stage(
         layout, norm, ensemble.Effort(steps=steps, heat=max(steps // 5, 1), queries=queries), able.gradients,
         able.scores and context.guarded is None,
     )  # fmt: skip
 
 
 def _run(context: Context) -> Result:
-    stage, rng = _lay_out(context), context.rng
+    stage, rng = lay_out(context), context.rng
     layout = stage.layout
     context.progress(0.05, "asking the model")
     answers = layout.oracle(layout.values, np.arange(len(layout.values)))
@@ -109,34 +114,52 @@ def _run(context: Context) -> Result:
         layout.space, layout.oracle, layout.values[right], right, goal=layout.goal(answers[right]), limit=layout.limit
     )
     vectors = Vectors.of(hunt)
-    victim = Asked(
-        vectors, stage.norm, len(layout.subject.classes), slopes=_slopes(layout) if stage.white else None,
-        scores=_scores(layout) if stage.grey else None,
-    )  # fmt: skip
-    trial = Trial(vectors.field(stage.norm), victim, answers[right].astype(np.int64))
-    seen = signs.look(trial, rng, gradients=stage.white)
-    if seen.is_random:
-        trial.copies, trial.repeats = _COPIES, _REPEATS
-    nearest, late = _attack(stage, trial, hunt, seen, context)
-    told = seen.reasons()
-    if stage.white and not seen.wants_answers:
-        told = (*told, *signs.stronger(trial, ("Square", DECISION)))
+    trial = Trial(vectors.field(stage.norm), victim(stage, vectors), answers[right].astype(np.int64))
+    seen, nearest, late = assail(stage, trial, hunt, context)
+    told = doubts(stage, trial, seen)
     outcome = _confirmed(layout, trial, vectors, late, " ".join(told))
     context.progress(0.85, "attacking a planted model")
-    proof = _proof(stage, rng)
+    shown = proof(stage, rng)
     spent = Limit(layout.limit.epsilon, 0.0, max(int(hunt.spent.max(initial=0)), 1))
     layout = replace(layout, limit=spent)  # what was asked for a row at most, gradients among it
-    made = result.result(layout, answers, right, outcome, proof=proof, context=context)
+    made = result.result(layout, answers, right, outcome, proof=shown, context=context)
     return msgspec.structs.replace(
         made, measures=(*made.measures, *_cost(trial, nearest, stage)), limits=(*seen.notes(), *told, *made.limits)
     )
 
 
-def _attack(
-    stage: _Stage, trial: Trial, hunt: Hunt, seen: signs.Signs, context: Context
-) -> tuple[fab.Nearest, np.ndarray]:
-    """Run the members that the signs call for; return the nearest changes, and (n,) bool: rows that fell late."""
+def victim(stage: Stage, vectors: Vectors) -> Asked:
+    """Return the user's model as the engine asks it."""
+    layout = stage.layout
+    return Asked(
+        vectors, stage.norm, len(layout.subject.classes), slopes=_slopes(layout) if stage.white else None,
+        scores=_scores(layout) if stage.grey else None,
+    )  # fmt: skip
+
+
+def doubts(stage: Stage, trial: Trial, seen: signs.Signs) -> tuple[str, ...]:
+    """Return what takes a pass away, in words, after the attack."""
+    if not stage.white or seen.wants_answers:
+        return seen.reasons()
+    return (*seen.reasons(), *signs.stronger(trial, ("Square", DECISION)))
+
+
+def assail(stage: Stage, trial: Trial, hunt: Hunt, context: Context) -> tuple[signs.Signs, fab.Nearest, np.ndarray]:
+    """Look for signs of a weak attack and run the members that they call for.
+
+    Args:
+        stage: What the model gives, and how hard to try.
+        trial: Rows that stand.
+        hunt: The same rows, of which labels alone are asked.
+        context: Source of all choices; told of progress.
+
+    Returns:
+        The signs, the nearest changes, and (n,) bool: rows that fell late.
+    """
     rng = context.rng
+    seen = signs.look(trial, rng, gradients=stage.white, scores=stage.grey)
+    if seen.is_random:
+        trial.copies, trial.repeats = _COPIES, _REPEATS
     nearest, white, late = fab.none_found(trial), None, np.zeros(len(trial.own), dtype=bool)
     if stage.white:
         white = ensemble.gradients(
@@ -148,37 +171,52 @@ def _attack(
         late = ensemble.questions(trial, stage.effort, rng, None if seen.wants_answers else white)
     context.progress(0.7, "asking for answers")
     alone = seen.wants_answers or not (stage.white or stage.grey)
-    _decide(stage, trial, hunt, nearest, (stage.effort.queries if alone else _SHORT, context))
-    return nearest, late
+    _decide(stage, trial, hunt, nearest, (stage.effort.queries if alone else _SHORT, rng))
+    return seen, nearest, late
 
 
-def _decide(stage: _Stage, trial: Trial, hunt: Hunt, nearest: fab.Nearest, plan: tuple[int, Context]) -> None:
+def _decide(
+    stage: Stage, trial: Trial, hunt: Hunt, nearest: fab.Nearest, plan: tuple[int, np.random.Generator]
+) -> None:
     """Attack with labels alone: in linf the whole of P1.blackbox (surrogate, rays), in l2 HopSkipJump."""
-    (queries, context), layout = plan, stage.layout
+    (queries, rng), layout = plan, stage.layout
     rows = trial.begin(DECISION)
     rows = rows if queries > _SHORT else rows[:_FEW]
     known = layout.public_values
-    if not len(rows) or not layout.oracle.can(len(known) + queries * len(rows)):
+    if not len(rows) or not hunt.oracle.can(trial.repeats * (len(known) + queries * len(rows))):
         return
     if stage.norm != "linf":
-        found = hopskip.search(trial, queries=queries, rng=context.rng, pool=Vectors.of(hunt).encode(known))
+        found = hopskip.search(trial, queries=queries, rng=rng, pool=Vectors.of(hunt).encode(known))
         better = found.size < nearest.size
         nearest.size[better], nearest.values[better] = found.size[better], found.values[better]
         return
-    told = layout.oracle(known, np.arange(len(known)) % len(layout.values))
+    oracle = voting(hunt.oracle, trial.repeats)
     made = blackbox.attack(
         layout.space,
-        layout.oracle,
+        oracle,
         start=hunt.start[rows],
         origin=hunt.origin[rows],
         goal=Goal(hunt.goal.answers[rows]),
         limit=Limit(layout.limit.epsilon, 0.0, queries),
-        public=blackbox.Public(known, told),
-        rng=context.rng,
+        public=blackbox.Public(known, oracle(known, np.arange(len(known)) % len(layout.values))),
+        rng=rng,
     )
-    trial.answers[rows] += made.spent
+    trial.answers[rows] += made.spent * trial.repeats
     hit = np.flatnonzero(made.fallen)
     trial.ask(rows[hit], Vectors.of(hunt).encode(made.found[hit]))
+
+
+def voting(oracle: Oracle, repeats: int) -> Oracle:
+    """Return an oracle whose answer is the commonest of so many; calls are counted by the one that is asked."""
+    if repeats == 1:
+        return oracle
+
+    def answer(values: np.ndarray, origin: np.ndarray) -> np.ndarray:
+        told = np.stack([oracle(values, origin) for _ in range(repeats)])
+        known = np.unique(told)
+        return np.asarray(known[(told[:, :, None] == known).sum(axis=0).argmax(axis=1)])
+
+    return Oracle(answer, max_rows=oracle.max_rows)
 
 
 def _confirmed(layout: setting.Setting, trial: Trial, vectors: Vectors, late: np.ndarray, doubt: str) -> result.Fell:
@@ -210,7 +248,7 @@ def _scores(layout: setting.Setting) -> Scores:
     return scores
 
 
-def _cost(trial: Trial, nearest: fab.Nearest, stage: _Stage) -> list[Measure]:
+def _cost(trial: Trial, nearest: fab.Nearest, stage: Stage) -> list[Measure]:
     """Return what the attack costs: which member felled how many rows, how far, in how many calls."""
     n = len(trial.own)
     made = [
@@ -237,7 +275,7 @@ def _cost(trial: Trial, nearest: fab.Nearest, stage: _Stage) -> list[Measure]:
     return made
 
 
-def _proof(stage: _Stage, rng: np.random.Generator) -> Canary:
+def proof(stage: Stage, rng: np.random.Generator) -> Canary:
     """Attack the planted models with the members that the user's model met."""
     layout = stage.layout
 
@@ -246,35 +284,33 @@ def _proof(stage: _Stage, rng: np.random.Generator) -> Canary:
             layout.space, Oracle(model), start, np.zeros(len(start), dtype=np.int64), goal=goal, limit=layout.limit
         )
         vectors = Vectors.of(hunt)
-        field, own = vectors.field(stage.norm), np.asarray(goal.answers, dtype=np.int64)
-
-        def scores(values: np.ndarray, origin: np.ndarray) -> np.ndarray:
-            del origin
-            score = model.score(values)
-            return np.stack([-score, score], axis=1) / 2
-
-        victim = Asked(vectors, stage.norm, 2, slopes=model.slopes_of if stage.white else None, scores=scores)
-        trial = Trial(field, victim, own)
+        own = np.asarray(goal.answers, dtype=np.int64)
+        trial = Trial(vectors.field(stage.norm), linear(stage, vectors, model), own)
         if stage.white:
             ensemble.gradients(trial, stage.effort, rng)
         elif stage.grey:
             ensemble.questions(trial, stage.effort, rng)
         if not stage.white:
-            _decide_planted(stage, trial, hunt, model, rng)
+            _decide(stage, trial, hunt, fab.none_found(trial), (stage.effort.queries, rng))
         return trial.fallen
 
     return canary.prove(layout, strike, rng, norm=stage.norm)
 
 
-def _decide_planted(stage: _Stage, trial: Trial, hunt: Hunt, model: LinearModel, rng: np.random.Generator) -> None:
-    known = stage.layout.public_values
-    rows = trial.begin(DECISION)
-    if stage.norm != "linf":
-        hopskip.search(trial, queries=stage.effort.queries, rng=rng, pool=Vectors.of(hunt).encode(known))
-        return
-    made = blackbox.attack(
-        hunt.space, hunt.oracle, start=hunt.start[rows], origin=hunt.origin[rows], goal=Goal(hunt.goal.answers[rows]),
-        limit=hunt.limit, public=blackbox.Public(known, model(known, np.zeros(len(known)))), rng=rng,
-    )  # fmt: skip
-    hit = np.flatnonzero(made.fallen)
-    trial.ask(rows[hit], Vectors.of(hunt).encode(made.found[hit]))
+def linear(stage: Stage, vectors: Vectors, model: LinearModel, slopes: Slopes | None = None) -> Asked:
+    """Return a planted model as the engine asks it; it gives what the user's model gives, and scores.
+
+    Args:
+        stage: What the user's model gives.
+        vectors: Of its rows.
+        model: The planted one.
+        slopes: Gradients that it gives; None: its own.
+    """
+
+    def scores(values: np.ndarray, origin: np.ndarray) -> np.ndarray:
+        del origin
+        score = model.score(values)
+        return np.stack([-score, score], axis=1) / 2
+
+    given = (slopes or model.slopes_of) if stage.white else None
+    return Asked(vectors, stage.norm, 2, slopes=given, scores=scores)

@@ -29,6 +29,9 @@ _FAR_OFF = 5.0
 _STRONGER = 0.005
 _TIED = 0.02
 _HAIR = 1e-6
+_CORNERS = 4
+_SATURATED = (1e-6, 30.0)
+"""A cross-entropy outside of it has lost its digits."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +41,11 @@ class Signs:
     Attributes:
         looked: How many rows.
         random: The same question got another answer or gradient.
-        flat: Loss to the share whose gradient is zero.
+        flat: Loss to the share whose gradient is zero though the loss is not the same all around.
         misled: A small step along the gradient raised the loss by less than a fifth, or more than five times, of what
             the gradient says.
         tied: The answer changes with a millionth of each range.
+        mute: The scores are the same at two places within reach.
     """
 
     looked: int = 0
@@ -49,6 +53,7 @@ class Signs:
     flat: tuple[tuple[str, float], ...] = ()
     misled: float = 0.0
     tied: float = 0.0
+    mute: float = 0.0
 
     @property
     def is_random(self) -> bool:
@@ -68,7 +73,7 @@ class Signs:
     @property
     def wants_answers(self) -> bool:
         """Whether an attack without gradients must be given all it can get."""
-        return self.is_flat or self.is_misleading or self.is_random
+        return self.is_flat or self.is_misleading or self.is_random or self.mute > _FLAT
 
     @property
     def is_saturated(self) -> bool:
@@ -77,11 +82,19 @@ class Signs:
 
     def notes(self) -> tuple[str, ...]:
         """Return what was seen and answered by the choice of attacks, so that a pass may stand."""
-        if not self.is_saturated:
-            return ()
-        share = dict(self.flat)["cross-entropy"]
-        told = f"The cross-entropy has no gradient in {share:.0%} of {self.looked} rows (saturated logits); "
-        return (told + "losses that do not change with the logits' scale were followed.",)
+        told = []
+        if self.is_saturated:
+            share = dict(self.flat)["cross-entropy"]
+            told.append(
+                f"The cross-entropy has no gradient in {share:.0%} of {self.looked} rows (saturated logits); losses "
+                "that do not change with the logits' scale were followed."
+            )
+        if self.mute > _FLAT:
+            told.append(
+                f"In {self.mute:.0%} of {self.looked} rows the scores are the same at two places within reach (steps, "
+                "or saturated); attacks with answers alone were chosen."
+            )
+        return tuple(told)
 
     def reasons(self) -> tuple[str, ...]:
         """Return what says that gradients are not to be believed, in words."""
@@ -101,7 +114,7 @@ class Signs:
                 f"In {self.misled:.0%} of {self.looked} rows a small step along the gradient does not do what the "
                 "gradient says; attacks without gradients were chosen."
             )
-        if self.tied > _TIED:
+        if self.tied > _TIED and not self.is_random:
             told.append(
                 f"In {self.tied:.0%} of {self.looked} rows a change by a millionth of each range changes the answer: "
                 "comparisons at the last digit decide."
@@ -109,13 +122,14 @@ class Signs:
         return tuple(told)
 
 
-def look(trial: Trial, rng: np.random.Generator, *, gradients: bool) -> Signs:
+def look(trial: Trial, rng: np.random.Generator, *, gradients: bool, scores: bool = False) -> Signs:
     """Look at some of the rows; nothing falls.
 
     Args:
         trial: The rows.
         rng: Which rows, and noise.
         gradients: Whether the model gives them.
+        scores: Whether it gives those.
     """
     rows = np.sort(rng.permutation(len(trial.own))[:MOST])
     if not len(rows):
@@ -128,16 +142,34 @@ def look(trial: Trial, rng: np.random.Generator, *, gradients: bool) -> Signs:
     flat, misled = list[tuple[str, float]](), np.zeros(len(rows), dtype=bool)
     if gradients:
         losses: tuple[Loss, ...] = ("cross-entropy", "margin")
+        level = _level(trial, rows, rng)
         for loss in losses:
             _, slope = trial.slopes(rows, x, own, loss)
-            flat.append((loss, float((np.abs(slope).max(axis=1) < 1e-20).mean())))
+            flat.append((loss, float(((np.abs(slope).max(axis=1) < 1e-20) & ~level).mean())))
         value, slope = trial.slopes(rows, x, own, "margin")
         again, other = trial.slopes(rows, x, own, "margin")
         size = np.maximum(np.linalg.norm(slope, axis=1), 1e-20)
         random |= np.linalg.norm(slope - other, axis=1) > _CHANGED * size
         random |= np.abs(value - again) > _CHANGED * np.maximum(np.abs(value), 1e-12)
         misled = _misled(trial, rows, x, value, slope)
-    return Signs(len(rows), float(random.mean()), tuple(flat), float(misled.mean()), float((tied & ~random).mean()))
+    mute = 0.0
+    if scores and not gradients:
+        there = norms.anywhere(trial.field, rows, rng)
+        mute = float((trial.margins(rows, x, fells=False) == trial.margins(rows, there, fells=False)).mean())
+    tied &= ~random
+    return Signs(len(rows), float(random.mean()), tuple(flat), float(misled.mean()), float(tied.mean()), mute)
+
+
+def _level(trial: Trial, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return (m,) whether the loss is the same at drawn corners, and not saturated: nothing is hidden there."""
+    start, told = trial.field.start[rows], []
+    for _ in range(_CORNERS):
+        signs = np.where(rng.random(start.shape) < 0.5, -1, 1).astype(np.float32)
+        there = norms.project(trial.field, rows, start + np.float32(trial.field.epsilon) * signs)
+        told.append(trial.slopes(rows, there, trial.own[rows], "cross-entropy")[0])
+    first = told[0]
+    same = np.all([each == first for each in told], axis=0)
+    return np.asarray(same & (first > _SATURATED[0]) & (first < _SATURATED[1]))
 
 
 def _misled(trial: Trial, rows: np.ndarray, x: np.ndarray, value: np.ndarray, slope: np.ndarray) -> np.ndarray:
