@@ -76,6 +76,7 @@ COMMANDS: dict[str, Command] = {
     "appeal examine": Command("appeal_:examine", "Replay and explain, where filing was interrupted.", _RECORD),
     "appeal decide": Command("appeal_:decide", "Review an appeal as somebody else, and remedy it.", _RECORD),
     "appeal verify": Command("appeal_:verify", "Prove an appeal's whole course from the log.", _RECORD),
+    "appeal stats": Command("appeal_:stats", "Who appeals and what is changed, and what is systemic.", _RECORD),
     "federate key": Command("federate_:key", "Make a client's key for a federation.", _FEDERATE),
     "federate new": Command("federate_:new", "Write what all parties agree on, and a Flower app.", _FEDERATE),
     "federate try": Command("federate_:try_", "Rehearse on this machine: server, clients, one run.", _FEDERATE),

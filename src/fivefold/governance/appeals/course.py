@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from fivefold.errors import FivefoldError
-from fivefold.governance.appeals.nouns import DIFFERS, NONE, SAME, Appeal, Decided
+from fivefold.errors import InputError
+from fivefold.governance.appeals.nouns import DAY, DIFFERS, NONE, SAME, Appeal, Decided
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,17 +32,33 @@ def on_record(reading: Reading, until: int = 1 << 63) -> list[Appeal]:
     steps: dict[str, list[Found]] = {}
     for kind in ("status", "action", "alarm"):
         for item in reading.search(kind=kind, until=until):
-            name = item.body.fields.get("appeal") if item.body is not None else None
+            name = _fields(item).get("appeal")
             if isinstance(name, str):
                 steps.setdefault(name, []).append(item)
-    found = (_told(reading, name, sorted(items, key=lambda item: item.index)) for name, items in steps.items())
+    cases = {_case(item) for items in steps.values() for item in items}
+    beside = reading.cases(cases) if cases else {}
+    found = (
+        _told(name, sorted(items, key=lambda item: item.index), beside[_case(items[0])])
+        for name, items in steps.items()
+    )
     return sorted((one for one in found if one is not None), key=lambda one: (one.at, one.id))
 
 
-def of(reading: Reading, name: str) -> Appeal | None:
-    """Return one appeal; None: there is none on record."""
-    items = sorted(reading.search(fields={"appeal": name}), key=lambda item: item.index)
-    return _told(reading, name, items)
+def of(reading: Reading, name: str, decision: str = "") -> Appeal | None:
+    """Return one appeal; None: there is none on record.
+
+    Args:
+        reading: The record.
+        name: Its id.
+        decision: Id of the record of the decision, where that is known: then far less is read.
+    """
+    if not decision:
+        decision = next((item.id for item in reading.search(fields={"appeal": name})), "")
+    try:
+        records = reading.trace(decision) if decision else []
+    except InputError:
+        return None
+    return _told(name, [item for item in records if _fields(item).get("appeal") == name], records)
 
 
 def faults(appeal: Appeal, now: int, days: int = 0) -> tuple[str, ...]:
@@ -54,7 +70,7 @@ def faults(appeal: Appeal, now: int, days: int = 0) -> tuple[str, ...]:
         days: Most days that may be given; 0: as many as the appeal was given.
     """
     decided = appeal.decided
-    due = min(appeal.due, appeal.at + days * 86_400_000_000_000) if days else appeal.due
+    due = min(appeal.due, appeal.at + days * DAY) if days else appeal.due
     ended = decided[0].at if decided else now
     tried = appeal.replayed in {SAME, DIFFERS} and bool(appeal.model) and appeal.now == appeal.model
     told = tried or (appeal.replayed == NONE and bool(appeal.why))
@@ -71,7 +87,7 @@ def faults(appeal: Appeal, now: int, days: int = 0) -> tuple[str, ...]:
     return tuple(name for name in FAULTS if found[name])
 
 
-def _told(reading: Reading, name: str, items: list[Found]) -> Appeal | None:
+def _told(name: str, items: list[Found], records: list[Found]) -> Appeal | None:
     """Return the appeal that records tell of; of what is said once, the first word counts."""
     filed = next((item for item in items if _step(item) == "filed"), None)
     if filed is None or filed.body is None:
@@ -92,15 +108,11 @@ def _told(reading: Reading, name: str, items: list[Found]) -> Appeal | None:
                        if _step(item) == "remedied" and item.index > first),
         alarmed=any(_step(item) == "overdue" for item in rest), records=tuple(item.id for item in items),
     )  # fmt: skip
-    return _with_decision(reading, made, filed.index)
+    return _with_decision(made, records, filed.index)
 
 
-def _with_decision(reading: Reading, appeal: Appeal, before: int) -> Appeal:
+def _with_decision(appeal: Appeal, records: list[Found], before: int) -> Appeal:
     """Return an appeal with what the record says of the decision, which comes before it in the same case."""
-    try:
-        records = reading.trace(appeal.decision)
-    except FivefoldError:
-        return appeal
     decision = next((item for item in records if item.id == appeal.decision), None)
     if decision is None or decision.body is None or decision.index > before or decision.kind != "decision":
         return appeal
@@ -132,6 +144,10 @@ def _decided(item: Found) -> Decided:
 
 def _fields(item: Found) -> dict[str, Any]:
     return item.body.fields if item.body is not None else {}
+
+
+def _case(item: Found) -> str:
+    return item.body.case if item.body is not None else ""
 
 
 def _step(item: Found) -> str:

@@ -6,6 +6,7 @@ record then; what a crash kept from the record goes there when the desk is opene
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import time
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,8 @@ import msgspec
 import pandas as pd
 
 from fivefold.errors import FivefoldError, InputError, StorageError
-from fivefold.governance.appeals import course
+from fivefold.governance.appeals import clusters, course, population
+from fivefold.governance.appeals.clusters import Cluster
 from fivefold.governance.appeals.examining import Again, as_kind, plain, proven, replayed
 from fivefold.governance.appeals.nouns import REMEDIES, RULINGS, Appeal, Receipt, Terms, id_of
 from fivefold.keys import store as keys
@@ -23,12 +25,14 @@ from fivefold.store.queued import Item, Queued
 from fivefold.traceability.recorder.replaying import decisions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from fivefold.traceability.recorder.reading import Found
     from fivefold.traceability.recorder.replaying import Decision
 
+LOOKS = "appeals"
+"""Case of the looks for clusters."""
 _MOST_TEXT = 2000
 _NEVER = 1 << 62
 _AT_ONCE = 100
@@ -59,18 +63,21 @@ class Desk:
     Limit: people are told apart by the names of their tokens; one person with two names reviews himself unseen.
     """
 
-    def __init__(self, home: Any, terms: Terms, *, now: Callable[[], int] = time.time_ns) -> None:
+    def __init__(
+        self, home: Any, terms: Terms, *, now: Callable[[], int] = time.time_ns, protected: Sequence[str] = ()
+    ) -> None:
         """Open it.
 
         Args:
             home: Of the application's record; its database, where one is declared, holds what is decided, too.
             terms: As declared.
             now: The clock, nanoseconds since 1970.
+            protected: Names of the protected fields, by which appeals may cluster.
 
         Raises:
             StorageError: ``store.disk``, ``store.server``; as every method.
         """
-        self._home, self._terms, self._now = home, terms, now
+        self._home, self._terms, self._now, self._protected = home, terms, now, tuple(protected)
         name = f"{home.application} (appeals)"
         stem = hashlib.sha256(home.application.encode()).hexdigest()[:32]
         own: Path = keys.keys_folder() / "applications" / f"{stem}.appeals.sqlite"
@@ -101,9 +108,11 @@ class Desk:
         if decision.kind != "decision" or not isinstance(given, list):
             raise InputError("appeal.decision", "this record is no decision.", remedy="Give a receipt of an answer.")
         if not 0 <= row < len(given):
-            raise InputError("appeal.row", f"the decision has {len(given)} rows.", remedy="Name one: --row, from 0.")
+            raise InputError(
+                "appeal.row", f"{len(given)} answers of this decision are on record.", remedy="Name one: --row, from 0."
+            )
         name = id_of(decision.id, row)
-        held = course.of(self._home.reading(), name)
+        held = course.of(self._home.reading(), name, decision.id)
         if held is not None:
             return held
         fields = {
@@ -112,7 +121,9 @@ class Desk:
         }  # fmt: skip
         with recorder.open(body.case, subject=body.person, model=body.model) as records:
             records.add("status", fields, wait=True)
-        return self.get(name)
+        appeal = self._found(name, decision.id)
+        self._enter(appeal)
+        return appeal
 
     def get(self, name: str) -> Appeal:
         """Return an appeal.
@@ -120,7 +131,11 @@ class Desk:
         Raises:
             InputError: ``appeal.none``.
         """
-        found = course.of(self._home.reading(), name)
+        item = self._queued.get(name)
+        return self._found(name, item.input if item is not None else "")
+
+    def _found(self, name: str, decision: str) -> Appeal:
+        found = course.of(self._home.reading(), name, decision)
         if found is None:
             raise InputError("appeal.none", f"there is no appeal {name[:40]!r}.", remedy="Look: fivefold appeal list.")
         return found
@@ -181,8 +196,7 @@ class Desk:
         appeal = self.get(name)
         self._require_free(appeal, who)
         held = self._held(appeal, ruling, answer, right or {}, again)
-        if self._queued.get(name) is None:
-            self._enter(appeal)
+        self._enter(appeal)
         text = msgspec.json.encode(held).decode()
         if not self._queued.decide(name, self._now() // 1_000_000_000, who, text, because.strip()):
             raise self._decided(name)
@@ -202,6 +216,37 @@ class Desk:
             done += len(items)
         return done + self._alarm(recorder)
 
+    def look(self, recorder: Any) -> list[Cluster]:
+        """Look for clusters if it is time to, put those that are found on record, and return them.
+
+        Each look is taken once; see :mod:`fivefold.governance.appeals.clusters`.
+        """
+        appeals = self.listed()
+        look = clusters.look_of(len(appeals))
+        told = self._home.reading().search(case=LOOKS)
+        if not look or any(item.body is not None and item.body.fields.get("appeals") == look for item in told):
+            return []
+        rows = population.decided(self._home.reading(), self._protected)
+        found = [one for one in clusters.clusters(rows, appeals[:look], clusters.level_of(look)) if one.found]
+        with recorder.open(LOOKS) as records:
+            for one in found:
+                records.add("alarm", {"step": "cluster", "at": look, **msgspec.to_builtins(one)})
+            records.add("status", {"step": "look", "appeals": look, "clusters": len(found)}, wait=True)
+        return found
+
+    def statistics(self) -> list[Cluster]:
+        """Return every trait that appealed decisions share, as it stands now; none of them counts as found here."""
+        rows = population.decided(self._home.reading(), self._protected)
+        return clusters.clusters(rows, self.listed(), 0.0)
+
+    def systemic(self) -> list[Cluster]:
+        """Return the clusters that were found, from the record."""
+        found = []
+        for item in self._home.reading().search(case=LOOKS, kind="alarm"):
+            fields = item.body.fields if item.body is not None else {}
+            found.append(msgspec.convert({name: fields.get(name) for name in Cluster.__struct_fields__}, Cluster))
+        return found
+
     def _alarm(self, recorder: Any) -> int:
         late = [one for one in self.listed() if not one.decided and not one.alarmed and self._now() > one.due]
         for one in late:
@@ -210,7 +255,7 @@ class Desk:
         return len(late)
 
     def _tell(self, item: Item, recorder: Any) -> str:
-        appeal = course.of(self._home.reading(), item.id)
+        appeal = course.of(self._home.reading(), item.id, item.input)
         if appeal is None:  # the person was erased meanwhile: nothing can be said of it any more
             return "none"
         held = msgspec.json.decode(item.answer, type=Held)
@@ -272,6 +317,8 @@ class Desk:
         return again.answer(row)[0]
 
     def _enter(self, appeal: Appeal) -> None:
+        if self._queued.get(appeal.id) is not None:
+            return
         since = appeal.at // 1_000_000_000
         try:
             self._queued.add([Item(appeal.id, appeal.decision, appeal.row, appeal.by, "appeal", since, _NEVER)])
@@ -310,9 +357,10 @@ class Desk:
             return str(told[appeal.row])
         rows = decision.rows() if decision is not None else None
         if again is not None and isinstance(rows, pd.DataFrame) and again.model == appeal.model:
-            text = again.reason(rows.iloc[appeal.row : appeal.row + 1].reset_index(drop=True))
-            if text:
-                return text
+            with contextlib.suppress(FivefoldError):
+                text = again.reason(rows.iloc[appeal.row : appeal.row + 1].reset_index(drop=True))
+                if text:
+                    return text
         return "No reason was given with this decision, and none can be given now."
 
 

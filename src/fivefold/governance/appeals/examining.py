@@ -21,15 +21,17 @@ _PATIENCE, _PAUSE = 3.0, 0.05
 
 
 class Again(Protocol):
-    """The model of now, asked again.
+    """The model of now, asked again."""
 
-    Attributes:
-        model: Its digest.
-        answers: Labels that it may give; empty: numbers.
-    """
+    @property
+    def model(self) -> str:
+        """Its digest."""
+        ...
 
-    model: str
-    answers: tuple[str, ...]
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """Labels that it may give; empty: numbers."""
+        ...
 
     def ask(self, rows: Any) -> dict[str, np.ndarray]:
         """Return method to what the model gives."""
