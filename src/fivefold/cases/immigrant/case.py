@@ -45,8 +45,8 @@ _STORY = (
     ),
     (
         "Challenged: in each town one good payer with little of the language, whom the uncorrected score refuses, "
-        "appeals. Before, whoever refused her reviews it himself. After, the desk of fivefold appeal: the same score is "
-        "asked again and its answer explained, the branch that refused her is turned away, somebody else decides, and "
+        "appeals. Before, whoever refused her reviews it himself. After, the desk of fivefold appeal: the score is "
+        "asked again, its answer is explained, the branch that refused her is turned away, somebody else decides, and "
         "the log proves the whole course."
     ),
 )
