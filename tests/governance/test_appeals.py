@@ -171,6 +171,7 @@ def test_a_decision_that_cannot_be_replayed_says_why(office: Office) -> None:
         assert (other.replayed, "another model" in other.why) == ("none", True)
         gone = office.filed(desk, office.decision(), again=None, why="the file is gone")
         assert (gone.replayed, gone.why) == ("none", "the file is gone")
+        assert desk.examine(gone, Model(), "", office.recorder).replayed == "same"  # tried once more, it can
         silent = office.filed(desk, office.decision(reasons=("",)))
         assert silent.explained == "The weight (40 kg)."
 

@@ -53,7 +53,7 @@ def file(
 
 
 def examine(which: _Which, where: _Where = Path(), *, json: Json = False) -> None:
-    """Replay and explain the decision of an appeal, where filing it was interrupted.
+    """Replay and explain the decision of an appeal, where filing it was interrupted or the model could not be asked.
 
     Example: [bold]fivefold appeal examine 1f0c2a5b9d3e --in my-app[/bold]
     """
@@ -229,7 +229,7 @@ def _examined(manifest: Manifest, desk: Any, one: Any, recorder: Any) -> Any:
     """Return the appeal replayed and explained; where the model cannot be asked, the record says why."""
     from fivefold.errors import FivefoldError
 
-    if one.replayed and one.explained:
+    if one.examined or one.decided:
         return one
     try:
         model = _model(manifest)

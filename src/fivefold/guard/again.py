@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from fivefold.errors import SubjectError
 from fivefold.guard.isolated import SECONDS, Isolated
+from fivefold.guard.manner import Manner
 from fivefold.guard.nouns import OPERATOR, Passage, Principal
 from fivefold.guard.reasoning import Reasoning
 from fivefold.guard.upstream import Upstream
@@ -51,6 +52,8 @@ class Again:
                 else Upstream(bench, facts, seconds=SECONDS)
             )  # fmt: skip
             stack.callback(made.close)
+            if isinstance(made, Isolated):
+                made.manner = Manner()  # the guard may have recorded all methods: which it spares hangs on its speed
             self._isolated, self._features = made, manifest.features
             self.answers: tuple[str, ...] = tuple(made.way.access.classes)
             self._stack = stack.pop_all()

@@ -95,15 +95,17 @@ def _told(name: str, items: list[Found], records: list[Found]) -> Appeal | None:
     said, rest = filed.body.fields, [item for item in items if item.index > filed.index]
     decided = tuple(_decided(item) for item in rest if _step(item) == "decided")
     first = next((item.index for item in rest if _step(item) == "decided"), 1 << 62)
-    early = {_step(item): item.body.fields for item in reversed(rest) if item.body is not None and item.index < first}
-    replay = early.get("replayed", {})
+    early = [_fields(item) for item in rest if item.index < first]
+    tried = [said for said in early if said.get("step") == "replayed"]
+    replay = next((said for said in tried if said.get("outcome") in {SAME, DIFFERS}), tried[0] if tried else {})
+    text = next((str(said.get("text", "")) for said in early if said.get("step") == "explained"), "")
     made = Appeal(
         id=name, decision=str(said.get("decision", "")), row=_number(said.get("row")), case=filed.body.case,
         person=filed.body.person, by=str(said.get("by", "")), because=str(said.get("because", "")), at=filed.at,
         days=_number(said.get("days")), leaf=str(said.get("leaf", "")), replayed=str(replay.get("outcome", "")),
         now=str(replay.get("model", "")), why=str(replay.get("why", "")),
         answers=tuple(map(str, replay.get("answers", ()))),
-        explained=str(early.get("explained", {}).get("text", "")), decided=decided,
+        explained=text, decided=decided,
         remedied=tuple(str(_fields(item).get("remedy", "")) for item in rest
                        if _step(item) == "remedied" and item.index > first),
         alarmed=any(_step(item) == "overdue" for item in rest), records=tuple(item.id for item in items),

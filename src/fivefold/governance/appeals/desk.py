@@ -18,7 +18,7 @@ from fivefold.errors import FivefoldError, InputError, StorageError
 from fivefold.governance.appeals import clusters, course, population
 from fivefold.governance.appeals.clusters import Cluster
 from fivefold.governance.appeals.examining import Again, as_kind, plain, proven, replayed
-from fivefold.governance.appeals.nouns import REMEDIES, RULINGS, Appeal, Receipt, Terms, id_of
+from fivefold.governance.appeals.nouns import DIFFERS, NONE, REMEDIES, RULINGS, SAME, Appeal, Receipt, Terms, id_of
 from fivefold.keys import store as keys
 from fivefold.log import tlog_proof, tree
 from fivefold.store.queued import Item, Queued
@@ -78,10 +78,7 @@ class Desk:
             StorageError: ``store.disk``, ``store.server``; as every method.
         """
         self._home, self._terms, self._now, self._protected = home, terms, now, tuple(protected)
-        name = f"{home.application} (appeals)"
-        stem = hashlib.sha256(home.application.encode()).hexdigest()[:32]
-        own: Path = keys.keys_folder() / "applications" / f"{stem}.appeals.sqlite"
-        self._queued = Queued(home.people or own, name)
+        self._queued = Queued(home.people or _own(home.application), f"{home.application} (appeals)")
 
     def close(self) -> None:
         """Close it."""
@@ -151,7 +148,7 @@ class Desk:
         return {} if not isinstance(rows, pd.DataFrame) else plain(rows.iloc[appeal.row])
 
     def examine(self, appeal: Appeal, again: Again | None, why: str, recorder: Any) -> Appeal:
-        """Replay the decision and explain it; steps that are on record are not done again.
+        """Replay the decision and explain it; of what is on record, a replay that failed alone is tried again.
 
         Args:
             appeal: Which.
@@ -159,13 +156,13 @@ class Desk:
             why: Then why not.
             recorder: Of the application.
         """
-        if appeal.replayed and appeal.explained:
+        if appeal.examined or appeal.decided:
             return appeal
         decision = self._whole(appeal)
         with recorder.open(appeal.case, subject=appeal.person, model=appeal.model) as records:
-            about = {"appeal": appeal.id, "step": "replayed"}
-            if not appeal.replayed:
-                records.add("status", about | replayed(decision, again, why))
+            said = replayed(decision, again, why) if appeal.replayed not in {SAME, DIFFERS} else {}
+            if said and (not appeal.replayed or said["outcome"] != NONE):
+                records.add("status", {"appeal": appeal.id, "step": "replayed", **said})
             if not appeal.explained:
                 text = self._reason(appeal, decision, again)
                 records.add("status", {"appeal": appeal.id, "step": "explained", "text": text}, wait=True)
@@ -378,3 +375,9 @@ def _require_answer(appeal: Appeal, answer: str) -> None:
         )
     if not answer:
         raise InputError("appeal.answer", "no answer is given.", remedy="Write --answer ANSWER.")
+
+
+def _own(application: str) -> Path:
+    """Return the file beside the user's keys that holds what is decided until it is on record."""
+    stem = hashlib.sha256(application.encode()).hexdigest()[:32]
+    return keys.keys_folder() / "applications" / f"{stem}.appeals.sqlite"

@@ -133,6 +133,11 @@ class Appeal(msgspec.Struct, frozen=True, kw_only=True):
         """Whether nobody decided it yet, or its remedy is not on record."""
         return not self.decided or not self.remedied
 
+    @property
+    def examined(self) -> bool:
+        """Whether it is explained, and was asked again with an answer: there is nothing left to try."""
+        return self.replayed in {SAME, DIFFERS} and bool(self.explained)
+
     def concerns(self, who: str) -> str:
         """Return why somebody may not review it, in words; empty: he may."""
         mine = same(who)
