@@ -208,8 +208,9 @@ class Desk:
         done = 0
         while items := self._queued.unrecorded(_AT_ONCE):
             for item in items:
-                self._queued.recorded(item.id, self._tell(item, recorder))
-                self._queued.forget(item.id)
+                record = self._tell(item, recorder)
+                self._queued.recorded(item.id, record)
+                self._queued.forget(item.id, record)
             done += len(items)
         return done + self._alarm(recorder)
 
