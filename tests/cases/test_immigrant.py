@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 
 from fivefold.cases.immigrant import case
-from fivefold.cases.immigrant.people import LITTLE, drawn
+from fivefold.cases.immigrant.appeal import walked
+from fivefold.cases.immigrant.people import LITTLE, drawn, lesson
 from fivefold.cases.immigrant.picture import drawn as drawn_picture
 from fivefold.cases.nouns import Figure, Told
 from fivefold.cli.main import run
 from fivefold.contract.outcome import Outcome
+from fivefold.fairness.mitigation.fair import learn
+from fivefold.governance.appeals.course import SELF
 
 
 def test_both_groups_pay_back_alike_and_the_network_tells_them_apart() -> None:
@@ -34,6 +37,21 @@ def test_found_before_and_mended_after() -> None:
         assert one.proxies[1] is not Outcome.FAIL
         assert one.ratio[0][2] < 0.8 < one.ratio[1][1]
         assert one.right[0] - one.right[1] < 0.03 * case.ASKED
+
+
+def test_the_appeal_is_sound_only_where_somebody_else_reviews_it() -> None:
+    """At the product's desk the branch is turned away and she gets the loan; where it may review, the log shows it."""
+    people = [drawn(4000, np.random.default_rng(seed)) for seed in (1, 2)]
+    model = learn(lesson(people[0], people[0].recorded), "none", "selection", np.random.default_rng(3))
+    walks = walked(model, people[1], 4)
+    assert walks is not None
+    before, after = walks
+    assert before.faults == (SELF,)
+    assert (before.reviewer, before.answer, before.refused) == ("branch-3", "refuse", False)
+    assert after.faults == ()
+    assert (after.reviewer, after.answer, after.refused) == ("officer-9", "grant", True)
+    assert (after.replayed, after.remedy, after.proven) == ("same", "re-decision", 6)
+    assert after.reason.startswith("What spoke for this answer most")
 
 
 def test_the_picture_is_well_formed_and_has_a_bar_for_each_share() -> None:

@@ -149,7 +149,7 @@ def test_today_no_level_is_attained_and_words_say_why() -> None:
     assert (verdict.attained, verdict.declared, verdict.exit_code) == (0, 4, 3)
     assert verdict.counts["pass"] == sum(check.status == "run" for check in planned.checks) >= 4
     assert verdict.counts["not-run"] > 50
-    assert set(verdict.blocks) == {"1", "2", "3", "4"}
+    assert set(verdict.blocks) == {"0", "1", "2", "3", "4"}
     assert "S5" in verdict.blocks["1"]
     assert "Aims not assessed: O1" in verdict.summary
     assert sum(verdict.counts.values()) == len(planned.checks)
@@ -170,15 +170,15 @@ def test_a_partial_row_satisfies_nothing() -> None:
 
 
 def test_failed_not_yet_binding_gives_exit_1() -> None:
-    """F1.gaps fails: its aim does not bind, so nothing is blocked by it, yet the exit code says that a check failed."""
+    """D1.admission fails: its aim does not bind, so nothing is blocked by it, yet the exit code says that it did."""
     planned = plan(load())
     good = judge(planned, passes(planned), (), NOW, load())
-    bad = judge(planned, passes(planned, F1_gaps="fail"), (), NOW, load())
-    aim = next(one for one in bad.aims if one.aim == "O4")
+    bad = judge(planned, passes(planned, D1_admission="fail"), (), NOW, load())
+    aim = next(one for one in bad.aims if one.aim == "O7")
     assert (aim.status, aim.binding) == ("failed-not-binding", False)
     assert (good.exit_code, bad.exit_code) == (3, 1)
     assert status(good) == status(bad)
-    assert "Failed, not yet binding: O4." in bad.summary
+    assert "Failed, not yet binding: O7." in bad.summary
 
 
 def test_what_such_evidence_does_not_prove_is_said() -> None:

@@ -81,9 +81,9 @@ def infer(rows: dict[str, Any], n: int = 1, **parameters: str) -> dict[str, Any]
 
 
 @contextlib.contextmanager
-def serving(root: Path, *words: str) -> Iterator[Served]:
+def serving(root: Path, *words: str, purpose: str = "sorting") -> Iterator[Served]:
     """Serve an application as a user does."""
-    token, _ = Tokens(root.name).issue(read(root), "branch-12", "caller", ("sorting",), 1)
+    token, _ = Tokens(root.name).issue(read(root), "branch-12", "caller", (purpose,), 1)
     command = [*COMMAND, str(root), "--port", "0", *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:

@@ -35,6 +35,8 @@ MODULES = {
     "P1.images": "evasion_images",
     "P1.standard": "evasion_standard",
     "P1.tables": "evasion_tables",
+    "F1.challenge": "appealing",
+    "F1.drift": "drifted",
     "F1.gaps": "gaps",
     "F1.individual": "individual",
     "F1.metrics": "served",

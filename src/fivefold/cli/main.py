@@ -70,6 +70,13 @@ COMMANDS: dict[str, Command] = {
     "guard benefit": Command("guard_:benefit", "Show what good the application does, against its target.", _RUN),
     "guard drill": Command("drill_:drill", "Leave each stage of the guard out in turn, under attack.", _RUN),
     "guard token": Command("guard_:token", "Issue, list and revoke the tokens of those who ask.", _RUN),
+    "appeal file": Command("appeal_:file", "Challenge a decision by its receipt.", _RECORD),
+    "appeal list": Command("appeal_:list_", "List the appeals that wait for a person.", _RECORD),
+    "appeal show": Command("appeal_:show", "Show an appeal, its decision and its reason.", _RECORD),
+    "appeal examine": Command("appeal_:examine", "Replay and explain, where filing was interrupted.", _RECORD),
+    "appeal decide": Command("appeal_:decide", "Review an appeal as somebody else, and remedy it.", _RECORD),
+    "appeal verify": Command("appeal_:verify", "Prove an appeal's whole course from the log.", _RECORD),
+    "appeal stats": Command("appeal_:stats", "Who appeals and what is changed, and what is systemic.", _RECORD),
     "federate key": Command("federate_:key", "Make a client's key for a federation.", _FEDERATE),
     "federate new": Command("federate_:new", "Write what all parties agree on, and a Flower app.", _FEDERATE),
     "federate try": Command("federate_:try_", "Rehearse on this machine: server, clients, one run.", _FEDERATE),
@@ -103,6 +110,7 @@ GROUPS = {
     "guard": "The model, served behind its manifest.",
     "federate": "Training on rows that stay where they are; the server sees sums alone.",
     "record": "The record of what happened.",
+    "appeal": "A decision challenged: filed, replayed, explained, reviewed by somebody else, remedied.",
 }
 
 

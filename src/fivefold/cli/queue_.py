@@ -48,7 +48,7 @@ def queue(  # noqa: PLR0917  the options of a command
             lines = [_line(one), *(f"  {name}: {value}" for name, value in row.items())]
             say(json=json, value=_plain(one) | {"row": row}, lines=lines if row else [*lines, "  (erased)"])
         elif word == "decide":
-            _require_reviewer(manifest, who)
+            require_reviewer(manifest, who)
             with contextlib.closing(home.writing()) as recorder:
                 one = held.decide(which, who, answer, because, recorder)
             say(json=json, value=_plain(one), lines=[f"Decided and on record: {_line(one)}"])
@@ -71,7 +71,7 @@ def _answers(home: Any) -> tuple[str, ...]:
     raise InputError("queue.none", "no guard with a ladder was opened here.", remedy="fivefold guard serve")
 
 
-def _require_reviewer(manifest: Manifest, who: str) -> None:
+def require_reviewer(manifest: Manifest, who: str) -> None:
     """Raise unless a person holds a reviewer's token.
 
     Raises:

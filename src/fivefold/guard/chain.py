@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from fivefold.contract.registry import provided
 from fivefold.errors import SubjectError
 from fivefold.guard.admission import Domain, Purpose
 from fivefold.guard.budget import Budget
@@ -168,5 +169,10 @@ def build(manifest: Manifest, isolated: Answering, facts: Facts, memory: Memory,
     secret = tried or (keys.application_secret(manifest.application.id) if controls.get("noise") else b"")
     noise = ciphers.keyed_hash(secret, b"noise of answers")
     stages.append(Shape(controls, isolated.way.access, noise))
-    stages += [] if tried else [Reasoning(isolated, manifest.features)]
+    stages += [] if tried else [_reasoning(manifest, isolated)]
     return Chain(tuple(stages), fallback)
+
+
+def _reasoning(manifest: Manifest, isolated: Answering) -> Reasoning:
+    terms = provided("appeals.declared")(manifest.controls)
+    return Reasoning(isolated, manifest.features, line=terms.line if terms is not None else "")

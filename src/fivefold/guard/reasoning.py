@@ -44,9 +44,18 @@ class Reasoning:
 
     name = "reason"
 
-    def __init__(self, isolated: Answering, features: Mapping[str, Feature], *, seconds: float = SECONDS) -> None:
-        """Take model and declared features (units, and which are immutable)."""
-        self._isolated, self._features, self._seconds = isolated, features, seconds
+    def __init__(
+        self, isolated: Answering, features: Mapping[str, Feature], *, seconds: float = SECONDS, line: str = ""
+    ) -> None:
+        """Take model and declared features (units, and which are immutable).
+
+        Args:
+            isolated: The model.
+            features: As declared.
+            seconds: Time that the reasons of one request may take.
+            line: Put behind each reason: how to appeal; empty: appeals are not declared.
+        """
+        self._isolated, self._features, self._seconds, self._line = isolated, features, seconds, line
         self._access = isolated.way.access
         self._each, self._lock = 0.0, threading.Lock()
         self._held: OrderedDict[bytes, tuple[Said, Any]] = OrderedDict()
@@ -61,15 +70,23 @@ class Reasoning:
             return
         rows, reasoner, said = passage.rows, self._reasoner, passage.said
         if reasoner is None or not isinstance(rows, pd.DataFrame):
-            passage.reasons = tuple(said.get(at, Said("")) for at in range(passage.size)) if said else ()
+            given = tuple(said.get(at, Said("")) for at in range(passage.size)) if said else ()
+            passage.reasons = tuple(map(self._appealable, given))
             return
         made = [
             (said[at], None) if at in said else self._reason(reasoner, rows.iloc[at : at + 1], len(rows))
             for at in range(passage.size)
         ]
-        passage.reasons, passage.credits = tuple(said for said, _ in made), [credit for _, credit in made]
+        passage.reasons = tuple(self._appealable(said) for said, _ in made)
+        passage.credits = [credit for _, credit in made]
         if lacking := sum(said.text in _NONE for said, _ in made):
             passage.notes["without reason"] = lacking
+
+    def _appealable(self, said: Said) -> Said:
+        """Return a reason with the way to appeal behind it; where no reason is given, none is made of that."""
+        if not self._line or not said.text:
+            return said
+        return msgspec.structs.replace(said, text=f"{said.text} {self._line}")
 
     def _reason(self, reasoner: Any, row: pd.DataFrame, rows: int) -> tuple[Said, Any]:
         row = row.reset_index(drop=True)

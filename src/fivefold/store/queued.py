@@ -139,6 +139,14 @@ class Queued:
                 "UPDATE queued SET record = ? WHERE application_id = ? AND id = ?", (record, self._application, one)
             )
 
+    def forget(self, one: str, record: str) -> None:
+        """Forget answer and reason of a decision, once they stand in this record; who decided it stays."""
+        with self._lock:
+            self._base.change(
+                "UPDATE queued SET answer = '', because = '' WHERE application_id = ? AND id = ? AND record = ?",
+                (self._application, one, record),
+            )
+
     def close(self) -> None:
         """Close it."""
         with self._lock:

@@ -74,7 +74,7 @@ def learn(manifest: Manifest, method: str, seed: int) -> tuple[bytes, dict[str, 
 
 
 def _options(manifest: Manifest) -> tuple[Aim, str]:
-    given = dict(manifest.controls.get("F1", {}))
+    given = {key: value for key, value in manifest.controls.get("F1", {}).items() if key != "appeal"}
     for key in given:
         if key not in _OPTIONS:
             line = manifest.lines.get(f"controls.F1.{key}", 0)

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from fivefold.errors import FivefoldError
+from fivefold.governance.appeals import standing
 from fivefold.governance.operation import drilled
 from fivefold.traceability.recorder.opening import home
 
@@ -58,6 +59,7 @@ def facts(manifest: Manifest, until: str = "") -> Facts:
             DELIVERY: delivery(reading, end),
             OUTCOMES: ",".join(map(repr, outcomes(reading, end))),
             drilled.DRILL: drilled.newest(reading, end),
+            **standing.facts(manifest, reading, end),
         }
     except FivefoldError:
         return declared

@@ -21,7 +21,7 @@ from fivefold.traceability.recorder.nouns import ID_BYTES, Body, Kind, Leaf, lea
 from fivefold.traceability.recorder.recorder import blob_name, erasure_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from fivefold.keys.signing import PublicKey
     from fivefold.log.disk import Disk
@@ -182,6 +182,15 @@ class Reading:
         """Return all records of the same case, in order: what led to a record and what came of it."""
         _, wanted = self._place(reference)
         return [self.found(index, leaf) for index, leaf in self._some([wanted.case]) if leaf.case == wanted.case]
+
+    def cases(self, names: Iterable[str]) -> dict[str, list[Found]]:
+        """Return all records of each case, in order; the log is read once."""
+        wanted = {self._secrets.tag("case", name): name for name in names}
+        found: dict[str, list[Found]] = {name: [] for name in wanted.values()}
+        for index, leaf in self._some(list(wanted)) if len(wanted) == 1 else self.leaves():
+            if leaf.case in wanted:
+                found[wanted[leaf.case]].append(self.found(index, leaf))
+        return found
 
     def prove(self, reference: str) -> bytes:
         """Return the proof that a record stands in the log, for a file (C2SP tlog-proof).

@@ -1,0 +1,1 @@
+"""Appeals: a decision that a person challenges, from the receipt to the remedy, every step on record."""
