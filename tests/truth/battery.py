@@ -86,7 +86,7 @@ def code_digest(check: str) -> str:
         below += ["keys", "evidence/oms.py", "evidence/envelope.py", "evidence/signed_set.py"]
     if folder.name == "attribute":
         below += ["protection/membership"]
-    if folder.name in ("operating", "corruption"):
+    if folder.name in ("operating", "corruption", "faults"):
         below += ["protection/accuracy/sample.py"]
     if folder.name == "extraction":
         below += ["protection/evasion/space.py"]

@@ -47,6 +47,7 @@ MODULES = {
     "P3.accuracy": "accuracy",
     "P3.attribute": "telling",
     "P3.corruption": "worsened",
+    "P3.faults": "faulty",
     "P3.identification": "operating",
     "P3.operating-point": "operating",
     "P3.membership": "membership",

@@ -47,6 +47,7 @@ JUDGE_EVERY_FLOOR = frozenset(
         "P3.accuracy",
         "P3.attribute",
         "P3.corruption",
+        "P3.faults",
         "P3.identification",
         "P3.membership",
         "P3.operating-point",
