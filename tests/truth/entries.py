@@ -51,6 +51,7 @@ MODULES = {
     "P3.identification": "operating",
     "P3.operating-point": "operating",
     "P3.membership": "membership",
+    "P3.property": "composed",
     **{f"S2.{name}": "privacy" for name in ("noise", "release", "ledger", "utility")},
     "S2.training": "trainings",
     **{

@@ -51,6 +51,7 @@ JUDGE_EVERY_FLOOR = frozenset(
         "P3.identification",
         "P3.membership",
         "P3.operating-point",
+        "P3.property",
         "S2.ledger",
         "S2.noise",
         "S2.release",
