@@ -88,7 +88,7 @@ def code_digest(check: str) -> str:
         below += ["protection/membership"]
     if folder.name == "property":
         below += ["protection/attribute/levels.py"]
-    if folder.name in ("operating", "corruption", "faults", "property"):
+    if folder.name in ("operating", "corruption", "faults", "property", "backdoor"):
         below += ["protection/accuracy/sample.py"]
     if folder.name == "extraction":
         below += ["protection/evasion/space.py"]

@@ -46,6 +46,7 @@ MODULES = {
     "P2.shaping": "theft",
     "P3.accuracy": "accuracy",
     "P3.attribute": "telling",
+    "P3.backdoor": "triggered",
     "P3.corruption": "worsened",
     "P3.faults": "faulty",
     "P3.identification": "operating",

@@ -46,6 +46,7 @@ JUDGE_EVERY_FLOOR = frozenset(
         "P2.shaping",
         "P3.accuracy",
         "P3.attribute",
+        "P3.backdoor",
         "P3.corruption",
         "P3.faults",
         "P3.identification",
