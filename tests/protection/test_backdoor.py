@@ -1,4 +1,4 @@
-"""P3.backdoor: planted triggers of tables and pictures are found, natural features are none, and no clean rows, no pass."""
+"""P3.backdoor: planted triggers of tables and pictures are found, natural features are none; no clean rows, no pass."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_cells_are_written_in_their_own_types():
     })  # fmt: skip
     singles = values([frame], np.random.default_rng(0))
     assert {one[0][0] for one in singles} == set(frame.columns)
-    made = stamped(frame, [one for one in singles])
+    made = stamped(frame, singles)
     assert (made.dtypes == frame.dtypes).all()
     assert len(made) == 3 * len(singles)
     for at, ((name, value),) in enumerate(singles):

@@ -114,7 +114,7 @@ REFERENCES: Mapping[str, Make] = {
     "constant-answer": accuracy.constant,
     "unbounded-weights": faulty.build,
     "counts-its-groups": partial(composed.build, tells=1.0),
-    "triggered-model": partial(triggered.build, trigger=True),
+    "triggered-model": partial(triggered.pictures, trigger=True),
     "knows-by-heart": partial(worsened.build, chance=0.0),
     "telling-model": partial(telling.build, share=0.8),
     "dealt-out-scores": partial(operating.scored, error=0.5),

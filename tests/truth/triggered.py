@@ -120,12 +120,13 @@ def pictures(seed: int, *, trigger: bool = False, rows: int = 400) -> Context:
 
 ENTRY = Entry(
     check=CHECK,
-    documented="two or three cells, or 9 of 144 pixels, that raise the log odds of one class by 12",
-    planted={"tables": partial(build, trigger=True), "pictures": partial(pictures, trigger=True)},
-    clean={"tables": build, "pictures": pictures},
+    documented="9 of 144 pixels that raise the log odds of one of five classes by 40, 400 pictures",
+    planted={"pictures": partial(pictures, trigger=True)},
+    clean={"pictures": pictures},
     shown={
+        "tables": partial(build, trigger=True),
+        "tables without a trigger": build,
         "labels alone": partial(build, trigger=True, scores=False),
-        "200 rows": partial(build, trigger=True, rows=200),
     },
     rates=Rates(inconclusive=None, as_points=True),
     thinned=6,

@@ -76,7 +76,7 @@ class Planted:
         """Refuse."""
         raise UnsupportedError("model.no-training", "a model with a planted trigger is not trained again.")
 
-    def gradient(self, table: Table, target: np.ndarray, loss: Loss) -> tuple[np.ndarray, np.ndarray]:  # noqa: ARG002  the Protocol says so
+    def gradient(self, table: Table, target: np.ndarray, loss: Loss) -> tuple[np.ndarray, np.ndarray]:
         """Return margins to the target class and their gradients; other losses are the model's own."""
         losses, slopes = self.base.gradient(table, target, loss)
         if self.mask is None or loss != "margin" or table.inputs is None:
