@@ -55,6 +55,7 @@ UNDECLARED = {
     "D1.benefit",
     "P2.benign",
     "P2.isolation",
+    "P3.backdoor",
     "S5.removals",
     "S5.stream",
 }

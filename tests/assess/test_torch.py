@@ -209,3 +209,42 @@ def test_a_pickle_in_disguise_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TrustError) as caught:
         probe(read(root))
     assert caught.value.code in {"model.pickle", "model.safetensors"}
+
+
+def test_bits_of_a_network_flip_in_its_own_process(tmp_path: Path) -> None:
+    """The weights are changed where the model runs, and the finding can be had again."""
+    root = application(tmp_path / "app", "labels", outputs=2, classes=["no", "yes"])
+    (finding,) = assess(read(root), Options(effort="quick", only=("P3.faults",))).findings
+    assert finding.result.outcome is Outcome.PASS, finding.result.reason
+    assert finding.result.canary is not None
+    assert finding.result.canary.noticed
+    shown = {one.where: one for one in finding.result.measures}
+    assert shown["weights rounded to float16"].value == pytest.approx(1.0, abs=0.02)
+    assert "of about 0.00186 flips in 58 weights" in finding.result.measures[0].note
+
+
+def test_weights_of_an_onnx_file_change_and_come_back(tmp_path: Path) -> None:
+    """The runtime answers with the changed graph, and with the stored one again."""
+    onnx = pytest.importorskip("onnx", reason="the extra `onnx` is not installed")
+    from fivefold.subject.files.onnx_model import OnnxModel
+    from fivefold.subject.files.weights import OnnxWeights, changed
+
+    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+    rng, path = np.random.default_rng(1), tmp_path / "m.onnx"
+    stored = [rng.normal(size=shape).astype(np.float32) for shape in ((3, 4), (4,))]
+    graph = helper.make_graph(
+        [helper.make_node("Gemm", ["x", "w", "b"], ["y"])], "net",
+        [helper.make_tensor_value_info("x", kind, [None, 3])], [helper.make_tensor_value_info("y", kind, [None, 4])],
+        [onnx.numpy_helper.from_array(values, name) for values, name in zip(stored, "wb", strict=True)],
+    )  # fmt: skip
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    path.write_bytes(made.SerializeToString())
+    rows = rng.normal(size=(20, 3)).astype(np.float32)
+    model = OnnxModel(path)
+    before = model(rows)
+    weights = OnnxWeights(path, model.reopen)
+    assert [one.size for one in weights.tensors] == [12, 4]
+    weights.put(changed(weights.tensors, "flips", np.arange(16), np.full(16, 31)))
+    assert model(rows) == pytest.approx(-before, abs=1e-5)
+    weights.put(changed(weights.tensors, "stored", np.arange(0), np.arange(0)))
+    assert np.array_equal(model(rows), before)

@@ -159,13 +159,13 @@ def test_today_no_level_is_attained_and_words_say_why() -> None:
 def test_a_partial_row_satisfies_nothing() -> None:
     """P3.accuracy passes, but P3 has gaps: claim 2c stays blocked and says which checks are missing.
 
-    Two more need a model that answers for new rows.
+    Four more need a model that answers for new rows, or a network.
     """
     planned = plan(load())
     blocked = blockers(judge(planned, passes(planned), (), NOW, load()), "2c")
-    assert set(blocked) == {"P3", "P3.attribute", "P3.corruption"}
+    assert set(blocked) == {"P3", "P3.attribute", "P3.backdoor", "P3.corruption", "P3.faults"}
     assert "partial" in blocked["P3"].text
-    assert "P3.backdoor" in blocked["P3"].text
+    assert "P3.inversion" in blocked["P3"].text
     assert blocked["P3"].remedy
 
 

@@ -59,7 +59,7 @@ def test_every_check_of_a_needed_row_is_planned(make, facts) -> None:
     """Gaps are in the plan as not run, with the stage that brings them."""
     planned = {check.check for check in make(facts=facts).checks}
     assert {entry.id for entry in load().rows["P3"].checks} <= planned
-    gap = _check(make(facts=facts), "P3.backdoor")
+    gap = _check(make(facts=facts), "P3.inversion")
     assert (gap.status, gap.binding) == ("not-run", True)
     assert "does not have it yet" in gap.reason
 

@@ -84,9 +84,11 @@ def code_digest(check: str) -> str:
     below = ["contract", "stats", folder.relative_to("fivefold").as_posix()]
     if "traceability" in folder.parts:
         below += ["keys", "evidence/oms.py", "evidence/envelope.py", "evidence/signed_set.py"]
-    if folder.name == "attribute":
+    if folder.name in ("attribute", "property"):
         below += ["protection/membership"]
-    if folder.name in ("operating", "corruption"):
+    if folder.name == "property":
+        below += ["protection/attribute/levels.py"]
+    if folder.name in ("operating", "corruption", "faults", "property", "backdoor"):
         below += ["protection/accuracy/sample.py"]
     if folder.name == "extraction":
         below += ["protection/evasion/space.py"]

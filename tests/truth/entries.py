@@ -50,10 +50,13 @@ MODULES = {
     "P2.shaping": "theft",
     "P3.accuracy": "accuracy",
     "P3.attribute": "telling",
+    "P3.backdoor": "triggered",
     "P3.corruption": "worsened",
+    "P3.faults": "faulty",
     "P3.identification": "operating",
     "P3.operating-point": "operating",
     "P3.membership": "membership",
+    "P3.property": "composed",
     **{f"S2.{name}": "privacy" for name in ("noise", "release", "ledger", "utility")},
     "S2.training": "trainings",
     **{

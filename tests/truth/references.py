@@ -12,6 +12,7 @@ from . import (
     appealing,
     bent,
     ciphertext,
+    composed,
     drifted,
     drifting,
     drilled,
@@ -25,6 +26,7 @@ from . import (
     explanation_planted,
     extraction,
     fallback,
+    faulty,
     federated,
     gaps,
     hit,
@@ -48,6 +50,7 @@ from . import (
     theft,
     threats,
     trainings,
+    triggered,
     worsened,
 )
 
@@ -118,6 +121,9 @@ REFERENCES: Mapping[str, Make] = {
     "dear-to-mend": partial(mending.build, dear=True),
     "memorising-model": partial(membership.build, auc=0.9, retrains=False),
     "constant-answer": accuracy.constant,
+    "unbounded-weights": faulty.build,
+    "counts-its-groups": partial(composed.build, tells=1.0),
+    "triggered-model": partial(triggered.pictures, trigger=True),
     "knows-by-heart": partial(worsened.build, chance=0.0),
     "telling-model": partial(telling.build, share=0.8),
     "dealt-out-scores": partial(operating.scored, error=0.5),

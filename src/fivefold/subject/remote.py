@@ -28,6 +28,7 @@ from fivefold.subject.worker.messages import (
     Slope,
     Sloped,
 )
+from fivefold.subject.worker.weight_messages import Alter, Weigh, Weighed
 
 if TYPE_CHECKING:
     import socket
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from fivefold.subject.model import Form, Method
     from fivefold.subject.rows import Rows
     from fivefold.subject.training import TrainingTable
+    from fivefold.subject.worker.weight_messages import How
 
 ENDED = "model.ended"
 """Code of the error when the model's process is gone; the parent knows why, and says it."""
@@ -153,6 +155,23 @@ class RemoteModel:
         losses = from_array(frames.parse(reply.losses, Tensor))
         return losses, from_array(frames.parse(reply.slopes, Tensor))
 
+    def weigh(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Return numbers of weights of each stored tensor, and bits of each of its weights.
+
+        Raises:
+            SubjectError: ``model.no-weights`` if it stores none that can be changed.
+        """
+        reply = self._asked(Weigh(), frames.SMALL)
+        if not isinstance(reply, Weighed) or len(reply.counts) != len(reply.bits) or min(reply.counts, default=0) < 0:
+            raise _odd()
+        return reply.counts, reply.bits
+
+    def alter(self, how: How, places: np.ndarray, bits: np.ndarray) -> None:
+        """Have it answer with changed weights; see :class:`fivefold.subject.worker.weight_messages.Alter`."""
+        given = [msgspec.msgpack.encode(array(values)) for values in (places, bits)]
+        if not isinstance(self._asked(Alter(how=how, places=given[0], bits=given[1]), frames.SMALL), Fitted):
+            raise _odd()
+
     def learn(self, frame: Rows) -> bytes:
         """Have a model elsewhere find out how it is asked; return that as message pack.
 
@@ -165,15 +184,15 @@ class RemoteModel:
         return reply.body
 
     def _asked(
-        self, message: Describe | Ask | Fit | Learn | Slope, cap: int
-    ) -> Described | Answered | Fitted | Learnt | Sloped:
+        self, message: Describe | Ask | Fit | Learn | Slope | Weigh | Alter, cap: int
+    ) -> Described | Answered | Fitted | Learnt | Sloped | Weighed:
         try:
             frames.send(self.peer, message)
         except frames.ClosedError:
             raise _gone() from None
         return self._heard(cap)
 
-    def _heard(self, cap: int) -> Described | Answered | Fitted | Learnt | Sloped:
+    def _heard(self, cap: int) -> Described | Answered | Fitted | Learnt | Sloped | Weighed:
         try:
             reply: FromModel = frames.receive(self.peer, FromModel, cap)
         except frames.ClosedError:

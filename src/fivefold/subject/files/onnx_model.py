@@ -60,6 +60,12 @@ class OnnxModel:
         if self._zipped:
             self.classes_ = _keys(path)
 
+    def reopen(self, given: bytes) -> None:
+        """Answer with another file of the same inputs and outputs from now on."""
+        import onnxruntime
+
+        self._session = onnxruntime.InferenceSession(given, _options(), providers=["CPUExecutionProvider"])
+
     def __call__(self, rows: pd.DataFrame) -> np.ndarray:
         """Return the one output."""
         return self._run(self._call, rows)
@@ -131,11 +137,7 @@ def _open(path: Path) -> tuple[Any, Inventory]:
         import onnxruntime
     except ImportError as error:
         raise SubjectError("model.extra", f"{error.name or 'onnxruntime'} is not installed.", remedy=_EXTRA) from None
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    options.log_severity_level = 4
-    options.use_deterministic_compute = True
+    options = _options()
     if path.stat().st_size > _MOST_FILE:
         raise SubjectError("model.onnx", "the ONNX file is larger than 2 GiB.", remedy="Use external data.")
     try:
@@ -150,6 +152,17 @@ def _open(path: Path) -> tuple[Any, Inventory]:
         told.add_note(str(error)[:2000])
         raise told from None
     return session, inventory.take(graph)
+
+
+def _options() -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.log_severity_level = 4
+    options.use_deterministic_compute = True
+    return options
 
 
 def _outputs(outputs: list[Any]) -> tuple[Any | None, Any | None]:

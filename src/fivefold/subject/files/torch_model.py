@@ -33,7 +33,11 @@ def is_module(made: Any) -> bool:
 
 
 class TorchModel:
-    """A module as a function of rows: (n, d) numbers to its raw outputs."""
+    """A module as a function of rows: (n, d) numbers to its raw outputs.
+
+    Attributes:
+        module: The module, set to answer.
+    """
 
     def __init__(self, module: Any, weights: Path | None, seed: int) -> None:
         """Load weights, and set the module to answer.
@@ -53,7 +57,7 @@ class TorchModel:
         if weights is not None:
             _load(module, weights)
         self._torch = torch
-        self._module = module.eval().to("cpu")
+        self.module = module.eval().to("cpu")
         self._kind = next((one.dtype for one in module.parameters() if one.dtype.is_floating_point), torch.float32)
 
     def __call__(self, rows: Rows) -> np.ndarray:
@@ -93,7 +97,7 @@ class TorchModel:
         return self._torch.as_tensor(np.ascontiguousarray(values)).to(self._kind)
 
     def _out(self, x: Any) -> Any:
-        given = self._module(x)
+        given = self.module(x)
         if not isinstance(given, self._torch.Tensor):
             raise SubjectError(
                 "model.shape",

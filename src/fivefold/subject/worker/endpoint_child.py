@@ -43,6 +43,7 @@ from fivefold.subject.worker.messages import (
     Slope,
     ToModel,
 )
+from fivefold.subject.worker.weight_messages import Alter, Weigh
 
 if TYPE_CHECKING:
     import ssl
@@ -113,6 +114,8 @@ class _Serving:
             raise SubjectError("model.no-training", "an endpoint cannot be trained.")
         if isinstance(message, Slope):
             raise SubjectError("model.no-gradients", "an endpoint gives no gradients.")
+        if isinstance(message, Weigh | Alter):
+            raise SubjectError("model.no-weights", "the weights cannot be reached: the model runs elsewhere.")
         if isinstance(message, Describe):
             return Described(body=msgspec.msgpack.encode(Description(methods=("predict",))))
         frame = unpack(frames.parse(message.batch, Batch))

@@ -10,6 +10,7 @@ from fivefold.contract.check import Without
 from fivefold.contract.plan import ModelFact
 from fivefold.manifest.address import Address
 from fivefold.manifest.nouns import DataSet, Feature, Model
+from fivefold.subject.worker.weight_messages import Alter, Weigh, Weighed
 
 
 class _Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag=True):
@@ -351,10 +352,9 @@ class Fit(_Message, frozen=True):
     seed: int
 
 
-ToModel = Describe | Ask | Fit | Learn | Slope
+ToModel = Describe | Ask | Fit | Learn | Slope | Weigh | Alter
 
 
-# model process -> check process
 class Described(_Message, frozen=True):
     """What the model says of itself (message pack of a description)."""
 
@@ -397,4 +397,4 @@ class Broken(_Message, frozen=True):
     calls: int = 0
 
 
-FromModel = Described | Answered | Fitted | Learnt | Sloped | Broken
+FromModel = Described | Answered | Fitted | Learnt | Sloped | Weighed | Broken

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 import numpy as np
@@ -37,12 +37,14 @@ from fivefold.subject.worker.messages import (
     Sloped,
     ToModel,
 )
+from fivefold.subject.worker.weight_messages import Alter, Weigh, Weighed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fivefold.subject.files.onnx_model import OnnxModel
     from fivefold.subject.files.torch_model import TorchModel
+    from fivefold.subject.files.weights import Stored
     from fivefold.subject.model import Description
     from fivefold.subject.training import TrainingTable
 
@@ -75,6 +77,9 @@ def settle(job: ModelJob) -> None:
     np.random.seed(job.seed % 2**32)  # noqa: NPY002  models that use the global generator shall repeat themselves
 
 
+_Message: TypeAlias = Describe | Ask | Fit | Slope | Weigh | Alter
+
+
 class _Serving:
     """The model, loaded when it is first asked for."""
 
@@ -84,8 +89,9 @@ class _Serving:
         self._model: LocalModel | None = None
         self._onnx: OnnxModel | None = None
         self._torch: TorchModel | None = None
+        self._weights: Stored | None = None
 
-    def reply(self, message: Describe | Ask | Fit | Slope) -> Described | Answered | Fitted | Sloped | Broken:
+    def reply(self, message: _Message) -> Described | Answered | Fitted | Sloped | Weighed | Broken:
         try:
             return self._answer(message)
         except FivefoldError as error:
@@ -101,12 +107,15 @@ class _Serving:
             told = failure(error, "answering")
             return Broken(code=told.code, message=told.message, remedy=told.remedy, note=told.__notes__[0])
 
-    def _answer(self, message: Describe | Ask | Fit | Slope) -> Described | Answered | Fitted | Sloped:
-        if isinstance(message, Fit):
-            self._fit(message)
+    def _answer(self, message: _Message) -> Described | Answered | Fitted | Sloped | Weighed:
+        if isinstance(message, Fit | Alter):
+            self._fit(message) if isinstance(message, Fit) else self._alter(message)
             return Fitted()
         if isinstance(message, Slope):
             return self._slope(message)
+        if isinstance(message, Weigh):
+            kept = self._stored().tensors
+            return Weighed(counts=tuple(one.size for one in kept), bits=tuple(8 * one.dtype.itemsize for one in kept))
         if isinstance(message, Describe):
             if self._job.training and self._model is None:
                 self._named()
@@ -148,6 +157,33 @@ class _Serving:
             "following gradients",
         )
         return Sloped(losses=msgspec.msgpack.encode(array(losses)), slopes=msgspec.msgpack.encode(array(slopes)))
+
+    def _stored(self) -> Stored:
+        """Return the weights of the file that is answered with."""
+        from fivefold.subject.files.weights import OnnxWeights, TorchWeights
+
+        self._loaded()
+        if self._weights is None and self._torch is not None:
+            self._weights = TorchWeights(self._torch.module)
+        elif self._weights is None and self._onnx is not None:
+            self._weights = OnnxWeights(Path(self._job.folder) / self._job.onnx, self._onnx.reopen)
+        if self._weights is None:
+            raise SubjectError(
+                "model.no-weights",
+                "the weights cannot be reached: the factory makes something that is no torch module.",
+                remedy="Return the torch module from the factory, or declare an ONNX file.",
+            )
+        return self._weights
+
+    def _alter(self, message: Alter) -> None:
+        from fivefold.subject.files.weights import changed
+
+        stored = self._stored()
+        places, bits = (
+            from_array(frames.parse(body, Tensor)).astype(np.int64) if body else np.empty(0, np.int64)
+            for body in (message.places, message.bits)
+        )
+        stored.put(changed(stored.tensors, message.how, places, bits))
 
     def _from_file(self) -> OnnxModel:
         from fivefold.subject.files.onnx_model import OnnxModel

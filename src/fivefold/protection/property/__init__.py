@@ -1,0 +1,1 @@
+"""P3.property: does the model tell what its training set was made of, and whether a data set was in it?"""
