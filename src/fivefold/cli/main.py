@@ -62,6 +62,7 @@ COMMANDS: dict[str, Command] = {
     "model serve": Command("encrypted_:serve", "Score encrypted rows; the server has no key.", _RUN),
     "model score": Command("encrypted_:score", "Have rows scored while they stay encrypted.", _RUN),
     "data filter": Command("filter_:filter_", "Hold back rows that the others contradict, with reasons.", _TRUST),
+    "data scan": Command("scan_:scan", "Find personal data in files, before they go anywhere.", _TRUST),
     "model sign": Command("model_:sign", "Sign the model's files (OpenSSF model signing).", _TRUST),
     "model convert": Command("convert:convert", "Say why a model file is refused and how to export it.", _TRUST),
     "model verify": Command("model_:verify", "Verify the model's signature.", _TRUST),
