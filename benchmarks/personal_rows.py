@@ -8,6 +8,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "pii_presidio_synth_v2" / "synth_dataset_v2.json.gz"
 KINDS = {
     "CREDIT_CARD": "card", "PHONE_NUMBER": "phone", "EMAIL_ADDRESS": "email", "IBAN_CODE": "iban", "US_SSN": "us-ssn",
@@ -91,4 +93,23 @@ def ours(texts: list[str]) -> list[list[Mark]]:
     ):
         data = texts[row].encode()
         made[row].append((len(data[:start].decode()), len(data[:end].decode()), kind[form]))
+    return made
+
+
+def table(rows: int, rng: np.random.Generator, path: Path) -> list[list[str]]:
+    """Write a table with personal data in three of its columns, and return the texts of its first 500 rows."""
+    words = np.array("the pump was seen at noon and then we called about an order that came late with no reply".split())
+    digits = rng.integers(10, 99, (rows, 4)).tolist()
+    notes = [" ".join(some) for some in words[rng.integers(0, len(words), (rows, 9))].tolist()]
+    hit = (rng.random(rows) < 0.05).tolist()
+    amounts, days = rng.lognormal(3, 1, rows).round(2).tolist(), rng.integers(1, 29, rows).tolist()
+    made = []
+    with path.open("w", encoding="utf-8") as file:
+        file.write("id,contact,reach,amount,day,code,note\n")
+        for at, (a, b, c, d) in enumerate(digits):
+            note = f"{notes[at]} mail a{a}.b{b}@ex{c}.org" if hit[at] else notes[at]
+            row = [f"u{at}@mail{a}.example.org", f"+49 {a}{b} {c}{d}1", f"A{a}-{b}{c}", note]
+            if at < 500:
+                made.append(row)
+            file.write(f"{at},{row[0]},{row[1]},{amounts[at]},2020-01-{days[at]:02d},{row[2]},{row[3]}\n")
     return made

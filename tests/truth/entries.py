@@ -33,6 +33,7 @@ MODULES = {
     "P1.gradient": "evasion_gradient",
     "P1.standard": "evasion_standard",
     "P1.tables": "evasion_tables",
+    "G3.personal-data": "person",
     "F1.gaps": "gaps",
     "F1.individual": "individual",
     "F1.metrics": "served",

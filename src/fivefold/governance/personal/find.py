@@ -9,12 +9,12 @@ import numpy as np
 import pyarrow as pa
 
 from fivefold.governance.personal.kinds import Form, forms, near
-from fivefold.governance.personal.rules import RULES, WIDTH
+from fivefold.governance.personal.rules import RULES, TRIED, WIDTH
 from fivefold.governance.personal.spans import Spans, Texts
 from fivefold.governance.personal.written import WRITTEN
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
 SURE = 0.5
 """Confidence from which on something counts as found."""
@@ -67,12 +67,13 @@ class _Near:
         return np.asarray(before | after)
 
 
-def find(strings: object, expected: Collection[str] = (), only: Collection[str] | None = None) -> Found:
+def find(strings: object, expected: Mapping[str, np.ndarray] | None = None, only: Collection[str] | None = None) -> Found:
     """Return what is found in texts with a confidence of at least :data:`SURE`.
 
     Args:
         strings: Arrow strings, or a sequence of texts; None: a gap.
-        expected: Kinds that the column's name tells of: a find of such a kind counts as one beside a word of it.
+        expected: Kind to (n,) bool, the texts of columns whose names tell of it: a find of that kind in one of them
+            counts as one beside a word of it.
         only: Kinds to look for; None: all.
 
     Returns:
@@ -91,14 +92,12 @@ def find(strings: object, expected: Collection[str] = (), only: Collection[str] 
             continue
         held = _holds(texts, spans, form)
         if form.least:
-            tried[at] = np.bincount(texts.rows(spans.start), minlength=len(texts)) > 0
+            tried[at] = np.bincount(texts.rows(spans.start[_tried(texts, spans, form)]), minlength=len(texts)) > 0
         spans = spans.where(held)
         if not len(spans):
             continue
-        if form.kind in expected:
-            sure = np.full(len(spans), form.beside)
-        else:
-            sure = np.where(around.beside(form.kind, spans), form.beside, form.alone)
+        named = expected[form.kind][texts.rows(spans.start)] if expected and form.kind in expected else False
+        sure = np.where(named | around.beside(form.kind, spans), form.beside, form.alone)
         kept = sure >= SURE
         if kept.any():
             parts.append((spans.where(kept), sure[kept], at))
@@ -130,6 +129,10 @@ def _wordy(letters: np.ndarray) -> np.ndarray:
     digit = (letters >= 48) & (letters <= 57)
     plain = ((letters | 32) >= 97) & ((letters | 32) <= 122)
     return np.asarray(digit | plain | (letters == ord("_")))
+
+
+def _tried(texts: Texts, spans: Spans, form: Form) -> np.ndarray:
+    return TRIED[form.holds](*texts.letters(spans, WIDTH)) if form.holds in TRIED else np.ones(len(spans), dtype=bool)
 
 
 def _holds(texts: Texts, spans: Spans, form: Form) -> np.ndarray:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyarrow import csv, parquet
 
 from fivefold.errors import InputError
@@ -116,4 +115,4 @@ def _lines(path: Path, wanted: list[str]) -> Iterator[Batch]:
 
 def drawn(batch: Batch, mask: pa.Array) -> Batch:
     """Return the rows of a batch that (n,) bool says."""
-    return {name: pc.filter(column, mask) for name, column in batch.items()}
+    return {name: column.filter(mask) for name, column in batch.items()}

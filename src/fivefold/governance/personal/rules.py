@@ -17,9 +17,7 @@ _VERHOEFF = np.array([[0, 1, 2, 3, 4, 5, 6, 7, 8, 9], [1, 2, 3, 4, 0, 6, 7, 8, 9
                       [3, 4, 0, 1, 2, 8, 9, 5, 6, 7], [4, 0, 1, 2, 3, 9, 5, 6, 7, 8], [5, 9, 8, 7, 6, 0, 4, 3, 2, 1],
                       [6, 5, 9, 8, 7, 1, 0, 4, 3, 2], [7, 6, 5, 9, 8, 2, 1, 0, 4, 3], [8, 7, 6, 5, 9, 3, 2, 1, 0, 4],
                       [9, 8, 7, 6, 5, 4, 3, 2, 1, 0]])  # fmt: skip
-_TURNS = np.array([[0, 1, 2, 3, 4, 5, 6, 7, 8, 9], [1, 5, 7, 6, 2, 8, 3, 0, 9, 4], [5, 8, 0, 3, 7, 9, 6, 1, 4, 2],
-                   [8, 9, 1, 6, 0, 4, 3, 5, 2, 7], [9, 4, 5, 3, 1, 2, 6, 8, 7, 0], [4, 2, 8, 6, 5, 7, 3, 9, 0, 1],
-                   [2, 7, 9, 3, 8, 0, 6, 4, 1, 5], [7, 0, 4, 6, 1, 3, 2, 5, 8, 9]])  # fmt: skip
+_TURN = np.array([1, 5, 7, 6, 2, 8, 3, 0, 9, 4])
 _IBAN = {"AD": 24, "AE": 23, "AL": 28, "AT": 20, "AZ": 28, "BA": 20, "BE": 16, "BG": 22, "BH": 22, "BR": 29, "CH": 21,
          "CR": 22, "CY": 28, "CZ": 24, "DE": 22, "DK": 18, "DO": 28, "EE": 20, "EG": 29, "ES": 24, "FI": 18, "FO": 18,
          "FR": 27, "GB": 22, "GE": 22, "GI": 23, "GL": 18, "GR": 27, "GT": 28, "HR": 21, "HU": 28, "IE": 22, "IL": 23,
@@ -52,8 +50,8 @@ def luhn(cells: np.ndarray, count: np.ndarray) -> np.ndarray:
     return np.asarray((values[:, ::2].sum(axis=1) + np.where(doubled > 9, doubled - 9, doubled).sum(axis=1)) % 10 == 0)
 
 
-def card(cells: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """A payment card: a beginning that issuers have, a length that goes with it, and :func:`luhn`."""
+def issued(cells: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """A payment card by its beginning, which issuers have, and the length that goes with it."""
     n = _numbers(cells)
     one, two, four = n[:, 0], n[:, 0] * 10 + n[:, 1], n[:, 0] * 1000 + n[:, 1] * 100 + n[:, 2] * 10 + n[:, 3]
     visa = (one == 4) & np.isin(count, (13, 16, 19))
@@ -63,7 +61,12 @@ def card(cells: np.ndarray, count: np.ndarray) -> np.ndarray:
     jcb = (two == 35) & (count == 16) | np.isin(four, (1800, 2131)) & (count == 15)
     discover = (np.isin(two, (64, 65)) | (four == 6011) | (two == 62)) & (count >= 16)
     maestro = np.isin(two, (50, 56, 57, 58, 63, 67)) & (count >= 12)
-    return np.asarray((visa | master | amex | diners | jcb | discover | maestro) & luhn(cells, count) & _varied(cells))
+    return np.asarray((visa | master | amex | diners | jcb | discover | maestro) & _varied(cells))
+
+
+def card(cells: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """A payment card: :func:`issued` and :func:`luhn`."""
+    return issued(cells, count) & luhn(cells, count)
 
 
 def _varied(cells: np.ndarray) -> np.ndarray:
@@ -182,10 +185,11 @@ def ean(cells: np.ndarray, count: np.ndarray) -> np.ndarray:
 
 def verhoeff(cells: np.ndarray, count: np.ndarray) -> np.ndarray:
     """India (Aadhaar): Verhoeff's scheme over twelve digits."""
-    values = _reversed(cells, count)
-    state = np.zeros(len(cells), dtype=np.int64)
+    values = np.clip(_reversed(cells, count), 0, 9)
+    state, turned = np.zeros(len(cells), dtype=np.int64), np.arange(10)
     for place in range(12):
-        state = _VERHOEFF[state, _TURNS[place % 8][np.clip(values[:, place], 0, 9)]]
+        state = _VERHOEFF[state, turned[values[:, place]]]
+        turned = _TURN[turned]
     return np.asarray((count == 12) & (state == 0))
 
 
@@ -230,3 +234,6 @@ RULES: dict[str, Rule] = {
                  steuer, dvla, coded)
 }  # fmt: skip
 """Rules over (m, :data:`WIDTH`) letters and digits packed to the left and (m,) how many there are."""
+
+TRIED: dict[str, Rule] = {"card": issued}
+"""Of rules with a check digit: what a number looks like that could keep it, where that is more than its form."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from fivefold.contract.codec import canonical
-from fivefold.governance.personal import reading
+from fivefold.governance.personal import reading, verdict
 from fivefold.governance.personal.kinds import kinds
 from fivefold.governance.personal.verdict import Column, Verdict
 
@@ -65,8 +65,7 @@ def scan(path: Path, share: float = 1.0, rng: np.random.Generator | None = None)
             mask = rng.random(count) < share
             batch, count = reading.drawn(whole, pa.array(mask)), int(mask.sum())
         read += count
-        for name, cells in batch.items():
-            columns[name].add(cells)
+        verdict.count(columns, batch)
     return Scan(rows, read, tuple(column.verdict() for column in columns.values()))
 
 

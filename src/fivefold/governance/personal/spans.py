@@ -75,7 +75,8 @@ class Texts:
         return self._digits if letter == "0" else self._having(self.data == ord(letter))
 
     def _having(self, hits: np.ndarray) -> np.ndarray:
-        return np.unique(self.rows(np.flatnonzero(hits)))
+        before = np.concatenate([[0], np.cumsum(hits)])
+        return np.flatnonzero(before[self.offsets[1:]] > before[self.offsets[:-1]])
 
     def rows(self, places: np.ndarray) -> np.ndarray:
         """Return (m,) int64 which text each byte position lies in."""

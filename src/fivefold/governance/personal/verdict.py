@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fivefold.governance.personal.find import SURE, find
+from fivefold.governance.personal.find import SURE, Found, find
 from fivefold.governance.personal.kinds import forms, kinds, named
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _MOSTLY = 0.7
 _ENOUGH = 10
 _FREE_WORDS = 3.0
 _STRONG = 0.85
+_WEAK = 0.6
 _STRAY = 0.02
 _VAGUE = ("name", "nom", "nombre", "nome", "naam", "address", "adresse", "location", "mobile", "street")
 
@@ -50,6 +56,32 @@ class Verdict:
         return self.found.get(self.kind, 0) / self.cells if self.cells else 0.0
 
 
+@cache
+def kind_of() -> np.ndarray:
+    """Return the position of the kind of each form."""
+    return np.array([list(kinds()).index(form.kind) for form in forms()], dtype=np.int64)
+
+
+def count(columns: Mapping[str, Column], cells: Mapping[str, pa.Array]) -> None:
+    """Count what is in more cells of columns; all are searched in one go.
+
+    Args:
+        columns: By name.
+        cells: Name to (n,) Arrow strings, null where missing.
+    """
+    taken = [(columns[name], *columns[name].take(some)) for name, some in cells.items()]
+    if not taken:
+        return
+    first = np.concatenate([[0], np.cumsum([len(counts) for _, _, counts in taken])])
+    expected: dict[str, np.ndarray] = {}
+    for at, (column, _, _) in enumerate(taken):
+        for kind in named(column.name):
+            expected.setdefault(kind, np.zeros(first[-1], dtype=bool))[first[at] : first[at + 1]] = True
+    result = find(pa.concat_arrays([texts for _, texts, _ in taken]), expected)
+    for at, (column, _, counts) in enumerate(taken):
+        column.count(result, counts, int(first[at]))
+
+
 @dataclass
 class Column:
     """Counts of one column, batch by batch; no cell is kept.
@@ -74,31 +106,38 @@ class Column:
     plain: Counter[str] = field(default_factory=Counter)
     sure: dict[int, float] = field(default_factory=dict)
 
-    def add(self, cells: pa.Array) -> None:
-        """Count what is in more cells: Arrow strings, null where missing."""
+    def take(self, cells: pa.Array) -> tuple[pa.Array, np.ndarray]:
+        """Count the cells that are there, and return the distinct ones and how often each stands there."""
         levels = pc.value_counts(cells.drop_null())
         texts, counts = levels.field("values"), np.asarray(levels.field("counts"))
         there = np.asarray(pc.greater(pc.binary_length(pc.utf8_trim_whitespace(texts)), 0))
         texts, counts = texts.filter(pa.array(there)), counts[there]
-        if not len(texts):
-            return
         self.cells += int(counts.sum())
         self.words += int((np.asarray(pc.count_substring(texts, " ")) * counts).sum())
-        expected = named(self.name)
-        for kind in expected:
+        for kind in named(self.name):
             fits = np.asarray(pc.match_substring_regex(pc.utf8_trim_whitespace(texts), pattern=kinds()[kind].plain))
             self.plain[kind] += int(counts[fits].sum())
-        result = find(texts, expected)
-        for form, tried in result.tried.items():
-            self.tried[form] += int(counts[tried].sum())
-        for form in np.unique(result.form).tolist():
-            mine = result.form == form
-            self.forms[form] += int(counts[np.unique(result.row[mine])].sum())
-            self.sure[form] = max(self.sure.get(form, 0.0), float(np.median(result.sure[mine])))
-        of = np.array([list(kinds()).index(form.kind) for form in forms()])
-        for position in np.unique(of[result.form]).tolist():
-            rows = np.unique(result.row[of[result.form] == position])
-            self.found[list(kinds())[position]] += int(counts[rows].sum())
+        return texts, counts
+
+    def count(self, result: Found, counts: np.ndarray, first: int) -> None:
+        """Count finds.
+
+        Args:
+            result: Of the texts of several columns.
+            counts: (k,) how often each distinct text of this column stands there.
+            first: Position of its first text in ``result``.
+        """
+        part = slice(*np.searchsorted(result.row, (first, first + len(counts))).tolist())
+        row, form, sure = result.row[part] - first, result.form[part], result.sure[part]
+        for at, tried in result.tried.items():
+            self.tried[at] += int(counts[tried[first : first + len(counts)]].sum())
+        for at in np.unique(form).tolist():
+            mine = form == at
+            self.forms[at] += int(counts[np.unique(row[mine])].sum())
+            self.sure[at] = max(self.sure.get(at, 0.0), float(np.median(sure[mine])))
+        of = kind_of()[form]
+        for at in np.unique(of).tolist():
+            self.found[list(kinds())[at]] += int(counts[np.unique(row[of == at])].sum())
 
     def verdict(self) -> Verdict:
         """Judge what was counted."""
@@ -125,8 +164,9 @@ class Column:
                 continue
             kind = forms()[form].kind
             kept[kind] = min(kept[kind] + cells, self.found[kind])
-            stray = not free and cells < _STRAY * self.cells
-            sure = self.sure[form] * (0.6 if stray and self.sure[form] < _STRONG else 1.0)
+            sure = self.sure[form]
+            if not free and (sure < _WEAK or (sure < _STRONG and cells < _STRAY * self.cells)):
+                sure *= 0.6  # a form that says enough within a sentence is any code's in a column of codes
             if kinds()[kind].decides:
                 best[kind] = max(best.get(kind, 0.0), sure)
         return dict(sorted(kept.items())), best
