@@ -1,6 +1,6 @@
-"""Personal data: how many finds are right on sentences that we did not develop on, and rows a second, beside Presidio.
+"""Personal data: how many finds are right on sentences that are new to us, and rows a second, beside Presidio.
 
-Presidio runs all its rules for English without a model of the language, at whichever threshold of its own score gives it
+Presidio runs all its rules for English without a model of the language, at whichever threshold of its score gives it
 the best F1 on the very sentences; a find within a surer one counts for neither. What both look for by form counts.
 """
 
@@ -43,7 +43,9 @@ def measure(*, gates: bool, repeat: int) -> tuple[list[Row], str]:
         try:
             peer = str(ensure("personal", PINS))
             theirs = len(cells) / _analyze(peer, [text for row in cells for text in row], folder)[0]
-            rows += _sentences("generated", *_generated(peer, SEED, SENTENCES // 5 if gates else SENTENCES), peer, folder)
+            rows += _sentences(
+                "generated", *_generated(peer, SEED, SENTENCES // 5 if gates else SENTENCES), peer, folder
+            )
             if SHARED.exists():
                 rows += _sentences("held-out half of pii_presidio_synth_v2", *sentences("held-out"), peer, folder)
         except PeerAbsentError as error:

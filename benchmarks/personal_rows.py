@@ -98,7 +98,9 @@ def ours(texts: list[str]) -> list[list[Mark]]:
 
 def table(rows: int, rng: np.random.Generator, path: Path) -> list[list[str]]:
     """Write a table with personal data in three of its columns, and return the texts of its first 500 rows."""
-    words = np.array("the pump was seen at noon and then we called about an order that came late with no reply".split())
+    words = np.array(
+        ["the", "pump", "was", "seen", "at", "noon", "and", "then", "we", "called", "about", "an", "order"]
+    )
     digits = rng.integers(10, 99, (rows, 4)).tolist()
     notes = [" ".join(some) for some in words[rng.integers(0, len(words), (rows, 9))].tolist()]
     hit = (rng.random(rows) < 0.05).tolist()

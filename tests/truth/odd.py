@@ -57,11 +57,9 @@ def _version(rng: np.random.Generator, n: int) -> list[str]:
 def _sentence(rng: np.random.Generator, n: int) -> list[str]:
     """Free text with numbers of orders, amounts and days."""
     made = []
-    for _ in range(n):
-        some = " ".join(rng.choice(_WORDS, int(rng.integers(4, 12))).tolist())
-        made.append(
-            f"{some} {int(rng.integers(1, 99999))} {some[:6]} {int(rng.integers(1, 28))}/{int(rng.integers(1, 12))}"
-        )
+    for number, day, month in rng.integers(1, (99999, 28, 12), (n, 3)).tolist():
+        some = rng.choice(_WORDS, int(rng.integers(4, 12))).tolist()
+        made.append(f"{' '.join(some)} {number} {some[0]} {day}/{month}")
     return made
 
 
@@ -104,7 +102,7 @@ FAMILIES: dict[str, Make] = {
 
 
 def odd(rng: np.random.Generator, columns: int = 300, rows: int = 400) -> dict[str, list[str]]:
-    """Return a table of odd columns by name, each family about equally often; half have missing cells."""
+    """Return a table of odd columns by name, all families about equally often; half have missing cells."""
     names = list(FAMILIES)
     table: dict[str, list[str]] = {}
     for at in range(columns):

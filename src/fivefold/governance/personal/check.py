@@ -146,14 +146,15 @@ def _prove(table: Table, context: Context) -> Canary:
         places = rng.choice(_ROWS, int(_ROWS * _PART), replace=False)
         some = plant(rng, len(places))
         texts[places] = [f"{text} {one}" if at % 2 else one for text, one in zip(texts[places], some, strict=True)]
-        bad[f"q{at}"] = pa.array(texts, type=pa.string())
-        bad[f"w{at}"] = pa.array(plant(rng, _ROWS), type=pa.string())
+        bad[f"p{at}"] = pa.array(texts, type=pa.string())
+        bad[f"v{at}"] = pa.array(plant(rng, _ROWS), type=pa.string())
     for name, plant in plants.BY_NAME.values():
         bad[name] = pa.array(plant(rng, _ROWS), type=pa.string())
     good = {f"q{at}": pa.array(_words(clean[at : at + 1], rng), type=pa.string()) for at in range(min(len(clean), 8))}
     good |= {f"w{at}": pa.array(make(rng, _ROWS), type=pa.string()) for at, make in enumerate(plants.NOBODY)}
-    missed = sum(not one.personal for one in judged(bad))
-    alarms = sum(one.personal for one in judged(good))
+    told = judged(bad | good)
+    missed = sum(not one.personal for one in told if one.column in bad)
+    alarms = sum(one.personal for one in told if one.column in good)
     return Canary(
         kind="identifiers written into texts, and columns of them",
         planted=len(bad),

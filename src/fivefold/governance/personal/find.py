@@ -50,11 +50,18 @@ class _Near:
     texts: Texts
     places: dict[str, Spans]
 
-    def beside(self, kind: str, spans: Spans) -> np.ndarray:
-        """Return (m,) bool: a word of the kind stands shortly before or after each find, in the same text."""
+    def _of(self, kind: str) -> Spans:
         if kind not in self.places:
             self.places[kind] = self.texts.find(near(kind))
-        words = self.places[kind]
+        return self.places[kind]
+
+    def rows(self, kind: str) -> np.ndarray:
+        """Return (n,) bool: the text holds a word of the kind."""
+        return np.bincount(self.texts.rows(self._of(kind).start), minlength=len(self.texts)) > 0
+
+    def beside(self, kind: str, spans: Spans) -> np.ndarray:
+        """Return (m,) bool: a word of the kind stands shortly before or after each find, in the same text."""
+        words = self._of(kind)
         if not len(words):
             return np.zeros(len(spans), dtype=bool)
         row = self.texts.rows(spans.start)
@@ -67,7 +74,9 @@ class _Near:
         return np.asarray(before | after)
 
 
-def find(strings: object, expected: Mapping[str, np.ndarray] | None = None, only: Collection[str] | None = None) -> Found:
+def find(
+    strings: object, expected: Mapping[str, np.ndarray] | None = None, only: Collection[str] | None = None
+) -> Found:
     """Return what is found in texts with a confidence of at least :data:`SURE`.
 
     Args:
@@ -79,14 +88,18 @@ def find(strings: object, expected: Mapping[str, np.ndarray] | None = None, only
     Returns:
         The finds; where two overlap, the surer one, then the longer.
     """
-    texts = Texts(strings)
+    texts, expected = Texts(strings), expected or {}
     around = _Near(texts, {})
     parts: list[tuple[Spans, np.ndarray, int]] = []
     tried: dict[int, np.ndarray] = {}
     for at, form in enumerate(forms()):
         if only is not None and form.kind not in only:
             continue
-        spans = texts.find(form.pattern, form.cut, texts.having(form.needs) if form.needs else None)
+        rows = texts.having(form.needs) if form.needs else np.arange(len(texts))
+        if form.alone < SURE:
+            told = around.rows(form.kind)
+            rows = rows[told[rows] | expected[form.kind][rows]] if form.kind in expected else rows[told[rows]]
+        spans = texts.find(form.pattern, form.cut, rows)
         spans = spans.where(_free(texts, spans, form))
         if not len(spans):
             continue
@@ -96,7 +109,7 @@ def find(strings: object, expected: Mapping[str, np.ndarray] | None = None, only
         spans = spans.where(held)
         if not len(spans):
             continue
-        named = expected[form.kind][texts.rows(spans.start)] if expected and form.kind in expected else False
+        named = expected[form.kind][texts.rows(spans.start)] if form.kind in expected else False
         sure = np.where(named | around.beside(form.kind, spans), form.beside, form.alone)
         kept = sure >= SURE
         if kept.any():

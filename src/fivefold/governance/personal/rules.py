@@ -66,7 +66,7 @@ def issued(cells: np.ndarray, count: np.ndarray) -> np.ndarray:
 
 def card(cells: np.ndarray, count: np.ndarray) -> np.ndarray:
     """A payment card: :func:`issued` and :func:`luhn`."""
-    return issued(cells, count) & luhn(cells, count)
+    return np.asarray(issued(cells, count) & luhn(cells, count))
 
 
 def _varied(cells: np.ndarray) -> np.ndarray:

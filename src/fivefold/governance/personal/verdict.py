@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 _MOSTLY = 0.7
 _ENOUGH = 10
 _FREE_WORDS = 3.0
-_STRONG = 0.85
+_STRONG = 0.95
+_CLEAR = 0.85
 _WEAK = 0.6
 _STRAY = 0.02
 _VAGUE = ("name", "nom", "nombre", "nome", "naam", "address", "adresse", "location", "mobile", "street")
@@ -89,7 +90,7 @@ class Column:
     Attributes:
         name: As in the header.
         cells: Cells that are there.
-        words: Blanks in them.
+        words: Words of two letters and more in them.
         forms: Form to cells with a find of it.
         tried: Form to cells that hold something written so.
         found: Kind to cells with a find of it.
@@ -113,7 +114,7 @@ class Column:
         there = np.asarray(pc.greater(pc.binary_length(pc.utf8_trim_whitespace(texts)), 0))
         texts, counts = texts.filter(pa.array(there)), counts[there]
         self.cells += int(counts.sum())
-        self.words += int((np.asarray(pc.count_substring(texts, " ")) * counts).sum())
+        self.words += int((np.asarray(pc.count_substring_regex(texts, pattern=r"\pL\pL+")) * counts).sum())
         for kind in named(self.name):
             fits = np.asarray(pc.match_substring_regex(pc.utf8_trim_whitespace(texts), pattern=kinds()[kind].plain))
             self.plain[kind] += int(counts[fits].sum())
@@ -165,8 +166,9 @@ class Column:
             kind = forms()[form].kind
             kept[kind] = min(kept[kind] + cells, self.found[kind])
             sure = self.sure[form]
-            if not free and (sure < _WEAK or (sure < _STRONG and cells < _STRAY * self.cells)):
-                sure *= 0.6  # a form that says enough within a sentence is any code's in a column of codes
+            strong = _STRONG if forms()[form].holds else _CLEAR
+            if not free and (sure < _WEAK or (sure < strong and cells < _STRAY * self.cells)):
+                sure /= 2  # a form that says enough within a sentence is any code's in a column of codes
             if kinds()[kind].decides:
                 best[kind] = max(best.get(kind, 0.0), sure)
         return dict(sorted(kept.items())), best
