@@ -73,7 +73,10 @@ def _files(paths: list[Path]) -> list[tuple[Path, list[str]]]:
 
 
 def _declared(manifest: Manifest, name: str) -> list[str]:
-    return list(manifest.data[name].label.get("personal") or ())
+    """Return what the label of a data set names, or where it has none, what those of the others do."""
+    label = manifest.data[name].label
+    labels = [label] if "personal" in label else [data.label for data in manifest.data.values()]
+    return [str(column) for one in labels for column in one.get("personal") or ()]
 
 
 def _label_of(path: Path) -> list[str]:

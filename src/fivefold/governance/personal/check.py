@@ -48,18 +48,20 @@ def run(context: Context) -> Result:
     floor, declared = context.thresholds[FLOOR], set(context.settings.personal)
     found: list[tuple[str, Verdict]] = []
     labelled: list[str] = []
+    clean: set[str] = set()
 
     def look(table: Table) -> None:
         some = reading.few(table, context)
         context.progress(0.2, "looking for personal data")
         for one in judged({name: cells(column) for name, column in reading.columns(some)}):
+            if one.cells and not one.personal and not one.found:
+                clean.add(one.column)
             if one.personal and one.column not in declared:
                 found.append((f"{one.column} ({table.name})", one))
             elif one.column in declared:
                 labelled.append(one.column)
 
-    tables, proof = reading.proven(context, look, _prove)
-    del tables
+    _, proof = reading.proven(context, look, lambda table, _: _prove(table, clean, context.rng))
     certain = [one for one in found if one[1].sure >= CERTAIN]
     outcome = Outcome.FAIL if len(certain) > floor else Outcome.INCONCLUSIVE if len(found) > floor else Outcome.PASS
     outcome = outcome if proof.noticed else Outcome.INCONCLUSIVE
@@ -135,11 +137,10 @@ def _reason(
     return "Every column in which personal data were found is labelled."
 
 
-def _prove(table: Table, context: Context) -> Canary:
+def _prove(table: Table, silent: set[str], rng: np.random.Generator) -> Canary:
     """Plant identifiers in texts of these rows and in columns of their own; let their own cells and plain codes be."""
-    rng = context.rng
-    own = {name: cells(column).drop_null() for name, column in reading.columns(table)}
-    clean = [own[one.column] for one in judged(own) if not one.personal and not one.found and one.cells]
+    own = [cells(column).drop_null() for name, column in reading.columns(table) if name in silent]
+    clean = [column for column in own if len(column)]
     bad: dict[str, pa.Array] = {}
     for at, plant in enumerate(plants.BY_FORM.values()):
         texts = np.array(_words(clean, rng), dtype=object)

@@ -80,7 +80,7 @@ def find(
     """Return what is found in texts with a confidence of at least :data:`SURE`.
 
     Args:
-        strings: Arrow strings, or a sequence of texts; None: a gap.
+        strings: Arrow strings, a sequence of texts (None: a gap), or what is made of them.
         expected: Kind to (n,) bool, the texts of columns whose names tell of it: a find of that kind in one of them
             counts as one beside a word of it.
         only: Kinds to look for; None: all.
@@ -88,7 +88,8 @@ def find(
     Returns:
         The finds; where two overlap, the surer one, then the longer.
     """
-    texts, expected = Texts(strings), expected or {}
+    texts = strings if isinstance(strings, Texts) else Texts(strings)
+    expected = expected or {}
     around = _Near(texts, {})
     parts: list[tuple[Spans, np.ndarray, int]] = []
     tried: dict[int, np.ndarray] = {}

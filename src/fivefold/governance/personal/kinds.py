@@ -69,7 +69,7 @@ def _table() -> dict[str, Any]:
 def kinds() -> dict[str, Kind]:
     """Return every kind by name."""
     return {
-        name: Kind(name, told["says"], tuple(told["near"]), told["plain"], told["decides"])
+        name: Kind(name, told["says"], tuple(told["near"]), _spelt(told["plain"]), told["decides"])
         for name, told in _table()["kind"].items()
     }
 
@@ -77,7 +77,13 @@ def kinds() -> dict[str, Kind]:
 @cache
 def forms() -> tuple[Form, ...]:
     """Return every written form."""
-    return tuple(Form(**told) for told in _table()["form"])
+    return tuple(Form(**{**told, "pattern": _spelt(told["pattern"])}) for told in _table()["form"])
+
+
+def _spelt(pattern: str) -> str:
+    for word, letters in _table()["letters"].items():
+        pattern = pattern.replace(word, letters)
+    return pattern
 
 
 @cache

@@ -51,11 +51,11 @@ class Texts:
         offsets: (n + 1,) int64 where each begins.
     """
 
-    def __init__(self, strings: Any) -> None:
+    def __init__(self, strings: Any, longest: int | None = LONGEST) -> None:
         array = pc.fill_null(pa.array(strings, type=pa.string()) if not isinstance(strings, pa.Array) else strings, "")
         array = pa.concat_arrays([array.cast(pa.string())])
-        if len(array) and int(pc.max(pc.binary_length(array)).as_py() or 0) > LONGEST:
-            array = pc.utf8_slice_codeunits(array, 0, LONGEST)
+        if longest and len(array) and int(pc.max(pc.binary_length(array)).as_py() or 0) > longest:
+            array = pc.utf8_slice_codeunits(array, 0, longest)
         data, offsets = _bytes(array)
         if ((data == _OPEN) | (data == _CLOSE)).any():
             array = pc.replace_substring_regex(array, pattern="[\x01\x02]", replacement=" ")
