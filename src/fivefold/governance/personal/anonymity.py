@@ -56,7 +56,8 @@ def anonymity(path: Path, quasi: Sequence[str], k: int, sensitive: str = "") -> 
     rest = {name: [other for other in keys if other != name] for name in keys if len(keys) > 1}
     left = {name: _below(_sizes(_grouped(classes, some)), k) for name, some in rest.items()}
     return {
-        "rows": int(sizes.sum()), "classes": len(sizes), "smallest": int(sizes.min()), "unique": int((sizes == 1).sum()),
+        "rows": int(sizes.sum()), "classes": len(sizes), "smallest": int(sizes.min()),
+        "unique": int((sizes == 1).sum()),
         "below": _below(sizes, k), "without": left, "diversity": diversity, "k": k,
     }  # fmt: skip
 

@@ -132,6 +132,9 @@ def _free(texts: Texts, spans: Spans, form: Form) -> np.ndarray:
         free &= ~(np.isin(after, joined) & (beyond >= 48) & (beyond <= 57))
         if form.kind in _BARE:
             free &= ~np.isin(before, [ord(sign) for sign in "./-"])
+        if form.kind == "phone" and form.needs == "0":
+            further = texts.before(spans, 1)
+            free &= ~((before == ord(" ")) & (further >= 48) & (further <= 57))  # a part of a number in groups
     return np.asarray(free)
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 How = Literal["pseudonym", "stars", "drop"]
 _INFO = b"fivefold pseudonyms v1"
 _WIDTH = 64
+_MOST = 0.5
 _STAR = ord("*")
 
 
@@ -32,9 +33,9 @@ def mask(path: Path, out: Path, columns: Sequence[str], how: How, secret: bytes 
     """Write a copy of a file in which personal data are masked.
 
     A pseudonym keeps length, signs, digits and capitals; the same in every file masked with this key.
-    Threat: whoever gets the copy knows the people in it. Limit: pseudonyms are personal data still (GDPR, Article 4(5)):
-    whoever has the key can try values; who knows a person's other columns may know the row; short values may share a
-    pseudonym; check digits do not hold any more. What the scan does not find in a text stays in it.
+    Threat: whoever gets the copy knows the people in it. Limit: pseudonyms are personal data still (GDPR, Article
+    4(5)): whoever has the key can try values; who knows a person's other columns may know the row; short values may
+    share a pseudonym; check digits do not hold any more. What the scan does not find in a text stays in it.
 
     Args:
         path: CSV, Parquet, Arrow or text.
@@ -83,7 +84,12 @@ def _chosen(path: Path, columns: Sequence[str]) -> dict[str, bool]:
         remedy = f"Its columns are: {', '.join(found)[:300]}."
         raise InputError("scan.column", f"{path.name} has no column {missing[0]!r}.", remedy=remedy)
     names = columns or [name for name, one in found.items() if one.personal]
-    return {name: not (found[name].free and found[name].found) for name in names}
+    return {name: _whole(found[name]) for name in names}
+
+
+def _whole(one: Verdict) -> bool:
+    """Whether a column is personal as such: by its name, or by most of cells that are no sentences."""
+    return "name" in one.by or not one.found or (not one.free and one.share >= _MOST)
 
 
 def masked(cells: pa.Array, key: bytes | None, *, whole: bool) -> pa.Array:

@@ -117,10 +117,10 @@ class Texts:
         packed = np.take_along_axis(np.where(kept, cells, 0), order, axis=1)
         return packed.astype(np.uint8), kept.sum(axis=1)
 
-    def before(self, spans: Spans) -> np.ndarray:
-        """Return (m,) the byte before each find; 0 at the beginning of a text."""
-        inside = spans.start > self.offsets[self.rows(spans.start)]
-        return np.where(inside, self.data[np.maximum(spans.start - 1, 0)], 0)
+    def before(self, spans: Spans, more: int = 0) -> np.ndarray:
+        """Return (m,) the byte before each find, or one further back; 0 beyond the beginning of a text."""
+        inside = spans.start - more > self.offsets[self.rows(spans.start)]
+        return np.where(inside, self.data[np.maximum(spans.start - 1 - more, 0)], 0)
 
     def after(self, spans: Spans, more: int = 0) -> np.ndarray:
         """Return (m,) the byte after each find, or one further on; 0 beyond the end of a text."""
