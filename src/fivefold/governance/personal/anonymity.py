@@ -41,20 +41,22 @@ def anonymity(path: Path, quasi: Sequence[str], k: int, sensitive: str = "") -> 
         remedy = "Name the columns that somebody may know: --quasi age --quasi postcode."
         raise InputError("anonymity.quasi", "no quasi-identifiers are named, or the secret is one.", remedy=remedy)
     wanted = [*keys, *([sensitive] if sensitive else [])]
-    counted = _empty(wanted)
+    names = [f"c{at}" for at in range(len(wanted))]
+    counted = _empty(names)
     for batch in reading.batches(path, wanted):
-        some = pa.table(batch).append_column("n", pa.array(np.ones(len(batch[wanted[0]]), dtype=np.int64)))
-        counted = _grouped(pa.concat_tables([counted, _grouped(some, wanted)]), wanted)
+        some = pa.table([*(batch[name] for name in wanted), _ones(batch[wanted[0]])], names=[*names, _ROWS])
+        counted = _grouped(pa.concat_tables([counted, _grouped(some, names)]), names)
     if not len(counted):
         raise InputError("anonymity.rows", f"{path.name} has no rows.", remedy="Name a file with rows.")
-    classes = _grouped(counted, keys) if sensitive else counted
-    sizes = _sizes(classes)
-    diversity = None
+    known = names[: len(keys)]
+    classes, diversity = counted, None
     if sensitive:
-        different = counted.group_by(keys, use_threads=False).aggregate([(sensitive, "count", _ALL)])
-        diversity = int(np.asarray(different.column(f"{sensitive}_count")).min())
-    rest = {name: [other for other in keys if other != name] for name in keys if len(keys) > 1}
-    left = {name: _below(_sizes(_grouped(classes, some)), k) for name, some in rest.items()}
+        classes = _grouped(counted, known)
+        different = counted.group_by(known, use_threads=False).aggregate([(names[-1], "count", _ALL)])
+        diversity = int(np.asarray(different.column(f"{names[-1]}_count")).min())
+    sizes = _sizes(classes)
+    rest = {name: [other for other in known if other != name] for name in known if len(keys) > 1}
+    left = {keys[known.index(name)]: _below(_sizes(_grouped(classes, some)), k) for name, some in rest.items()}
     return {
         "rows": int(sizes.sum()), "classes": len(sizes), "smallest": int(sizes.min()),
         "unique": int((sizes == 1).sum()),
@@ -63,20 +65,27 @@ def anonymity(path: Path, quasi: Sequence[str], k: int, sensitive: str = "") -> 
 
 
 _ALL = pc.CountOptions(mode="all")
+_ROWS = "n"
+
+
+def _ones(like: pa.Array) -> pa.Array:
+    return pa.array(np.ones(len(like), dtype=np.int64))
 
 
 def _empty(names: list[str]) -> pa.Table:
-    return pa.table({**{name: pa.array([], pa.string()) for name in names}, "n": pa.array([], pa.int64())})
+    return pa.table({**{name: pa.array([], pa.string()) for name in names}, _ROWS: pa.array([], pa.int64())})
 
 
 def _grouped(table: pa.Table, keys: list[str]) -> pa.Table:
     """Return the combinations of keys with the sum of their counts; memory grows with the combinations alone."""
-    made = table.group_by(keys, use_threads=False).aggregate([("n", "sum")])
-    return made.rename_columns(["n" if name == "n_sum" else name for name in made.column_names]).select([*keys, "n"])
+    made = table.group_by(keys, use_threads=False).aggregate([(_ROWS, "sum")])
+    return made.rename_columns([_ROWS if name == "n_sum" else name for name in made.column_names]).select(
+        [*keys, _ROWS]
+    )
 
 
 def _sizes(table: pa.Table) -> np.ndarray:
-    return np.asarray(table.column("n"))
+    return np.asarray(table.column(_ROWS))
 
 
 def _below(sizes: np.ndarray, k: int) -> int:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 How = Literal["pseudonym", "stars", "drop"]
 _INFO = b"fivefold pseudonyms v1"
 _WIDTH = 64
-_MOST = 0.5
+_MOST = 0.9
 _STAR = ord("*")
 
 

@@ -61,6 +61,9 @@ class Texts:
             array = pc.replace_substring_regex(array, pattern="[\x01\x02]", replacement=" ")
             data, offsets = _bytes(array)
         self.array, self.data, self.offsets = array, data, offsets
+        self._read = array
+        if (data == ord("\\")).any():  # texts out of JSON: their written line ends are no letters
+            self._read = pc.replace_substring_regex(array, pattern=r"\\[nrt]", replacement="  ")
 
     def __len__(self) -> int:
         """How many texts."""
@@ -91,7 +94,7 @@ class Texts:
             rows: (k,) the texts to look at, in order; None: all.
         """
         some = rows is not None and len(rows) < len(self)
-        array = self.array.take(pa.array(rows)) if some else self.array
+        array = self._read.take(pa.array(rows)) if some else self._read
         if not len(array):
             return Spans(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
         data, offsets = _bytes(pc.replace_substring_regex(array, pattern=pattern, replacement=cut))
@@ -120,7 +123,7 @@ class Texts:
     def before(self, spans: Spans, more: int = 0) -> np.ndarray:
         """Return (m,) the byte before each find, or one further back; 0 beyond the beginning of a text."""
         inside = spans.start - more > self.offsets[self.rows(spans.start)]
-        return np.where(inside, self.data[np.maximum(spans.start - 1 - more, 0)], 0)
+        return np.where(inside, _bytes(self._read)[0][np.maximum(spans.start - 1 - more, 0)], 0)
 
     def after(self, spans: Spans, more: int = 0) -> np.ndarray:
         """Return (m,) the byte after each find, or one further on; 0 beyond the end of a text."""
