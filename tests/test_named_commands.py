@@ -97,7 +97,7 @@ def test_pages_name_commands_that_exist(path: Path) -> None:
 
 def test_what_does_not_exist_is_noticed() -> None:
     """The rule can fail: a command, a command of a group, an option."""
-    assert wrong("do: `fivefold data mask`") == ["fivefold data mask"]
+    assert wrong("do: `fivefold data melt`") == ["fivefold data melt"]
     assert wrong("explain with fivefold model explain --robust.") == ["fivefold model explain"] or wrong(
         "fivefold model explain"
     )

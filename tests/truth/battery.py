@@ -84,6 +84,8 @@ def code_digest(check: str) -> str:
     below = ["contract", "stats", folder.relative_to("fivefold").as_posix()]
     if "traceability" in folder.parts:
         below += ["keys", "evidence/oms.py", "evidence/envelope.py", "evidence/signed_set.py"]
+    if folder.name == "personal":
+        below += ["governance/quality/reading.py"]
     if folder.name in ("attribute", "property"):
         below += ["protection/membership"]
     if folder.name == "property":
@@ -103,6 +105,8 @@ def code_digest(check: str) -> str:
     nouns = {REPO / "src" / "fivefold" / "contract" / f"{name}.py" for name in ("check", "finding", "guarded", "plan")}
     found = sorted(_imported(own) - nouns)
     paths = own + [path for path in found if any(path.is_relative_to(place) for place in places)]
+    if folder.name == "personal":
+        paths += [REPO / "src" / folder / "kinds.toml", REPO / "tests" / "truth" / "odd.py"]
     told = msgspec.to_builtins(spec)
     told.pop("guarded", None)  # who asks behind a guard; these subjects have none
     state = hashlib.sha256(canonical([told, floors(check)]))

@@ -37,6 +37,7 @@ MODULES = {
     "P1.tables": "evasion_tables",
     "F1.challenge": "appealing",
     "F1.drift": "drifted",
+    "G3.personal-data": "person",
     "F1.gaps": "gaps",
     "F1.individual": "individual",
     "F1.metrics": "served",
