@@ -66,6 +66,7 @@ MODULES = {
     "S5.stream": "streamed",
     **{f"P5.{name}": "threats" for name in ("known", "unseen", "open-set", "throughput", "joint")},
     "T1.labels": "labels",
+    "T1.tampering": "tampering",
     "T2.signature": "signature",
     "T4.record": "record",
 }

@@ -39,6 +39,7 @@ from . import (
     queueing,
     served,
     streamed,
+    tampering,
     telemetry,
     telling,
     theft,
@@ -70,6 +71,7 @@ REFERENCES: Mapping[str, Make] = {
     "unrecorded-stage": drilled.unrecorded,
     "open-guard": drilled.unguarded,
     "open-door": drilled.open_door,
+    "bytes-only": tampering.bytes_only,
     **{
         f"broken-{name}": partial(quality.wrecked, f"D2.{name}")
         for name in ("integrity", "accuracy", "availability", "confidentiality")

@@ -30,14 +30,12 @@ class ColumnContent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         name: As stored.
         kind: How its values are read, for example ``integer``; see docs/formats/data-label.md.
         blank: What an empty text is: a value (``text``) or ``missing``; empty for what is no text.
-        tally: 64 bits over the values in any order, hexadecimal; empty for texts.
         root: Merkle root over its leaves, hexadecimal.
     """
 
     name: str
     kind: str
     blank: str = ""
-    tally: str = ""
     root: str = ""
 
 
@@ -50,6 +48,8 @@ class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         columns: In the order of the file.
         leaves: Base64 of the 32-byte leaves, all groups of the first column, then of the second.
         root: Merkle root over the columns, hexadecimal.
+        tally: 64 bits over the whole rows in any order, hexadecimal; empty where they are too much alike. It tells moved
+            rows from changed ones, and is no proof of anything.
     """
 
     rows: int
@@ -57,6 +57,7 @@ class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     columns: tuple[ColumnContent, ...]
     leaves: str
     root: str
+    tally: str = ""
 
     @property
     def groups(self) -> int:
@@ -86,16 +87,23 @@ class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         return found
 
 
-def made(rows: int, group: int, columns: Sequence[ColumnContent], leaves: Sequence[Sequence[bytes]]) -> Content:
-    """Return content from its leaves: one sequence for each column, one leaf for each group."""
+def made(
+    size: tuple[int, int], columns: Sequence[ColumnContent], leaves: Sequence[Sequence[bytes]], tally: str
+) -> Content:
+    """Return content of so many rows in groups of so many from its leaves: for each column one for each group."""
     rooted = tuple(
         msgspec.structs.replace(column, root=tree.root(mine).hex())
         for column, mine in zip(columns, leaves, strict=True)
     )
     data = b"".join(leaf for mine in leaves for leaf in mine)
     return Content(
-        rows=rows, group=group, columns=rooted, leaves=base64.b64encode(data).decode(), root=top(rooted)
-    )  # fmt: skip
+        rows=size[0],
+        group=size[1],
+        columns=rooted,
+        leaves=base64.b64encode(data).decode(),
+        root=top(rooted),
+        tally=tally,
+    )
 
 
 def top(columns: Sequence[ColumnContent]) -> str:

@@ -6,13 +6,14 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from fivefold.errors import InputError
-from fivefold.evidence.data_content import MAX_COLUMNS, ColumnContent, Content, group_of, made
+from fivefold.evidence.data_content import MAX_COLUMNS, MIN_GROUP, ColumnContent, Content, group_of, made
 from fivefold.traceability.labels import kinds, reading
-from fivefold.traceability.labels.hashing import leaf
+from fivefold.traceability.labels.hashing import leaf, tally
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from fivefold.traceability.labels.reading import Source
 
 _WORD = 1 << 64
+_VARIOUS = 16
 NO_LEAF = b"\xff" * 32
 """Stands where values are none of the kind that the label says."""
 
@@ -32,14 +34,14 @@ class Leaves:
     Attributes:
         rows: How many.
         leaves: Column to its leaves by group.
-        tallies: Column to its tally; empty for texts and for what could not be read.
-        blanks: Whether a text column holds empty texts, and missing values: (texts, missing).
+        tally: Over whole rows in any order; empty where they are too much alike, or could not be read.
+        blanks: Whether a text column holds empty texts.
     """
 
     rows: int
     leaves: Mapping[str, list[bytes]]
-    tallies: Mapping[str, str]
-    blanks: Mapping[str, tuple[bool, bool]]
+    tally: str
+    blanks: Mapping[str, bool]
 
 
 def of_file(path: Path) -> Content:
@@ -68,18 +70,17 @@ def bind(source: Source, rows: int = -1) -> Content:
     size = group_of(reading.counted(source) if rows < 0 else rows, len(source.names))
     found = read(source, kind, size, dict.fromkeys(source.names, "missing" if source.texts else "text"))
     columns = [
-        ColumnContent(name=name, kind=kind[name], blank=_blank(source, found, name), tally=found.tallies[name])
+        ColumnContent(name=name, kind=kind[name], blank=_blank(source, found, name))
         for name in source.names
     ]
-    return made(found.rows, size, columns, [found.leaves[name] for name in source.names])
+    return made((found.rows, size), columns, [found.leaves[name] for name in source.names], found.tally)
 
 
 def _blank(source: Source, found: Leaves, name: str) -> str:
     """Return what an empty text of a CSV file would be."""
     if name not in found.blanks:
         return ""
-    texts, _ = found.blanks[name]
-    return "text" if texts and not source.texts else "missing"
+    return "text" if found.blanks[name] else "missing"
 
 
 def read(source: Source, kind: Mapping[str, str], size: int, blank: Mapping[str, str]) -> Leaves:
@@ -93,34 +94,44 @@ def read(source: Source, kind: Mapping[str, str], size: int, blank: Mapping[str,
     """
     names = [name for name in source.names if name in kind]
     leaves: dict[str, list[bytes]] = {name: [] for name in names}
-    sums: dict[str, int] = dict.fromkeys(names, 0)
-    blanks = {name: (False, False) for name in names if kind[name] == kinds.TEXT}
-    rows = 0
+    blanks = dict.fromkeys((name for name in names if kind[name] == kinds.TEXT), False)
+    rows, total, whole, various = 0, 0, True, False
     for part in reading.groups(source, size, names) if names else ():
-        rows += len(part)
+        mixed = np.zeros(len(part), dtype=np.uint64)
         for name in names:
-            column = _whole(part[name])
-            if source.texts and kind[name] == kinds.TEXT and blank.get(name) == "missing":
-                column = pc.if_else(pc.equal(column, ""), None, column)
-            values = kinds.read_as(column, kind[name])
-            if values is None:
-                leaves[name].append(NO_LEAF)
-                sums[name] = -1
-                continue
-            digest, more = leaf(values, kind[name])
-            leaves[name].append(digest)
-            sums[name] = (sums[name] + more) % _WORD if sums[name] >= 0 else -1
-            if name in blanks:
-                texts, missing = blanks[name]
-                blanks[name] = (texts or bool(pc.any(pc.equal(values, "")).as_py()), missing or values.null_count > 0)
-    return Leaves(rows, leaves, {name: _tally(name, kind[name], sums[name]) for name in names}, blanks)
+            values = _values(part[name], source, kind[name], blank.get(name, ""))
+            whole &= values is not None
+            leaves[name].append(NO_LEAF if values is None else leaf(values, kind[name], mixed))
+            if name in blanks and values is not None and not blanks[name]:
+                blanks[name] = _holds_empty(values)
+        various = various or (not rows and len(np.unique(mixed)) >= min(MIN_GROUP, len(part)) // 2 >= _VARIOUS)
+        rows += len(part)
+        total = (total + tally(mixed)) % _WORD
+    return Leaves(rows, leaves, _said(total) if whole and various else "", blanks)
 
 
-def _tally(name: str, kind: str, total: int) -> str:
-    """Return 64 bits that stand for a sum without telling it; empty where there is none."""
-    if total < 0 or kind in (kinds.TEXT, kinds.BYTES, kinds.DECIMAL):
-        return ""
-    return hashlib.sha256(f"{name}\0{kind}\0{total}".encode()).hexdigest()[:16]
+def _values(column: pa.ChunkedArray, source: Source, kind: str, blank: str) -> pa.Array | None:
+    whole = _whole(column)
+    if source.texts and kind == kinds.TEXT and blank == "missing":
+        whole = pc.if_else(pc.equal(whole, ""), None, whole)
+    return kinds.read_as(whole, kind)
+
+
+def _holds_empty(values: pa.Array) -> bool:
+    offsets = np.frombuffer(values.buffers()[1], dtype=np.int64)[values.offset : values.offset + len(values) + 1]
+    empty = offsets[1:] == offsets[:-1]
+    if not empty.any():
+        return False
+    return bool(empty.any() if not values.null_count else pc.any(pc.equal(values, "")).as_py())
+
+
+def _said(total: int) -> str:
+    """Return 64 bits that stand for a sum over whole rows without telling it.
+
+    Sums of columns with few values would tell how many there are of each, and two labels then what one person has;
+    of whole rows there are too many to try, which is why none is given where they are too much alike.
+    """
+    return hashlib.sha256(f"rows\0{total}".encode()).hexdigest()[:16]
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:

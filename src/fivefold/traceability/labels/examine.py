@@ -13,11 +13,12 @@ from fivefold.traceability.labels.faults import Fault
 from fivefold.traceability.labels.strictest import weaker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from fivefold.evidence.data_label import Known
     from fivefold.keys.trust import Trust
+    from fivefold.traceability.labels.reading import Source
 
 KEY = b"fivefold.label"
 """Of the schema's metadata."""
@@ -104,13 +105,27 @@ def _read(place: Path) -> bytes:
         return b""
 
 
+@dataclass(frozen=True)
+class Held:
+    """Data and labels, as they were found.
+
+    Attributes:
+        side: The label beside the data; empty: none.
+        inner: The label inside them; empty: none.
+        digest: SHA-256 of the stored bytes.
+        around: Other labels at hand.
+        source: Opens the data as a table; None: they are none.
+    """
+
+    side: bytes
+    digest: str
+    inner: bytes = b""
+    around: Sequence[bytes] = ()
+    source: Callable[[], Source] | None = None
+
+
 def examine(path: Path, trust: Trust, now: str, known: Sequence[Path] = ()) -> Examined:
     """Hold a file against its label.
-
-    Threat: whoever handles the data edits them, strips the label, puts another's or an earlier, weaker one there, signs
-    one with a key of theirs, or copies some rows.
-    Limit: a label that was taken away with its file is missed only where one that is known says so. An earlier label is
-    told only by a later one that is at hand (beside it, inside the file, or under ``known``).
 
     Args:
         path: The data.
@@ -121,28 +136,62 @@ def examine(path: Path, trust: Trust, now: str, known: Sequence[Path] = ()) -> E
     Raises:
         InputError: The data cannot be read.
     """
-    side, inner, digest = side_label(path), inner_label(path), file_digest(path)
-    around = _trusted(others(path, known), trust, now)
-    if not side and not inner:
-        return Examined((_stripped(digest, around),), None, "")
-    first, error = _opened(side or inner, trust, now)
+
+    def source() -> Source:
+        from fivefold.traceability.labels import reading
+
+        return reading.open_file(path)
+
+    held = Held(
+        side=side_label(path),
+        inner=inner_label(path),
+        digest=file_digest(path),
+        around=others(path, known),
+        source=source if is_table(path.name) else None,
+    )
+    return judge(held, trust, now)
+
+
+def judge(held: Held, trust: Trust, now: str) -> Examined:
+    """Hold data against their labels.
+
+    Threat: whoever handles the data edits them, strips the label, puts another's or an earlier, weaker one there, signs
+    one with a key of theirs, or copies some rows.
+    Limit: data that went away together with their label are missed only where a label that is known says so. An earlier
+    label is told only by a later one that is at hand (beside the data, inside them, or known).
+
+    Args:
+        held: What was found.
+        trust: The verifier's.
+        now: UTC time.
+
+    Raises:
+        InputError: The data cannot be read.
+    """
+    around = [known for data in held.around if (known := _opened(data, trust, now)[0]) is not None]
+    if not held.side and not held.inner:
+        return Examined((_stripped(held.digest, around),), None, "")
+    first, error = _opened(held.side or held.inner, trust, now)
     if first is None:
-        unknown = isinstance(error, UnknownSignerError)
-        return Examined((_forged(error),), None, "", unknown)
-    faults: list[Fault] = []
-    if inner and side:
-        second, error = _opened(inner, trust, now)
-        if second is None:
-            faults.append(_forged(error))
-        elif _same_chain(first, second):
-            around.append(second)
-        else:
-            faults.append(Fault("swapped", "label.other-data", "the label inside the file is one of other data."))
-    elif side and first.label.inside:
-        faults.append(Fault("stripped", "label.stripped", "the label inside the file was taken out."))
-    changed, same = _changes(path, first, digest, around)
+        return Examined((_forged(error),), None, "", isinstance(error, UnknownSignerError))
+    faults = _inside(held, first, around, (trust, now))
+    changed, same = _changes(held, first, around)
     faults += [*changed, *_downgrades(first, around), *_term(first, now)]
     return Examined(tuple(faults), first, same)
+
+
+def _inside(held: Held, first: Known, around: list[Known], by: tuple[Trust, str]) -> list[Fault]:
+    """Return what is amiss between the labels beside and inside; the latter is another one at hand."""
+    if held.side and held.inner:
+        second, error = _opened(held.inner, *by)
+        if second is None:
+            return [_forged(error)]
+        if not _same_chain(first, second):
+            return [Fault("swapped", "label.other-data", "the label inside the file is one of other data.")]
+        around.append(second)
+    elif held.side and first.label.inside:
+        return [Fault("stripped", "label.stripped", "the label inside the file was taken out.")]
+    return []
 
 
 def _opened(data: bytes, trust: Trust, now: str) -> tuple[Known | None, TrustError]:
@@ -150,10 +199,6 @@ def _opened(data: bytes, trust: Trust, now: str) -> tuple[Known | None, TrustErr
         return data_label.opened(data, trust=trust, now=now), TrustError("", "")
     except TrustError as error:
         return None, error
-
-
-def _trusted(found: Iterable[bytes], trust: Trust, now: str) -> list[Known]:
-    return [known for data in found if (known := _opened(data, trust, now)[0]) is not None]
 
 
 def _forged(error: TrustError) -> Fault:
@@ -176,23 +221,23 @@ def _same_chain(side: Known, inner: Known) -> bool:
     )
 
 
-def _changes(path: Path, first: Known, digest: str, around: Sequence[Known]) -> tuple[list[Fault], str]:
-    if first.label.binds == "bytes" and first.digest == digest:
+def _changes(held: Held, first: Known, around: Sequence[Known]) -> tuple[list[Fault], str]:
+    if first.label.binds == "bytes" and first.digest == held.digest:
         return [], "bytes"
-    owner = next((one for one in around if one.label.binds == "bytes" and one.digest == digest), None)
+    owner = next((one for one in around if one.label.binds == "bytes" and one.digest == held.digest), None)
     if owner is not None and owner.name != first.name:
         text = f"the label is that of {first.name}; these bytes were labelled as {owner.name}."
         return [Fault("swapped", "label.other-data", text)], ""
     signed = first.label.content
-    if signed is None or not is_table(path.name):
+    if signed is None or held.source is None:
         text = "the bytes are not those that were labelled; the label does not say more."
         return [Fault("edited", "label.data-changed", text)], ""
     if first.label.binds == "content" and first.digest != signed.root:
         return [Fault("forged", "label.malformed", "the label's subject is not its content.")], ""
     from fivefold.traceability.labels import locating, reading
 
-    with reading.as_input_errors(path.name):
-        differences = locating.compare(signed, reading.open_file(path))
+    with reading.as_input_errors(first.name):
+        differences = locating.compare(signed, held.source())
     return locating.name(differences), "content" if differences.none else ""
 
 

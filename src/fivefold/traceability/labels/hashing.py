@@ -24,32 +24,49 @@ if TYPE_CHECKING:
 
 _HEAD = struct.Struct("<QQB")
 _ODD = np.uint64(0x9E3779B97F4A7C15)
-_HALF = np.uint64(32)
+_SHIFT = np.uint64(29)
+_MISSING = np.uint64(0xD6E8FEB86659FD93)
+_MASKS = np.array([(1 << 8 * length) - 1 for length in range(9)], dtype=np.uint64)
 _LENGTHS = ((1 << 8, "u1"), (1 << 16, "<u2"), (1 << 32, "<u4"))
 _WIDTHS = ("<i1", "<i2", "<i4")
 
 
-def leaf(column: pa.Array, kind: str, *, tally: bool = True) -> tuple[bytes, int]:
-    """Return the leaf of a column's part and what its values add to the column's tally.
+def leaf(column: pa.Array, kind: str, mixed: np.ndarray) -> bytes:
+    """Return the leaf of a column's part.
 
     Args:
         column: (n,) in the type of the kind.
         kind: As :func:`fivefold.traceability.labels.kinds.kind_of` names it.
-        tally: Whether to add up the values; else the second figure is 0.
+        mixed: (n,) uint64, changed in place: what the rows hold so far; see :func:`tally`.
 
     Returns:
-        32 bytes, and an integer below 2**64 that does not depend on the order of the rows (0 for texts).
+        32 bytes.
 
     Raises:
         InputError: ``label.text`` for a single text of 4 GiB and more.
     """
     if kind in (kinds.TEXT, kinds.BYTES, kinds.DECIMAL):
-        missing, width, parts = _texts(column)
-        return _digest(kind, column, missing, width, parts), 0
+        missing, width, parts = _texts(column, mixed)
+        return _digest(kind, column, missing, width, parts)
     values, missing = _numbers(column, kind)
+    _mix(mixed, values.view(np.uint32) if values.dtype == np.float32 else values.view(np.uint64), missing)
     width, stored = _narrow(values) if values.dtype == np.int64 else (values.dtype.itemsize, values)
-    digest = _digest(kind, column, missing, width, (stored,))
-    return digest, _sum(values) if tally else 0
+    return _digest(kind, column, missing, width, (stored,))
+
+
+def tally(mixed: np.ndarray) -> int:
+    """Return the sum of (n,) rows mixed, modulo 2**64: the same for the same rows in any order."""
+    words = mixed * _ODD
+    words ^= words >> _SHIFT
+    return int(words.sum(dtype=np.uint64))
+
+
+def _mix(mixed: np.ndarray, words: np.ndarray, missing: np.ndarray | None) -> None:
+    mixed ^= words
+    if missing is not None:
+        mixed[missing] ^= _MISSING  # else a missing value is a zero
+    mixed *= _ODD
+    mixed ^= mixed >> _SHIFT
 
 
 def _digest(kind: str, column: pa.Array, missing: np.ndarray | None, width: int, parts: Iterable[object]) -> bytes:
@@ -100,7 +117,7 @@ def _narrow(values: np.ndarray) -> tuple[int, np.ndarray]:
     return 8, values
 
 
-def _texts(column: pa.Array) -> tuple[np.ndarray | None, int, tuple[object, object]]:
+def _texts(column: pa.Array, mixed: np.ndarray) -> tuple[np.ndarray | None, int, tuple[object, object]]:
     missing = column.is_null().to_numpy(zero_copy_only=False) if column.null_count else None
     if missing is not None:
         column = pc.fill_null(column, b"" if pa.types.is_large_binary(column.type) else "")
@@ -114,12 +131,17 @@ def _texts(column: pa.Array) -> tuple[np.ndarray | None, int, tuple[object, obje
     stored = lengths.astype(dtype)
     first, last = (int(offsets[0]), int(offsets[-1])) if len(lengths) else (0, 0)
     inside = memoryview(data)[first:last] if data is not None else b""
+    _mix(mixed, _starts(offsets, lengths, inside), missing)
     return missing, stored.dtype.itemsize, (stored, inside)
 
 
-def _sum(values: np.ndarray) -> int:
-    """Return the sum of mixed words, modulo 2**64: it tells moved values from changed ones."""
-    words = values.view(np.uint32).astype(np.uint64) if values.dtype == np.float32 else values.view(np.uint64)
-    mixed = words * _ODD
-    mixed ^= mixed >> _HALF
-    return int(mixed.sum(dtype=np.uint64))
+
+def _starts(offsets: np.ndarray, lengths: np.ndarray, data: memoryview | bytes) -> np.ndarray:
+    """Return (n,) uint64: the first 8 bytes of each text, mixed with its length."""
+    padded = bytes(data) + bytes(8)
+    # Every place is the start of a word of its own, so that one look-up reads the beginning of each text.
+    words = np.ndarray((len(data) + 1,), dtype="<u8", buffer=padded, strides=(1,))
+    first = np.take(words, offsets[:-1] - offsets[0])
+    first &= _MASKS[np.minimum(lengths, 8)]
+    first += lengths.astype(np.uint64) * _ODD
+    return first

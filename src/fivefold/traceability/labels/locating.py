@@ -27,7 +27,7 @@ class Differences:
         added: Columns that were not there.
         order: Whether the columns that are left stand in their order.
         odd: Column to the groups that differ, or are there on one side alone.
-        moved: Columns whose values are the same in another order.
+        moved: Whether whole rows are the same in another order.
         holding: Column to the other one whose values it holds now.
         matching: How many leaves are equal, of those that both have.
     """
@@ -38,7 +38,7 @@ class Differences:
     added: tuple[str, ...]
     order: bool
     odd: Mapping[str, list[int]]
-    moved: tuple[str, ...]
+    moved: bool
     holding: Mapping[str, str]
     matching: int
 
@@ -61,7 +61,6 @@ def compare(signed: Content, source: Source) -> Differences:
     here = [name for name in source.names if name in table]
     odd = {name: places for name in here if (places := _odd(table[name], found.leaves[name]))}
     by_leaves = {tuple(leaves): name for name, leaves in table.items()}
-    tallies = {column.name: column.tally for column in signed.columns}
     return Differences(
         signed=signed,
         rows=found.rows,
@@ -69,7 +68,7 @@ def compare(signed: Content, source: Source) -> Differences:
         added=tuple(name for name in source.names if name not in table),
         order=[name for name in table if name in set(here)] == here,
         odd=odd,
-        moved=tuple(name for name in odd if tallies[name] and tallies[name] == found.tallies[name]),
+        moved=bool(odd) and len(here) == len(table) and found.tally != "" and found.tally == signed.tally,
         holding={name: other for name in odd if (other := by_leaves.get(tuple(found.leaves[name]), name)) != name},
         matching=sum(
             one == other for name in here for one, other in zip(table[name], found.leaves[name], strict=False)
@@ -86,9 +85,8 @@ def _odd(signed: Sequence[bytes], found: Sequence[bytes]) -> list[int]:
 def name(differences: Differences) -> list[Fault]:
     """Return what the differences are, each with its place.
 
-    Rows that were moved are told from changed ones by the columns of numbers, moments and truth values. A copy of some
-    rows without order or start of the original shares no leaf with it, and is told from other data by its columns and
-    by having fewer rows; that is a guess, and its text says so.
+    A copy of scattered rows shares no leaf with the original, and is told from other data by its columns and by having
+    fewer rows; that is a guess, and its text says so.
     """
     d = differences
     if d.none:
@@ -99,9 +97,8 @@ def name(differences: Differences) -> list[Fault]:
 
 def _nothing_matches(d: Differences) -> Fault:
     rows = d.signed.group
-    told = [column.name for column in d.signed.columns if column.tally]
-    if d.rows == d.signed.rows and told and {*told} & {*d.odd} and {*told} & {*d.odd} <= {*d.moved}:
-        return Fault("reordered", "label.reordered", "the same values stand in another order of rows.", d.odd, rows)
+    if d.moved:
+        return Fault("reordered", "label.reordered", "the same rows stand in another order.", d.odd, rows)
     if d.rows < d.signed.rows and not d.added:
         text = f"{d.rows:,} rows of {d.signed.rows:,} that were labelled, or other data with the same columns."
         return Fault("partial", "label.partial", text, d.odd, rows)
@@ -155,14 +152,12 @@ def _cells(d: Differences) -> Iterator[Fault]:
         for name, places in d.odd.items()
         if name not in d.holding and (rest := [at for at in places if at not in set(taken.get(name, ()))])
     }
-    moved = {name: places for name, places in left.items() if name in d.moved and d.rows == d.signed.rows}
-    if moved:
-        text = f"values were moved to other rows within {', '.join(list(moved)[:8])}."
-        yield Fault("reordered", "label.reordered", text, moved, rows)
-    edited = {name: places for name, places in left.items() if name not in moved}
-    if edited:
+    if d.moved and left and d.rows == d.signed.rows:
+        yield Fault("reordered", "label.reordered", "rows were moved to other places.", left, rows)
+        return
+    if left:
         by_group: defaultdict[int, list[str]] = defaultdict(list)
-        for column, places in edited.items():
+        for column, places in left.items():
             for at in places:
                 by_group[at].append(column)
         told = "; ".join(
@@ -170,4 +165,4 @@ def _cells(d: Differences) -> Iterator[Fault]:
             for at, names in sorted(by_group.items())[:4]
         )
         more = f" and {len(by_group) - 4} more groups" if len(by_group) > 4 else ""
-        yield Fault("edited", "label.data-changed", f"values were changed in {told}{more}.", edited, rows)
+        yield Fault("edited", "label.data-changed", f"values were changed in {told}{more}.", left, rows)
