@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from fivefold.contract.subject import SettingsView, Table
+from fivefold.contract.subject import SettingsView
 from fivefold.evidence import data_label
 from fivefold.evidence.data_label import DataLabel
 from fivefold.keys import trust as trust_file
@@ -107,7 +107,9 @@ def few(seed: int) -> Context:
     rng = np.random.default_rng([seed, 2])
     rows = int(rng.integers(2, 40))
     cut: dict[str, Any] = {name: given.tables(name) for name in ("train", "test")}
-    cut["test"] = Table("test", np.arange(rows), filler(rng, rows, 3), np.zeros(rows, dtype=np.int64), cut["test"].others)
+    cut["test"] = Table(
+        "test", np.arange(rows), filler(rng, rows, 3), np.zeros(rows, dtype=np.int64), cut["test"].others
+    )
     return context(
         CHECK, None, cut, seed, thresholds=floors(CHECK), settings=SettingsView(), labels=given.labels,
         digests=given.digests, trust=given.trust, now=NOW,

@@ -48,8 +48,8 @@ class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         columns: In the order of the file.
         leaves: Base64 of the 32-byte leaves, all groups of the first column, then of the second.
         root: Merkle root over the columns, hexadecimal.
-        tally: 64 bits over the whole rows in any order, hexadecimal; empty where they are too much alike. It tells moved
-            rows from changed ones, and is no proof of anything.
+        tally: 64 bits over the whole rows in any order, hexadecimal; empty where they are too much alike. It tells
+            moved rows from changed ones, and proves nothing.
     """
 
     rows: int

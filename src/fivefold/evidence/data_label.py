@@ -43,11 +43,13 @@ class Origin(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         name: Of its data.
         label: SHA-256 of its envelope.
         fields: What it said.
+        issued: When.
     """
 
     name: str
     label: str
     fields: dict[str, Any]
+    issued: str
 
 
 class DataLabel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

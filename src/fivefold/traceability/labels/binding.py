@@ -122,8 +122,9 @@ def _before(path: Path, name: str, steward: Steward) -> Known | None:
 def _require_no_less(label: DataLabel, before: Known | None) -> None:
     if label.declassified:
         return
-    than = [(origin.name, DataLabel(fields=origin.fields, issued=label.issued)) for origin in label.origins]
-    found = {name: tuple(one for one in weaker(label, other) if one != "retain") for name, other in than}
+    found = {
+        origin.name: weaker(label, DataLabel(fields=origin.fields, issued=origin.issued)) for origin in label.origins
+    }
     if before is not None:
         found["the label before it"] = tuple(one for one in weaker(label, before.label) if one != "retain")
     for name, less in found.items():
@@ -159,4 +160,4 @@ def _put_inside(path: Path, name: str, label: DataLabel, signer: Signer) -> None
 
 def kept_origin(known: Known) -> Origin:
     """Return what a derived label says of one that it was made of."""
-    return data_label.Origin(name=known.name, label=known.own, fields=known.label.fields)
+    return data_label.Origin(name=known.name, label=known.own, fields=known.label.fields, issued=known.label.issued)

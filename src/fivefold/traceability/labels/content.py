@@ -69,14 +69,11 @@ def bind(source: Source, rows: int = -1) -> Content:
     kind = reading.guessed(source)
     size = group_of(reading.counted(source) if rows < 0 else rows, len(source.names))
     found = read(source, kind, size, dict.fromkeys(source.names, "missing" if source.texts else "text"))
-    columns = [
-        ColumnContent(name=name, kind=kind[name], blank=_blank(source, found, name))
-        for name in source.names
-    ]
+    columns = [ColumnContent(name=name, kind=kind[name], blank=_blank(found, name)) for name in source.names]
     return made((found.rows, size), columns, [found.leaves[name] for name in source.names], found.tally)
 
 
-def _blank(source: Source, found: Leaves, name: str) -> str:
+def _blank(found: Leaves, name: str) -> str:
     """Return what an empty text of a CSV file would be."""
     if name not in found.blanks:
         return ""

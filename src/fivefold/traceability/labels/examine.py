@@ -254,8 +254,7 @@ def _downgrades(first: Known, around: Sequence[Known]) -> list[Fault]:
             text = f"another label of the same data is stricter in {', '.join(less)}."
             found.append(Fault("downgraded", "label.downgraded", text))
     for origin in first.label.origins:
-        end = data_label.DataLabel(fields=origin.fields, issued=first.label.issued)
-        less = tuple(name for name in weaker(first.label, end) if name != "retain")
+        less = weaker(first.label, data_label.DataLabel(fields=origin.fields, issued=origin.issued))
         if less and not first.label.declassified:
             text = f"it says less in {', '.join(less)} than {origin.name}, of which it was made, without a reason."
             found.append(Fault("downgraded", "label.downgraded", text))

@@ -135,13 +135,12 @@ def _texts(column: pa.Array, mixed: np.ndarray) -> tuple[np.ndarray | None, int,
     return missing, stored.dtype.itemsize, (stored, inside)
 
 
-
 def _starts(offsets: np.ndarray, lengths: np.ndarray, data: memoryview | bytes) -> np.ndarray:
     """Return (n,) uint64: the first 8 bytes of each text, mixed with its length."""
     padded = bytes(data) + bytes(8)
     # Every place is the start of a word of its own, so that one look-up reads the beginning of each text.
     words = np.ndarray((len(data) + 1,), dtype="<u8", buffer=padded, strides=(1,))
-    first = np.take(words, offsets[:-1] - offsets[0])
+    first: np.ndarray = np.take(words, offsets[:-1] - offsets[0])
     first &= _MASKS[np.minimum(lengths, 8)]
     first += lengths.astype(np.uint64) * _ODD
     return first

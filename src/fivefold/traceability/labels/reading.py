@@ -66,6 +66,28 @@ def open_file(path: Path) -> Source:
         raise _unreadable(path.name, error) from None
 
 
+def whole(path: Path) -> pa.Table:
+    """Return a file as one table; the columns of a CSV file as the kinds that are guessed.
+
+    Raises:
+        InputError: As :func:`open_file`.
+    """
+    source = open_file(path)
+    table = pa.Table.from_batches(
+        list(source.batches()), pa.schema(list(source.types.items())) if source.texts else None
+    )
+    if not source.texts:
+        return table
+    kind = guessed(source)
+    columns = {name: [kinds.read_as(_blank(part), kind[name]) for part in table[name].chunks] for name in source.names}
+    typed = {name: pa.chunked_array(parts, kinds.type_of(kind[name])) for name, parts in columns.items()}
+    return pa.table(typed)
+
+
+def _blank(column: pa.Array) -> pa.Array:
+    return pc.if_else(pc.equal(column, ""), None, column)
+
+
 def of_table(table: pa.Table) -> Source:
     """Return a table in memory as a source."""
     return _source(table.schema, table.to_batches)
