@@ -67,6 +67,8 @@ MODULES = {
     **{f"P5.{name}": "threats" for name in ("known", "unseen", "open-set", "throughput", "joint")},
     "T1.labels": "labels",
     "T1.tampering": "tampering",
+    "T1.propagation": "propagation",
+    "T1.enforcement": "enforcement",
     "T2.signature": "signature",
     "T4.record": "record",
 }

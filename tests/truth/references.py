@@ -35,6 +35,7 @@ from . import (
     operation,
     outliers,
     privacy,
+    propagation,
     quality,
     queueing,
     served,
@@ -72,6 +73,7 @@ REFERENCES: Mapping[str, Make] = {
     "open-guard": drilled.unguarded,
     "open-door": drilled.open_door,
     "bytes-only": tampering.bytes_only,
+    "unlabelled-model": propagation.unlabelled,
     **{
         f"broken-{name}": partial(quality.wrecked, f"D2.{name}")
         for name in ("integrity", "accuracy", "availability", "confidentiality")

@@ -107,9 +107,7 @@ def few(seed: int) -> Context:
     rng = np.random.default_rng([seed, 2])
     rows = int(rng.integers(2, 40))
     cut: dict[str, Any] = {name: given.tables(name) for name in ("train", "test")}
-    cut["test"] = Table(
-        "test", np.arange(rows), filler(rng, rows, 3), np.zeros(rows, dtype=np.int64), cut["test"].others
-    )
+    cut["test"] = table("test", filler(rng, rows, 3), np.zeros(rows, dtype=np.int64))
     return context(
         CHECK, None, cut, seed, thresholds=floors(CHECK), settings=SettingsView(), labels=given.labels,
         digests=given.digests, trust=given.trust, now=NOW,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,10 @@ from fivefold.cli._io import EXIT_DONE, EXIT_FAILED, EXIT_INCONCLUSIVE, Json
 from fivefold.cli._labelled import check_file, is_data, label_file, lines_of
 from fivefold.cli._own import own_key
 from fivefold.cli._text import say
+
+if TYPE_CHECKING:
+    from fivefold.keys.trust import Trust
+    from fivefold.manifest.nouns import Manifest
 
 _Where = Annotated[Path, typer.Argument(help="The application's folder, its manifest, or a data file.")]
 
@@ -95,6 +99,9 @@ def _label_application(application: Path, key: str, declassify: str, *, json: bo
             place = provided("labels.bind")(manifest.root / manifest.data[name].path, said, steward, digest=digest)
             operation.results[name] = f"labelled by {chosen.note.name}"
             made.append(str(place))
+    own = trust_file.add(trust_file.Trust(), chosen.signer.public, name=chosen.note.name, roles=("steward",))
+    model = provided("labels.carry")(manifest, steward, own)
+    made += [str(model)] if model else []
     lines = [f"Labelled {len(made)} data sets as {chosen.note.name}, key {chosen.note.id[:12]}.", *made]
     say(json=json, value={"labels": made, "key": chosen.note.id, "steward": chosen.note.name}, lines=lines)
 
@@ -125,6 +132,7 @@ def check(
 
 def _check_application(application: Path, trust: Path | None, *, json: bool) -> None:
     from fivefold.assess import operating
+    from fivefold.contract.registry import provided
     from fivefold.errors import TrustError
     from fivefold.evidence import data_label
     from fivefold.keys import store
@@ -146,9 +154,27 @@ def _check_application(application: Path, trust: Path | None, *, json: bool) -> 
                 )
             except TrustError as error:
                 row |= {"holds": False, "code": error.code, "why": error.message}
+                row["faults"] = _located(manifest, name, known, now) if error.code == "label.data-changed" else []
             operation.results[name] = row["code"] or "holds"
             found.append(row)
-    lines = [f"data.{row['data']}: " + ("holds" if row["holds"] else f"{row['why']} [{row['code']}]") for row in found]
+    model = provided("labels.model")(manifest, known, now)
+    if model:
+        found.append({"data": data_label.MODEL, "holds": False, "code": "label.model", "why": model})
+    lines = []
+    for row in found:
+        lines.append(f"data.{row['data']}: " + ("holds" if row["holds"] else f"{row['why']} [{row['code']}]"))
+        lines += lines_of({"holds": False, **row})[1:] if row.get("faults") else []
     say(json=json, value=found, lines=lines)
     codes = {row["code"] for row in found if not row["holds"]}
     sys.exit(EXIT_DONE if not codes else EXIT_INCONCLUSIVE if codes == {"trust.unknown-key"} else EXIT_FAILED)
+
+
+def _located(manifest: Manifest, name: str, trust: Trust, now: str) -> list[Any]:
+    """Return what was done to a data set whose bytes are not those that were labelled, and where."""
+    from fivefold.contract.registry import provided
+
+    path = manifest.root / manifest.data[name].path
+    if not path.is_file():
+        return []
+    faults: list[Any] = provided("labels.examine")(path, trust, now).builtins()["faults"]
+    return faults

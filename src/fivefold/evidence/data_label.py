@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 TYPES = {1: "https://fivefold.dev/data-label/v1", 2: "https://fivefold.dev/data-label/v2"}
 ENDING = ".label.json"
 """Appended to the path of the data."""
+MODEL = "model"
+"""Name in the model's label."""
 FIELDS = ("class", "personal", "basis", "purpose", "region", "retain")
 """What a complete label says, besides ``source``."""
 MAX_BYTES = 1 << 20
@@ -106,16 +108,34 @@ def place_of(manifest: Manifest, name: str) -> Path:
     return path.with_name(path.name + ENDING)
 
 
+def model_place(manifest: Manifest) -> Path:
+    """Return the file that holds the model's label: what it was trained on, and what its answers may be used for."""
+    return manifest.root / f"{MODEL}{ENDING}"
+
+
 def stored(manifest: Manifest) -> dict[str, bytes]:
-    """Return the label of each data set as stored; empty bytes where there is none, cut where it is too large."""
+    """Return the label of each data set and of the model as stored.
+
+    Empty bytes stand where there is none; one that is too large is cut.
+    """
+    places = {name: place_of(manifest, name) for name in manifest.data}
+    if manifest.model is not None and MODEL not in places:
+        places[MODEL] = model_place(manifest)
     found = {}
-    for name in manifest.data:
+    for name, place in places.items():
         try:
-            with place_of(manifest, name).open("rb") as file:
+            with place.open("rb") as file:
                 found[name] = file.read(MAX_BYTES + 1)
         except OSError:
             found[name] = b""
     return found
+
+
+def controls(manifest: Manifest) -> dict[str, dict[str, Any]]:
+    """Return the declared controls; T1 knows what the application is for, unless it says so itself."""
+    if "T1" not in manifest.controls:
+        return manifest.controls
+    return {**manifest.controls, "T1": {"purposes": list(manifest.purposes), **manifest.controls["T1"]}}
 
 
 def sign(name: str, digest: str, fields: Mapping[str, Any], signer: Signer, issued: str) -> bytes:

@@ -150,9 +150,7 @@ def _reason(outcome: Outcome, faults: Mapping[str, str], names: list[str], bird:
         return f"{bird.found} of {bird.planted} ways to tamper with the rows were named and located: nothing follows."
     if faults:
         told = "; ".join(f"data.{name}: {fault}" for name, fault in list(faults.items())[:3])
-        return (
-            f"{len(faults)} of {len(names)} data sets have no label that would show where a change is ({told})."
-        )
+        return f"{len(faults)} of {len(names)} data sets have no label that would show where a change is ({told})."
     share = f"{bird.found} of {bird.planted} ways to tamper with their rows were named and located"
     if outcome is Outcome.PASS:
         return f"The labels of all {len(names)} data sets bind columns and groups of rows, and {share}."
