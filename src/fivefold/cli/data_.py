@@ -101,9 +101,10 @@ def _label_application(application: Path, key: str, declassify: str, *, json: bo
             made.append(str(place))
     own = trust_file.add(trust_file.Trust(), chosen.signer.public, name=chosen.note.name, roles=("steward",))
     model = provided("labels.carry")(manifest, steward, own)
-    made += [str(model)] if model else []
     lines = [f"Labelled {len(made)} data sets as {chosen.note.name}, key {chosen.note.id[:12]}.", *made]
-    say(json=json, value={"labels": made, "key": chosen.note.id, "steward": chosen.note.name}, lines=lines)
+    value = {"labels": made, "key": chosen.note.id, "steward": chosen.note.name, "model": str(model or "")}
+    lines += [f"The model has the strictest label of its training data: {model}"] if model else []
+    say(json=json, value=value, lines=lines)
 
 
 def check(
@@ -157,7 +158,7 @@ def _check_application(application: Path, trust: Path | None, *, json: bool) -> 
                 row["faults"] = _located(manifest, name, known, now) if error.code == "label.data-changed" else []
             operation.results[name] = row["code"] or "holds"
             found.append(row)
-    model = provided("labels.model")(manifest, known, now)
+    model = provided("labels.model")(manifest, known, now) if all(row["holds"] for row in found) else ""
     if model:
         found.append({"data": data_label.MODEL, "holds": False, "code": "label.model", "why": model})
     lines = []

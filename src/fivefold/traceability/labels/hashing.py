@@ -28,7 +28,10 @@ _SHIFT = np.uint64(29)
 _MISSING = np.uint64(0xD6E8FEB86659FD93)
 _MASKS = np.array([(1 << 8 * length) - 1 for length in range(9)], dtype=np.uint64)
 _LENGTHS = ((1 << 8, "u1"), (1 << 16, "<u2"), (1 << 32, "<u4"))
-_WIDTHS = ("<i1", "<i2", "<i4")
+_WIDTHS = tuple(
+    (size, -(1 << 8 * size - 1), (1 << 8 * size - 1) - 1, np.dtype(name))
+    for size, name in ((1, "<i1"), (2, "<i2"), (4, "<i4"))
+)
 
 
 def leaf(column: pa.Array, kind: str, mixed: np.ndarray) -> bytes:
@@ -110,10 +113,9 @@ def _values(column: pa.Array, kind: str, *, zero: bool) -> np.ndarray:
 def _narrow(values: np.ndarray) -> tuple[int, np.ndarray]:
     """Return integers in the least width that holds them all."""
     low, high = (int(values.min()), int(values.max())) if len(values) else (0, 0)
-    for name in _WIDTHS:
-        bounds = np.iinfo(name)
-        if bounds.min <= low and high <= bounds.max:
-            return np.dtype(name).itemsize, values.astype(name)
+    for size, least, most, dtype in _WIDTHS:
+        if least <= low and high <= most:
+            return size, values.astype(dtype)
     return 8, values
 
 

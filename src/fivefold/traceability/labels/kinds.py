@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -69,6 +70,7 @@ def kind_of(name: str, dtype: pa.DataType) -> str:
     )
 
 
+@cache
 def type_of(kind: str) -> pa.DataType | None:
     """Return the Arrow type in which values of a kind are hashed; None for a kind that this version does not know."""
     moment = MOMENT.fullmatch(kind)
