@@ -95,13 +95,31 @@ def read_as(column: pa.Array, kind: str) -> pa.Array | None:
     if kind == NULL or column.null_count == len(column):
         return pa.nulls(len(column), wanted) if column.null_count == len(column) else None
     try:
-        return column if column.type == wanted else _cast(column, wanted)
+        return column if column.type == wanted else _exact(column, wanted)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return None
 
 
+def _exact(column: pa.Array, wanted: pa.DataType) -> pa.Array | None:
+    """Return values in another type, or None where one of them is lost on the way there and back.
+
+    Without this a time hidden in a date, or a truth value of 2, would be read as what was labelled.
+    """
+    found = _cast(column, wanted)
+    if _is_text(column.type) or _is_text(wanted):
+        return found
+    same = pc.equal(found.cast(column.type), column)
+    if pa.types.is_floating(column.type):
+        same = pc.or_(same, pc.is_nan(column))
+    return found if pc.all(same, min_count=0).as_py() else None
+
+
+def _is_text(dtype: pa.DataType) -> bool:
+    return bool(pa.types.is_string_view(dtype) or pa.types.is_string(dtype) or pa.types.is_large_string(dtype))
+
+
 def _cast(column: pa.Array, wanted: pa.DataType) -> pa.Array:
-    if pa.types.is_string_view(column.type) or pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+    if _is_text(column.type):
         if not pa.types.is_large_string(wanted):
             column = pc.if_else(pc.equal(column, ""), None, column)
         if pa.types.is_timestamp(wanted) and wanted.tz is None:
