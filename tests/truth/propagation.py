@@ -95,11 +95,6 @@ def _model(fault: str, learnt: Mapping[str, tuple[DataLabel, bytes]], steward: A
     return data
 
 
-def unlabelled(seed: int) -> Context:
-    """Build the undefended reference: a model that nobody labelled."""
-    return build(seed, "no label of the model")
-
-
 ENTRY = Entry(
     check=CHECK,
     documented=f"one fault in the model's label or those of its data, of any of these kinds: {', '.join(FAULTS)}",

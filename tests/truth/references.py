@@ -35,12 +35,10 @@ from . import (
     operation,
     outliers,
     privacy,
-    propagation,
     quality,
     queueing,
     served,
     streamed,
-    tampering,
     telemetry,
     telling,
     theft,
@@ -72,8 +70,6 @@ REFERENCES: Mapping[str, Make] = {
     "unrecorded-stage": drilled.unrecorded,
     "open-guard": drilled.unguarded,
     "open-door": drilled.open_door,
-    "bytes-only": tampering.bytes_only,
-    "unlabelled-model": propagation.unlabelled,
     **{
         f"broken-{name}": partial(quality.wrecked, f"D2.{name}")
         for name in ("integrity", "accuracy", "availability", "confidentiality")

@@ -96,11 +96,6 @@ def _spoilt(
     return sound
 
 
-def bytes_only(seed: int) -> Context:
-    """Build the undefended reference: labels that bind the bytes alone, and locate nothing."""
-    return build(seed, "bytes alone")
-
-
 def few(seed: int) -> Context:
     """Build an application with 2 to 40 rows of numbers in its test set: one group, which a change is located to."""
     given = build(seed, "bytes alone")

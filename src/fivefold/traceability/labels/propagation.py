@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from fivefold.keys.trust import Trust
 
 ROUNDS = {"quick": 2, "standard": 3, "thorough": 8}
+LEAST = 0.8
+"""Share of pipelines that have to carry the labels, by its lower bound, before anything is concluded."""
 _REMEDY = "Have the steward sign the labels of data and model: fivefold data label."
 _WEAK: dict[str, Any] = {**planted.FIELDS, "purpose": ["canary", "more"], "region": ["EEA"]}
 _STRICT: dict[str, Any] = {**planted.FIELDS, "class": "secret", "region": ["DE"], "retain": "90d"}
@@ -49,9 +51,9 @@ def run(context: Context) -> Result:
     fault = _model(context)
     bird, carried, tries = prove(context, context.scratch)
     low, high = (float(one) for one in clopper_pearson(carried, tries))
-    floor = context.thresholds["min_carried"]
-    judged = judge(low, high, floor, "min") if tries else Outcome.INCONCLUSIVE
-    outcome = Outcome.INCONCLUSIVE if not bird.noticed else Outcome.FAIL if fault else judged
+    enough = bool(tries) and judge(low, high, LEAST, "min") is Outcome.PASS
+    sound = Outcome.PASS if enough else Outcome.INCONCLUSIVE
+    outcome = Outcome.INCONCLUSIVE if not bird.noticed else Outcome.FAIL if fault else sound
     return Result(
         outcome=outcome,
         reason=_reason(outcome, fault, bird, (carried, tries)),
@@ -62,9 +64,6 @@ def run(context: Context) -> Result:
                 value=carried / tries if tries else None,
                 low=low,
                 high=high,
-                threshold=floor,
-                direction="min",
-                outcome=judged,
                 unit="share",
                 n=tries,
                 note="Rows of the application, as two files under throw-away labels.",

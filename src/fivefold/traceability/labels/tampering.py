@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from fivefold.keys.trust import Trust
 
 ROUNDS = {"quick": 5, "standard": 9, "thorough": 20}
+LEAST = 0.9
+"""Share of planted tampering that has to be named and located, by its lower bound, before anything is concluded."""
 _REMEDY = "Have the steward sign the labels over what stands there now: fivefold data label."
 
 
@@ -41,9 +43,8 @@ def run(context: Context) -> Result:
     faults = {name: fault for name in names if (fault := _lacking(context, name, trust))}
     bird, hits = prove(context)
     low, high = (float(one) for one in clopper_pearson(hits, bird.planted))
-    floor = context.thresholds["min_located"]
-    located = judge(low, high, floor, "min") if bird.planted else Outcome.INCONCLUSIVE
-    outcome = Outcome.INCONCLUSIVE if not bird.noticed else Outcome.FAIL if faults else located
+    located = judge(low, high, LEAST, "min") if bird.planted else Outcome.INCONCLUSIVE
+    outcome = Outcome.INCONCLUSIVE if not bird.noticed else Outcome.FAIL if faults else _sound(located)
     measures = (
         *(_measure(name, faults.get(name, "")) for name in names),
         Measure(
@@ -51,9 +52,6 @@ def run(context: Context) -> Result:
             value=hits / bird.planted if bird.planted else None,
             low=low,
             high=high,
-            threshold=floor,
-            direction="min",
-            outcome=located,
             unit="share",
             n=bird.planted,
             note="Planted in rows of the application under a throw-away label.",
@@ -70,6 +68,11 @@ def run(context: Context) -> Result:
         ),
         remedy=_REMEDY if faults else "",
     )
+
+
+def _sound(located: Outcome) -> Outcome:
+    """Return what is concluded of labels without a fault: nothing, unless enough of what was planted was located."""
+    return Outcome.PASS if located is Outcome.PASS else Outcome.INCONCLUSIVE
 
 
 def _lacking(context: Context, name: str, trust: Trust) -> str:
