@@ -22,6 +22,7 @@ NAMES = {
     "flows": "benchmarks.flows",
     "growth": "benchmarks.growth",
     "guard": "benchmarks.guard",
+    "labels": "benchmarks.labels",
     "personal_data": "benchmarks.personal_data",
     "recorder": "benchmarks.recorder",
     "secagg": "benchmarks.secagg",

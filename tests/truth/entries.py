@@ -74,6 +74,9 @@ MODULES = {
     "S5.stream": "streamed",
     **{f"P5.{name}": "threats" for name in ("known", "unseen", "open-set", "throughput", "joint")},
     "T1.labels": "labels",
+    "T1.tampering": "tampering",
+    "T1.propagation": "propagation",
+    "T1.enforcement": "enforcement",
     "T2.signature": "signature",
     "T4.record": "record",
 }

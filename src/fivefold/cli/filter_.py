@@ -32,6 +32,7 @@ def filter_(
     from fivefold.manifest.reader import read
 
     manifest = read(application)
+    provided("labels.enforce")(manifest, "data filter", [data])
     with operating.operation(manifest, "data filter", model=False) as operation:
         operation.digests |= data_digests(manifest)
         found = provided("data.filter")(manifest, data, out, seed)

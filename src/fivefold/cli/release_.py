@@ -50,6 +50,7 @@ def release(
         if file is not None and file.exists():
             raise InputError("privacy.exists", f"{file} is there already.", remedy="Name another file.")
     asked, _, _ = provided("release.ready")(manifest, queries)
+    provided("labels.enforce")(manifest, "data release", [asked.data])
     with operating.operation(manifest, "data release", model=False) as operation:
         operation.digests |= data_digests(manifest)
         digest = operation.digests[asked.data]

@@ -59,6 +59,7 @@ def train(
     if out.exists():
         raise InputError("privacy.exists", f"{out} is there already.", remedy="Name another file.")
     manifest = read(where)
+    provided("labels.enforce")(manifest, "model train")
     if robust:
         _robust(manifest, out, json=json)
         return

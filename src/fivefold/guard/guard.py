@@ -20,7 +20,7 @@ from fivefold.guard.chain import build
 from fivefold.guard.isolated import SECONDS, Isolated
 from fivefold.guard.memory import Memory
 from fivefold.guard.nouns import Decision, Passage, Principal, Receipt, RefusedError
-from fivefold.guard.opening import Opened, Unwatched, admitted, require_declared
+from fivefold.guard.opening import Opened, Unwatched, admitted, require_declared, require_labels
 from fivefold.guard.steps import Kept, Slow, driven
 from fivefold.guard.upstream import Upstream
 from fivefold.guard.watching import Watched
@@ -87,8 +87,9 @@ class Guard:
         Raises:
             InputError: ``guard.undeclared`` if purpose, lawful ground or benefit are not declared; ``guard.model`` for
                 a model that does not run here; what the manifest's reader raises.
-            TrustError: ``guard.unsigned`` if the model is not as signed; ``guard.rolled-back`` for a version below the
-                highest that was served; ``guard.same-version`` for another model under a version that was.
+            TrustError: As :func:`fivefold.guard.opening.require_labels`; ``guard.unsigned`` if the model is not as
+                signed; ``guard.rolled-back`` for a version below the highest that was served; ``guard.same-version``
+                for another model under a version that was.
             SubjectError: The model cannot be asked.
             StorageError: The record cannot be written.
         """
@@ -97,6 +98,7 @@ class Guard:
         given, self._trust = where if isinstance(where, Opened) else None, trust
         self.manifest = read(Place(where)) if not isinstance(where, Opened) else where.manifest
         require_declared(self.manifest)
+        require_labels(self.manifest, served=given is None)
         self.observers: list[Callable[[str, Mapping[str, Any]], None]] = []
         self._isolated: Answering
         self._watched: Watched | Upstream | Unwatched

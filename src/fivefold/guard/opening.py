@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from fivefold.subject.snapshot import Snapshot
 
 
+_LEARNT = ("train", "calibration")
+
+
 @dataclass(frozen=True)
 class Opened:
     """An application whose model runs already, for a guard that an assessment asks and nobody else.
@@ -80,6 +83,31 @@ def require_declared(manifest: Manifest) -> None:
             "the model can be neither run nor asked.",
             remedy="Name a factory, an ONNX file or an endpoint in the manifest.",
         )
+
+
+def require_labels(manifest: Manifest, *, served: bool) -> None:
+    """Refuse to serve a model whose data's labels do not allow its purposes, or the regions of service and callers.
+
+    Only declared purposes are let in later on, so what is asked of the labels here holds for every request.
+
+    Args:
+        manifest: What is enforced; without a control T1 nothing is asked.
+        served: Whether callers are let in; in an assessment the label's own check tells.
+
+    Raises:
+        TrustError: As :func:`fivefold.traceability.labels.enforcing.enforce`; ``label.purpose`` where the control
+            names fewer purposes than the application.
+    """
+    if not served or "T1" not in manifest.controls:
+        return
+    named = manifest.controls["T1"].get("purposes") or manifest.purposes
+    beyond = [purpose for purpose in manifest.purposes if purpose not in named]
+    if beyond:
+        raise TrustError(
+            "label.purpose", f"{beyond[0][:60]!r} is served and is not among controls.T1.purposes.",
+            remedy="Name it there, too, or serve it no more.",
+        )  # fmt: skip
+    provided("labels.enforce")(manifest, "guard serve", [name for name in _LEARNT if name in manifest.data])
 
 
 def signed(snapshot: Snapshot, trust: bytes | None = None) -> str:

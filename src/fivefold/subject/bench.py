@@ -265,7 +265,7 @@ class Bench:
             model=manifest.model,
             training=manifest.training,
             scenarios=manifest.scenarios,
-            controls=manifest.controls,
+            controls=data_label.controls(manifest),
             level=manifest.application.level,
             use=msgspec.to_builtins(manifest.use),
             scenario=manifest.application.scenario,
