@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import shutil
+import tempfile
 import time
 import zlib
 from collections import Counter
@@ -180,9 +181,21 @@ def run_cell(entry: Entry, part: str, kind: str, seeds: list[int]) -> Cell:
                 cell.odd.append(f"seed {seed}: {error.code}: {error}")
         finally:
             if entry.scratch and context.scratch is not None:
-                shutil.rmtree(context.scratch.parent)
+                _clear(context.scratch.parent)
     cell.seconds = time.process_time() - began
     return cell
+
+
+def _clear(folder: Path) -> None:
+    """Delete a subject's folder, which its maker made beside no other.
+
+    Raises:
+        ValueError: It is the folder for everybody's temporary files, or one above it.
+    """
+    shared = Path(tempfile.gettempdir()).resolve()
+    if shared.is_relative_to(folder.resolve()):
+        raise ValueError(f"{folder} is not a subject's own folder.")
+    shutil.rmtree(folder)
 
 
 def decide(entry: Entry, cells: list[Cell]) -> list[Decision]:

@@ -201,6 +201,9 @@ def _result(found: Found, bird: Canary, scan: Scan, classes: tuple[str, ...], fl
     elif not scan.is_clean and outcome is Outcome.PASS:
         outcome = Outcome.INCONCLUSIVE
         reason = f"There are no clean rows, so rows were made up, and without clean rows this cannot pass. {reason}"
+    elif scan.rows.kind != "image" and outcome is Outcome.PASS:
+        outcome = Outcome.INCONCLUSIVE
+        reason = f"Of triggers in tables too few are found for this to pass. {reason}"
     judged = Measure(
         name=_NAME, value=value, low=low, high=high, threshold=floor, direction="max", outcome=outcome, unit="share",
         n=n, where=f"class {name}", note=f"{found.what[:1].upper()}{found.what[1:]}.",
@@ -222,7 +225,7 @@ def _result(found: Found, bird: Canary, scan: Scan, classes: tuple[str, ...], fl
         ),
         limits=(
             "Triggers of a few cells, or of a patch, that send every class to one class. Others are not searched.",
-            "A search that finds nothing is no proof that there is nothing.",
+            "A search that finds nothing is no proof that there is nothing; of tables it never passes.",
             *(() if scan.is_clean else ("Rows were made up: nobody vouches for real ones.",)),
         ),
         remedy=_remedy(outcome),
@@ -237,4 +240,6 @@ def _remedy(outcome: Outcome) -> str:
             "Look at training rows with these values, filter the training data (S5), and train again; refuse such "
             "rows at admission until then."
         )
-    return "Bring more clean test rows of every class, or test with more effort."
+    return (
+        "Bring more clean test rows of every class, or test with more effort. Of tables: filter the training data (S5)."
+    )
