@@ -38,22 +38,23 @@ def waive(evidence: Evidence, claim: str, *officers: tuple[signing.Signer, str])
 def closed(
     root: Path, halves: dict[str, tuple[tuple[signing.Signer, str], ...]], lie: Callable[[Verdict], Verdict]
 ) -> signing.Signer:
-    """Close an attempt, all left open, whose verdict counts every logged waiver and says what ``lie`` makes of it."""
+    """Close an attempt, all left open, but fairness, whose verdict counts every logged waiver and says what ``lie`` makes of it."""
     build.application(root)
     evidence, signer = build.opened(root)
     for claim, officers in halves.items():
         waive(evidence, claim, *officers)
     attempt = build.begin(evidence, root)
     for check in build.runs(attempt.plan):
-        attempt.add(build.finding(attempt.plan, check, Outcome.INCONCLUSIVE))
+        held = check.startswith("F1.")  # an aim that binds cannot be waived
+        attempt.add(build.finding(attempt.plan, check, Outcome.PASS if held else Outcome.INCONCLUSIVE))
     records = waivers.opened(evidence.waivers(), evidence.keys())
-    held = []
+    pairs = []
     for claim in halves:
         first, second = [item for item in records if item.waiver.claim == claim]
-        held.append(
+        pairs.append(
             ValidWaiver(claim=claim, until="2027-01-31", officers=("Pia", "Leo"), ids=(first.digest, second.digest))
         )
-    said = judge(attempt.plan, tuple(attempt.findings().values()), tuple(held), attempt.started, load())
+    said = judge(attempt.plan, tuple(attempt.findings().values()), tuple(pairs), attempt.started, load())
     attempt.close(lie(said), None)
     return signer
 

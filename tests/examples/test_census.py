@@ -63,7 +63,7 @@ def test_its_evidence_satisfies_1a_and_1b_and_1c_alone_is_open(tmp_path: Path) -
     assert {claim["claim"]: claim["status"] for claim in verdict["claims"]} == {
         "1a": "satisfied", "1b": "satisfied", "1c": "blocked",
     }  # fmt: skip
-    assert {one["id"] for one in verdict["claims"][2]["blockers"]} == {"T1/enforcement", "S1"}
+    assert {one["id"] for one in verdict["claims"][2]["blockers"]} == {"T1.enforcement", "S1"}
     assert (verdict["counts"]["fail"], verdict["counts"]["inconclusive"], verdict["counts"]["error"]) == (0, 0, 0)
 
 

@@ -42,11 +42,14 @@ def run(context: Context) -> Result:
     Limit: purposes and regions are as declared; a program that reads the files by itself is not stopped.
 
     Raises:
-        UnsupportedError: ``label.memory``: the data are in memory, and no label is bound to them.
+        UnsupportedError: ``label.memory``: the data are in memory, and no label is bound to them; ``label.none``: neither
+            a label nor the control is declared, so that there is no use to be refused.
     """
     if not context.digests:
         raise UnsupportedError("label.memory", "the data are in memory: there are no stored bytes to bind a label to.")
     control = (context.settings.controls or {}).get("T1")
+    if control is None and not _is_labelled(context):
+        raise UnsupportedError("label.none", "no data set declares a label, so no use is forbidden.", remedy=_REMEDY)
     use = use_of(control or {})
     names = sorted(context.digests)
     found = Found(context.labels, context.digests, context.settings.labels or {})
@@ -73,6 +76,13 @@ def run(context: Context) -> Result:
         limits=("Purposes and regions are as declared; a program that reads the files by itself is not stopped.",),
         remedy=_REMEDY if faults or lacking else "",
     )
+
+
+def _is_labelled(context: Context) -> bool:
+    """Return whether a label is declared, beyond where the data come from, or signed."""
+    declared = (context.settings.labels or {}).values()
+    said = any(value for label in declared for key, value in label.items() if key != "source")
+    return said or any(context.labels.values())
 
 
 def _undeclared(control: Mapping[str, object] | None, use: Use) -> str:
