@@ -38,7 +38,7 @@ def waive(evidence: Evidence, claim: str, *officers: tuple[signing.Signer, str])
 def closed(
     root: Path, halves: dict[str, tuple[tuple[signing.Signer, str], ...]], lie: Callable[[Verdict], Verdict]
 ) -> signing.Signer:
-    """Close an attempt, all open but fairness, whose verdict counts every logged waiver; ``lie`` makes it what it says."""
+    """Close an attempt, all open but fairness; its verdict counts every logged waiver, and ``lie`` changes it."""
     build.application(root)
     evidence, signer = build.opened(root)
     for claim, officers in halves.items():

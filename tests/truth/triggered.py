@@ -95,7 +95,15 @@ def build(
             for name in rng.permutation(frame.columns)[: int(rng.integers(2, 4))].tolist()
         )
         subject = planted.Planted(rule, target, cells=chosen)
-    return context(CHECK, subject, {"test": test}, seed, thresholds=floors(CHECK), settings=SettingsView())
+    return context(
+        CHECK,
+        subject,
+        {"test": test},
+        seed,
+        thresholds=floors(CHECK),
+        settings=SettingsView(),
+        options={"tables": True},
+    )
 
 
 def pictures(seed: int, *, trigger: bool = False, rows: int = 400) -> Context:
@@ -115,7 +123,15 @@ def pictures(seed: int, *, trigger: bool = False, rows: int = 400) -> Context:
         cover[row : row + 3, column : column + 3] = 1.0
         pattern[:, cover > 0] = rng.choice([0.0, 255.0], int(cover.sum()))
         subject = planted.Planted(subject, aim, mask=masks.Mask(aim, cover, pattern))
-    return context(CHECK, subject, {"test": test}, seed, thresholds=floors(CHECK), settings=SettingsView())
+    return context(
+        CHECK,
+        subject,
+        {"test": test},
+        seed,
+        thresholds=floors(CHECK),
+        settings=SettingsView(),
+        options={"tables": True},
+    )
 
 
 ENTRY = Entry(

@@ -65,7 +65,8 @@ def run(context: Context) -> Result:
             threshold ``max_sent``; options as in the pack.
 
     Raises:
-        UnsupportedError: ``backdoor.task``, ``backdoor.rows``, ``backdoor.calls``.
+        UnsupportedError: ``backdoor.task``, ``backdoor.rows``, ``backdoor.calls``; ``backdoor.tables`` where a table is
+            not declared to be scanned.
         SubjectError: The model misbehaved.
     """
     with threadpool_limits(limits=1, user_api="blas"):
@@ -79,6 +80,12 @@ def _run(context: Context) -> Result:
     if not subject.classes:
         raise UnsupportedError("backdoor.task", "the model gives values: there is no class that rows are sent to.")
     scan = _scan(context)
+    if scan.rows.kind != "image" and not context.options.get("tables"):
+        raise UnsupportedError(
+            "backdoor.tables",
+            "a scan of a table takes some 240,000 answers and misses too many triggers to pass a model.",
+            remedy="Filter the training data (S5), or look nevertheless: `checks: {P3.backdoor: {tables: true}}`.",
+        )
     _require_calls(subject, scan.rows.kind)
     context.progress(0.1, "searching a trigger")
     found = scan.of(subject, context.rng)
