@@ -42,8 +42,8 @@ def run(context: Context) -> Result:
     Limit: purposes and regions are as declared; a program that reads the files by itself is not stopped.
 
     Raises:
-        UnsupportedError: ``label.memory``: the data are in memory, and no label is bound to them; ``label.none``: no label
-            and no control is declared, so that there is no use to be refused.
+        UnsupportedError: ``label.memory``: the data are in memory, and no label is bound to them; ``label.none``: no
+            label and no control is declared, so that there is no use to be refused.
     """
     if not context.digests:
         raise UnsupportedError("label.memory", "the data are in memory: there are no stored bytes to bind a label to.")
