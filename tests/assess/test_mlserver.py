@@ -75,10 +75,13 @@ def test_a_server_that_we_did_not_write_is_assessed(tmp_path: Path, server: tupl
         "A1.observed",
         "D1.admission",
         "D1.benefit",
+        "F1.challenge",
         "P2.benign",
         "P2.isolation",
+        "P3.backdoor",
         "S5.removals",
         "S5.stream",
+        "T1.enforcement",
     }
     assert {check for check, outcome in outcomes.items() if outcome is Outcome.NOT_RUN} == undeclared
     assert outcomes["P3.accuracy"] is Outcome.PASS
