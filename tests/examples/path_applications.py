@@ -1,4 +1,4 @@
-"""Applications that share by other paths than releases: rows that stay encrypted (S4), and a federation (S3)."""
+"""Applications that share by other paths than releases: encrypted rows, a federation, reports of devices."""
 
 from __future__ import annotations
 
@@ -66,3 +66,16 @@ def hospitals(folder: Path, shared: Path, **options: Any) -> Path:
     rows["num"] = np.where(rows["num"] > 0, "ill", "well")
     told = {"clients": 20, "rounds": 40, "robust": "median", "cohorts": 5, "malicious": 0.1, **options}
     return _written(folder, rows, "federated", {"S3": told}, "num")
+
+
+def devices(folder: Path, seed: int = 0, **options: Any) -> Path:
+    """Write an application of devices that report a browser, hours of use and an old flag, under noise of their own."""
+    rng = np.random.default_rng(seed)
+    rows = pd.DataFrame({"hours": rng.gamma(3, 1.2, 20_000).clip(0, 12).round(1)})
+    rows["browser"] = rng.choice(["fire", "chrome", "edge", "lynx"], 20_000, p=[0.3, 0.45, 0.2, 0.05])
+    rows["old"] = np.where(rng.random(20_000) < 0.2, "yes", "no")
+    collect = [
+        {"column": "browser", "as": "frequency", "values": ["fire", "chrome", "edge", "lynx"], "way": "hadamard"},
+        {"column": "hours", "as": "mean", "range": [0, 12]},
+    ]
+    return _written(folder, rows, "telemetry", {"S6": {"epsilon": 2.0, "collect": collect, **options}}, "old")

@@ -1,4 +1,4 @@
-"""Claim 1a by encrypted rows (S4) and by a federation (S3): satisfied as they are, and not with the control off."""
+"""Claim 1a by encrypted rows (S4), a federation (S3), reports (S6): satisfied, and not with the control off."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.examples.path_applications import encrypted, hospitals
+from tests.examples.path_applications import devices, encrypted, hospitals
 
 INSECURE = {"degree": 8192, "primes": [60, 60, 60, 60], "scale": 40, "rescale": True}
 SMALL = {"degree": 8192, "primes": [60, 22, 22, 60], "scale": 22, "rescale": True}
@@ -84,3 +84,17 @@ def test_a_federation_with_a_control_off_fails(
 ) -> None:
     """Updates in the clear are read; a plain mean is spoilt by six wards in twenty (by two it is not)."""
     assert _outcome(hospitals(tmp_path / "app", shared, **options), check, seed) == "fail"
+
+
+@pytest.mark.slow
+def test_reports_of_devices_satisfy_claim_1a(tmp_path: Path) -> None:
+    """Browsers and hours of 20,000 people, noise drawn on the device; a sealed attempt."""
+    claim = _claim_1a(devices(tmp_path / "app"), "standard")
+    assert claim["status"] == "satisfied", claim["blockers"]
+    assert {"S6.audit", "S6.estimates", "S6.repeats"} <= set(claim["by"])
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_devices_that_draw_afresh_each_time_fail(tmp_path: Path, seed: int) -> None:
+    """Reports of one life average out to the truth."""
+    assert _outcome(devices(tmp_path / "app", seed, permanent=False), "S6.repeats", seed) == "fail"
