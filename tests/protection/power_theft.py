@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tests.protection import theft_page
 from tests.protection.theft_subjects import network, preys, take, thief
+from tests.truth.battery import REPO, code_digest
 
 from fivefold.protection.extraction import students
 from fivefold.protection.extraction.answers import Voice
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from tests.protection.theft_subjects import Prey, Thief
 
-FIGURES = Path(__file__).resolve().parents[2] / "docs" / "figures"
+FIGURES = REPO / "docs" / "figures"
 GRID = (50, 75, 100, 150, 200, 300, 400, 600, 800, 1200, 1600, 2400, 3200, 4800)
 WAYS = {"alone": 0, "1:1": 1, "1:9": 9, "50 accounts": 0, "50 accounts beside 50 honest new ones": 0}
 SHAPES = {
@@ -138,14 +139,40 @@ def answered(detector: Detector, cells: Any, unlike: np.ndarray, way: str, besid
     return count
 
 
+def kept(name: str, make: Callable[[], Any]) -> Any:
+    """Return a piece of a long run that was made before by the same code, or make and keep it."""
+    folder = REPO / "build" / "theft" / code_digest("P2.detection")
+    file = folder / f"{name.replace(' ', '-').replace(',', '')}.json"
+    if not file.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        part = file.with_suffix(f".{os.getpid()}")
+        part.write_text(json.dumps(make()))
+        part.rename(file)
+    return json.loads(file.read_text())
+
+
 def detect(prey: Prey, runs: int) -> dict[str, Any]:
     """Return, for each attack and way, how many questions were answered in each run."""
     found: dict[str, Any] = {kind: {way: [] for way in WAYS} for kind in attacks.KINDS}
     asked: dict[str, list[int]] = {kind: [] for kind in attacks.KINDS}
+    for start in range(0, runs, 10):
+        numbers = range(start, min(start + 10, runs))
+        told = kept(f"detect {prey.name} {start}-{numbers[-1]}", lambda numbers=numbers: _detected(prey, numbers))
+        for kind in attacks.KINDS:
+            asked[kind] += told["asked"][kind]
+            for way in WAYS:
+                found[kind][way] += told["answered"][kind][way]
+    return {"answered": found, "asked": asked, "runs": runs}
+
+
+def _detected(prey: Prey, runs: range) -> dict[str, Any]:
+    """Return what :func:`detect` does, of runs that share what the guard learned."""
+    found: dict[str, Any] = {kind: {way: [] for way in WAYS} for kind in attacks.KINDS}
+    asked: dict[str, list[int]] = {kind: [] for kind in attacks.KINDS}
     profile = None
-    for run in range(runs):
+    for run in runs:
         rng = np.random.default_rng([2, run])
-        if profile is None or run % 10 == 0:
+        if profile is None:
             rows = take(prey.population, np.sort(rng.permutation(len(prey.population))[:8000]))
             profile = learning.learn(rows, rng)
         who = thief(prey, rng)
@@ -159,7 +186,7 @@ def detect(prey: Prey, runs: int) -> dict[str, Any]:
             odd = profile.unlikely(beside)
             for way in WAYS:
                 found[kind][way].append(answered(Detector(profile), cells, unlike, way, (beside, odd)))
-    return {"answered": found, "asked": asked, "runs": runs}
+    return {"answered": found, "asked": asked}
 
 
 def evade(prey: Prey, runs: int) -> dict[str, Any]:
@@ -204,17 +231,27 @@ def benign(prey: Prey, runs: int, count: int) -> dict[str, Any]:
     """Return, for each kind of honest caller, how many of so many were flagged within ``count`` questions."""
     found: dict[str, Any] = {}
     for position, kind in enumerate(traffic.KINDS):
-        flagged, most = 0, -np.inf
-        for run in range(runs):
-            rng = np.random.default_rng([3, position, run])
-            if run % 50 == 0:
-                rows = take(prey.population, np.sort(rng.permutation(len(prey.population))[:8000]))
-                profile = learning.learn(rows, rng)
-            cells = profile.coding.cells(traffic.honest(prey.held, kind, count, rng))
-            level, _ = Stream(profile).add(profile, Honest(), cells, profile.unlikely(cells))
-            flagged, most = flagged + (level >= -np.log(1e-5)), max(most, level)
-        found[kind] = {"principals": runs, "questions": count, "flagged": int(flagged), "largest": float(most)}
+        levels: list[float] = []
+        for start in range(0, runs, 50):
+            numbers = range(start, min(start + 50, runs))
+            name = f"benign {prey.name} {kind} {count} {start}-{numbers[-1]}"
+            levels += kept(name, lambda seeds=(position, numbers), kind=kind: _levels(prey, kind, count, *seeds))
+        flagged = sum(level >= -np.log(1e-5) for level in levels)
+        found[kind] = {"principals": runs, "questions": count, "flagged": int(flagged), "largest": max(levels)}
     return found
+
+
+def _levels(prey: Prey, kind: str, count: int, position: int, runs: range) -> list[float]:
+    """Return the highest evidence against each of some honest callers before whom the guard learned once."""
+    levels, profile = [], None
+    for run in runs:
+        rng = np.random.default_rng([3, position, run])
+        if profile is None:
+            rows = take(prey.population, np.sort(rng.permutation(len(prey.population))[:8000]))
+            profile = learning.learn(rows, rng)
+        cells = profile.coding.cells(traffic.honest(prey.held, kind, count, rng))
+        levels.append(float(Stream(profile).add(profile, Honest(), cells, profile.unlikely(cells))[0]))
+    return levels
 
 
 def shape(prey: Prey, runs: int, only: str) -> dict[str, Any]:
