@@ -61,6 +61,7 @@ def build(
     foreign: bool = False,
     floor: float | None = None,
     kind: str = "logistic",
+    budget: int | None = None,
 ) -> Context:
     """Build one subject.
 
@@ -74,6 +75,7 @@ def build(
         foreign: Test rows are of another population with the same ranges.
         floor: Declared; None: the catalogue's.
         kind: ``logistic`` or ``stump``.
+        budget: Questions of each attack; None: as by default.
     """
     rng = np.random.default_rng([seed, 0])
     d = int(rng.integers(9, 15))
@@ -101,7 +103,8 @@ def build(
         tables[name] = table(name, frame, (rng.random(len(frame)) < chance).astype(np.int64))
     thresholds = floors(check) if floor is None else dict.fromkeys(floors(check), floor)
     settings = SettingsView(controls={"P2": controls or {}})
-    return context(check, model, tables, seed, thresholds=thresholds, settings=settings)
+    options = None if budget is None else {"budget": budget}
+    return context(check, model, tables, seed, thresholds=thresholds, settings=settings, options=options)
 
 
 _of_detection = partial(build, check="P2.detection")
@@ -124,10 +127,13 @@ ENTRIES = {
         },
         clean={
             "logistic, watched": partial(_of_detection, controls=_WATCHED),
-            "logistic, labels only, watched": partial(_of_detection, controls=_WATCHED, gives=False),
+            "logistic, labels only, 800 questions, watched": partial(
+                _of_detection, controls=_WATCHED, gives=False, budget=800
+            ),
         },
         small={"150 rows, nobody watches": partial(_of_detection, rows=150)},
         shown={
+            "logistic, labels only, watched": partial(_of_detection, controls=_WATCHED, gives=False),
             "columns that do not depend on each other, watched": partial(_of_detection, controls=_WATCHED, loose=1.0),
             "3,000 rows, watched": partial(_of_detection, controls=_WATCHED, rows=3000),
         },

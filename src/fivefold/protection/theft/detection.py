@@ -34,7 +34,8 @@ _PARTS = (8, 4, 2, 1)
 _FEWEST = 8
 _REMEDY = {
     Outcome.FAIL: "Declare `controls: {P2: {detect: true}}`; where it is, a budget of questions limits what is left.",
-    Outcome.INCONCLUSIVE: "Bring more rows to learn from and to ask.",
+    Outcome.INCONCLUSIVE: "Bring more rows to learn from; where no attack copies the model with what it asks, "
+    "raise the check's `budget`.",
 }
 
 
@@ -81,7 +82,7 @@ def _run(context: Context) -> Result:
     for position, kind in enumerate(attacks.KINDS):
         context.progress(0.1 + 0.2 * position, kind)
         found.append(_attacked(case, profile, kind, budget=budget, watch=watch, rng=context.rng))
-    proof = _prove(found)
+    proof = _prove(_judged(found))
     return _result(found, _distilled(case, budget, watch(), context.rng), proof, is_on, context)
 
 
@@ -186,6 +187,11 @@ def _counted(found: list[_Attack], answered: Callable[[_Attack], list[int]]) -> 
     return sum(stopped), len(stopped)
 
 
+def _judged(found: list[_Attack]) -> list[_Attack]:
+    """Return the attacks that copy the model with what they ask, for a thief takes one that does; all if none does."""
+    return [one for one in found if one.reached] or found
+
+
 def _prove(found: list[_Attack]) -> Canary:
     """Judge the same attacks, played before a guard that flags nobody, and before one that flags everybody."""
     outcomes = []
@@ -207,15 +213,16 @@ def _prove(found: list[_Attack]) -> Canary:
 def _result(
     found: list[_Attack], honest: tuple[float, int, bool], proof: Canary, is_on: bool, context: Context
 ) -> Result:
-    hits, n = _counted(found, lambda one: [count for way in WAYS for count in one.answered[way]])
+    judged = _judged(found)
+    hits, n = _counted(judged, lambda one: [count for way in WAYS for count in one.answered[way]])
     low, high = (float(bound) for bound in clopper_pearson(hits, n))
     floor = context.thresholds[FLOOR]
     outcome = judge(low, high, floor, "min") if proof.noticed else Outcome.INCONCLUSIVE
     main = Measure(
         name="attacks stopped in time", value=hits / n, low=low, high=high, threshold=floor, direction="min",
         outcome=outcome, unit="share", n=n,
-        note="Fewer questions answered than half of what the attack needs for a rescaled fidelity of 0.90 (or half of "
-        f"all that were asked, where it does not get there); {_RUNS} runs of each kind and way.",
+        note="Fewer questions answered than half of what the attack needs for a rescaled fidelity of 0.90 (where no "
+        f"kind gets there: than half of all that were asked); {_RUNS} runs of each way of {_listed(judged)}.",
     )  # fmt: skip
     shown = [measure for one in found for measure in _shown(one)]
     shown.append(
@@ -248,6 +255,10 @@ def _result(
         ),
         remedy=_REMEDY.get(outcome, ""),
     )  # fmt: skip
+
+
+def _listed(judged: list[_Attack]) -> str:
+    return ", ".join(one.kind for one in judged)
 
 
 def _shown(one: _Attack) -> list[Measure]:
