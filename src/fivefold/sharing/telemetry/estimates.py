@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 COVERAGE = "min_coverage"
 STATED = 0.95
-_ROUNDS = {"quick": 150, "standard": 300, "thorough": 600}
+_ROUNDS = {"quick": 600, "standard": 600, "thorough": 1000}
+"""Intervals that hold as often as stated stay open in 0.3 % of runs of 600 rounds; of 300 it were 12 %, of 150 48 %."""
 _FEWEST = 50
 _BIRDS = 60
 _REMEDY = "Declare ranges, values and lengths that hold what people have: what lies outside is cut off on the device."
