@@ -14,7 +14,8 @@ from fivefold.contract.subject import SettingsView
 from fivefold.errors import UnsupportedError
 from fivefold.fairness.drift import gaps
 from fivefold.fairness.drift.check import run
-from fivefold.fairness.drift.stream import STREAM, Recorded, of
+from fivefold.fairness.drift.recorded import STREAM, Recorded
+from fivefold.fairness.drift.stream import of
 
 
 @pytest.mark.parametrize("seed", [1, 2])

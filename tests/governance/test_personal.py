@@ -161,7 +161,7 @@ def test_a_column_is_judged_by_its_cells_and_its_name() -> None:
         "k": sixteen,
         "note": ["please ask"] * 399 + ["please ask a.b@example.org about this"],
     }
-    told = {one.column: one for one in judged({name: pa.array(cells) for name, cells in columns.items()})}
+    told = {one.column: one for one in judged((name, pa.array(cells)) for name, cells in columns.items())}
     assert {name for name, one in told.items() if one.personal} == {"dob", "note"}
     assert (told["dob"].kind, told["dob"].by) == ("birth-date", "name and cells")
     assert (told["note"].found, told["note"].by, told["note"].share) == ({"email": 1}, "cells", 1 / 400)
@@ -170,7 +170,7 @@ def test_a_column_is_judged_by_its_cells_and_its_name() -> None:
 def test_a_wide_table_of_odd_columns_raises_few_alarms() -> None:
     """300 columns of dates, codes and numbers that look like something else: at most 2 % are called personal."""
     cells = odd(np.random.default_rng(77), 300, 200)
-    told = judged({name: pa.array([one or None for one in some], pa.string()) for name, some in cells.items()})
+    told = judged((name, pa.array([one or None for one in some], pa.string())) for name, some in cells.items())
     assert sum(one.personal for one in told) <= 6
 
 

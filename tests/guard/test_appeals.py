@@ -16,7 +16,7 @@ from tests.guard import signed
 from tests.guard.signed import ROW
 from tests.guard.test_serve import infer, serving
 
-from fivefold.fairness.drift.stream import STREAM
+from fivefold.fairness.drift.recorded import STREAM
 from fivefold.governance.appeals import standing
 from fivefold.governance.operation.told import facts
 from fivefold.guard.tokens import Tokens

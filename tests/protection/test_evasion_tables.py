@@ -71,7 +71,7 @@ def test_every_row_that_is_asked_is_a_possible_row() -> None:
     before = spread.given.sample.features.iloc[origin].reset_index(drop=True)
     after = spread.given.space.decode(values, origin, spread.given.sample).features
     wrong = possible.faults(
-        before, after, spread.seen, declared, rules=rules.read(RULES, list(frame)), groups=[["town", "code"]]
+        before, after, spread.seen(), declared, rules=rules.read(RULES, list(frame)), groups=[["town", "code"]]
     )
     assert {what for what, rows in wrong.items() if rows.any()} == set()
     assert (after["age"] != before["age"]).any()

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from fivefold.contract.subject import SettingsView
-from fivefold.fairness.drift.stream import STREAM, Recorded
+from fivefold.fairness.drift.recorded import STREAM, Recorded
 
 from .entry import Entry
 from .floors import floors

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from fivefold.errors import UnsupportedError
+from fivefold.fairness.drift.recorded import STREAM, Recorded
 from fivefold.fairness.gaps.groups import Field, declared_edges, field
 
 if TYPE_CHECKING:
@@ -17,21 +18,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from fivefold.contract.check import Context
-
-STREAM = "operation.groups"
-"""Fact: the newest decisions on record, oldest first, with the protected fields that stand beside them; as JSON."""
-
-
-class Recorded(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Decisions on record.
-
-    Attributes:
-        answers: What was told.
-        protected: Field to its values; None where a decision has none on record.
-    """
-
-    answers: tuple[str, ...]
-    protected: dict[str, tuple[str | float | bool | None, ...]]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from fivefold.errors import InputError
-from fivefold.fairness.drift.stream import Recorded
+from fivefold.fairness.drift.recorded import Recorded
 from fivefold.traceability.recorder.replaying import array
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fivefold.fairness.drift.stream import STREAM
-from fivefold.governance.appeals import course, population
+from fivefold.fairness.drift.recorded import STREAM
+from fivefold.governance.appeals import course
 from fivefold.governance.appeals.nouns import DAY, declared
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ def facts(manifest: Manifest, reading: Reading, end: int) -> dict[str, str | flo
         reading: Its record.
         end: Nanoseconds since 1970, itself not included.
     """
+    from fivefold.governance.appeals import population  # brings the engines; only where there is a record
+
     protected = tuple(dict.fromkeys(name for data in manifest.data.values() for name in data.protected))
     terms = declared(manifest.controls)
     now = min(end, time.time_ns())

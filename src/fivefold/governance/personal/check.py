@@ -16,7 +16,7 @@ from fivefold.governance.personal.verdict import Column, Verdict
 from fivefold.governance.quality import reading
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
 
     from fivefold.contract.check import Context
     from fivefold.contract.subject import Table
@@ -25,6 +25,10 @@ FLOOR = "max_unlabelled"
 CERTAIN = 0.65
 """Confidence from which on an unlabelled column fails; between one half and this, a person has to look."""
 _ROWS = 300
+_AT_ONCE = 200_000
+"""Cells that are searched at once, to bound memory."""
+_FRACTIONS = 2_000
+"""Cells looked at of a column of numbers with fractions, at even distances: it is personal as a whole or not at all."""
 _PART = 0.1
 _SHOWN = 12
 _REMEDY = (
@@ -53,7 +57,7 @@ def run(context: Context) -> Result:
     def look(table: Table) -> None:
         some = reading.few(table, context)
         context.progress(0.2, "looking for personal data")
-        for one in judged({name: cells(column) for name, column in reading.columns(some)}):
+        for one in judged((name, cells(column)) for name, column in reading.columns(some)):
             if one.cells and not one.personal and not one.found:
                 clean.add(one.column)
             if one.personal and one.column not in declared:
@@ -91,20 +95,31 @@ def run(context: Context) -> Result:
     )
 
 
-def judged(columns: Mapping[str, pa.Array]) -> list[Verdict]:
-    """Return the verdict on each column of Arrow strings."""
-    counted = {name: Column(name) for name in columns}
-    verdict.count(counted, columns)
+def judged(columns: Iterable[tuple[str, pa.Array]]) -> list[Verdict]:
+    """Return the verdict on each column, given as name and Arrow strings; some are held at a time."""
+    counted: dict[str, Column] = {}
+    part: dict[str, pa.Array] = {}
+    for name, some in columns:
+        counted[name], part[name] = Column(name), some
+        if sum(map(len, part.values())) >= _AT_ONCE:
+            verdict.count(counted, part)
+            part = {}
+    verdict.count(counted, part)
     return [column.verdict() for column in counted.values()]
 
 
 def cells(column: pd.Series) -> pa.Array:
-    """Return (n,) Arrow strings of a column; whole numbers without a point, null where missing."""
+    """Return (n,) Arrow strings of a column; whole numbers without a point, null where missing.
+
+    Of numbers with fractions at most :data:`_FRACTIONS` cells are returned.
+    """
     if pd.api.types.is_float_dtype(column):
         values = column.to_numpy(dtype=np.float64, na_value=np.nan)
         there = values[np.isfinite(values)]
         if len(there) and (there == np.floor(there)).all() and (np.abs(there) < 2.0**53).all():
             column = column.astype("Int64")
+        elif len(there) > _FRACTIONS:
+            column = pd.Series(there[np.linspace(0, len(there) - 1, _FRACTIONS).astype(np.int64)])
     elif isinstance(column.dtype, pd.CategoricalDtype) or column.dtype == object:
         column = column.astype(object).map(str, na_action="ignore")
     array = pa.array(column, from_pandas=True)
@@ -153,7 +168,7 @@ def _prove(table: Table, silent: set[str], rng: np.random.Generator) -> Canary:
         bad[name] = pa.array(plant(rng, _ROWS), type=pa.string())
     good = {f"q{at}": pa.array(_words(clean[at : at + 1], rng), type=pa.string()) for at in range(min(len(clean), 8))}
     good |= {f"w{at}": pa.array(make(rng, _ROWS), type=pa.string()) for at, make in enumerate(plants.NOBODY)}
-    told = judged(bad | good)
+    told = judged((bad | good).items())
     missed = sum(not one.personal for one in told if one.column in bad)
     alarms = sum(one.personal for one in told if one.column in good)
     return Canary(

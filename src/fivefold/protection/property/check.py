@@ -64,6 +64,8 @@ def _run(context: Context) -> Result:
     names = _columns(context)
     train = stratified(context.tables("train"), context.rows, context.rng)
     asked = stratified(context.tables("test"), _ASKED, context.rng)
+    # drawn before anything is trained: no other step needs both data sets whole
+    sample = pool(context.tables("train"), context.tables("test"), context.rows, context.rng)
     retrains = subject.capabilities.retrains
     if not retrains:  # somebody who trains models of his own has no training rows of the application
         train = stratified(context.tables("test"), context.rows, context.rng)
@@ -85,7 +87,6 @@ def _run(context: Context) -> Result:
     context.progress(0.1, f"training {sizes[0]} models")
     made = worlds(train, found, sizes, trainer, context.rng)
     context.progress(0.7, "trying complaints")
-    sample = pool(context.tables("train"), context.tables("test"), context.rows, context.rng)
     tried = complaints(subject, sample, context.rng) if len(sample.members) and len(sample.others) else None
     context.progress(0.9, "planting canaries")
     floor = float(context.thresholds[FLOOR])

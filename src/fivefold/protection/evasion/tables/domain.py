@@ -16,12 +16,14 @@ import pandas as pd
 from fivefold.protection.evasion.tables import groups, rules
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from fivefold.contract.subject import Table
     from fivefold.protection.evasion.space import Space
 
 _LEVELS = 24
+_READ = 8_000
+"""Rows of each data set that combinations are read from."""
 _QUANTILES = (0.01, 0.99)
 _STEP_HAIR = 1e-9
 
@@ -184,7 +186,7 @@ def _gap(now: np.ndarray, mark: str) -> np.ndarray:
 
 def make(
     space: Space,
-    tables: Sequence[Table],
+    tables: Iterable[Table],
     declared: Mapping[str, Mapping[str, object]],
     options: Mapping[str, object],
 ) -> Domain:
@@ -192,7 +194,7 @@ def make(
 
     Args:
         space: Of these tables (:func:`fivefold.protection.evasion.space.of_tables`).
-        tables: Rows that ranges, groups and combinations are read from.
+        tables: Data sets that groups and combinations are read from, some rows of each.
         declared: Feature name to what the manifest declares.
         options: ``swap_cost``, ``rules`` and ``groups`` of the check.
 
@@ -200,8 +202,9 @@ def make(
         InputError: ``evasion.rule`` or ``evasion.group``.
     """
     names = [str(column.name) for column in space.columns]
-    seen = np.concatenate([space.encode(table) for table in tables])
-    frame = pd.concat([table.features for table in tables], ignore_index=True)
+    some = list(map(_few, tables))  # no name keeps one while the next is read
+    seen = np.concatenate([space.encode(table) for table in some])
+    frame = pd.concat([table.features for table in some], ignore_index=True)
     fixed = np.array([bool(declared.get(name, {}).get("immutable")) for name in names])
     together, notes = groups.find(frame, seen, names, _texts(options.get("groups")))
     swap = options.get("swap_cost")
@@ -222,6 +225,13 @@ def make(
         np.where(free, space.low, -np.inf), np.where(free, space.high, np.inf), rises & free, falls & free, stated,
         (*space.notes, *notes),
     )  # fmt: skip
+
+
+def _few(table: Table) -> Table:
+    """Return rows at even distances: what stands in none of them is not offered as possible; ranges are of all rows."""
+    if len(table) <= _READ:
+        return table
+    return table.take(np.linspace(0, len(table) - 1, _READ).astype(np.int64))
 
 
 def _texts(given: object) -> list[str]:

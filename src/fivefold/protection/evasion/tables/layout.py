@@ -14,9 +14,10 @@ from fivefold.protection.evasion.tables import domain as domains
 from fivefold.protection.evasion.tables.search import Purse, Search
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from fivefold.contract.check import Context
+    from fivefold.contract.subject import Table
     from fivefold.protection.evasion.hunt import Goal
     from fivefold.protection.evasion.oracle import Oracle
     from fivefold.protection.evasion.setting import Setting
@@ -64,7 +65,7 @@ class Layout:
         answers: (n,) to the unchanged rows.
         scores: (n, K) to them; K = 0: labels only.
         declared: Feature name to what the manifest declares.
-        seen: Data sets that the domain was read from.
+        seen: Reads the data sets that the domain was read from, one after the other.
     """
 
     given: Setting
@@ -74,7 +75,7 @@ class Layout:
     answers: np.ndarray
     scores: np.ndarray
     declared: Mapping[str, Mapping[str, object]]
-    seen: tuple[object, ...]
+    seen: Callable[[], Iterator[Table]]
 
     def search(self, rows: np.ndarray, goal: Goal) -> Search:
         """Return the attack on rows (positions in the sample) with a goal for each."""
@@ -98,10 +99,7 @@ def lay_out(context: Context) -> Layout:
     # the reach of single numbers is no limit here; a tiny one keeps notes on it away
     given = setting.lay_out(replace(context, options={**context.options, "epsilon": 1e-6}))
     declared = context.settings.features or {}
-    tables = [context.tables("test")]
-    with contextlib.suppress(KeyError):
-        tables.append(context.tables("train"))
-    made = domains.make(given.space, tables, declared, context.options)
+    made = domains.make(given.space, _seen(context), declared, context.options)
     if made.is_empty:
         raise UnsupportedError(
             "evasion.fixed",
@@ -125,4 +123,11 @@ def lay_out(context: Context) -> Layout:
         # scores that say something else than the answers, or are hard, tell an attacker nothing more
         if (told == answers).mean() >= _AGREES and (chances.max(axis=1) >= 1.0).mean() < _HARD:
             model, scores = asked, chances
-    return Layout(given, made, model, purse, answers, scores, declared, tuple(tables))
+    return Layout(given, made, model, purse, answers, scores, declared, lambda: _seen(context))
+
+
+def _seen(context: Context) -> Iterator[Table]:
+    """Read the data sets one after the other; no more than one is held at a time."""
+    yield context.tables("test")
+    with contextlib.suppress(KeyError):
+        yield context.tables("train")

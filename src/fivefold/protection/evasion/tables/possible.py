@@ -6,13 +6,14 @@ very rows that the model was told.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from fivefold.contract.subject import Table
     from fivefold.protection.evasion.tables.rules import Rule
@@ -23,7 +24,7 @@ _HAIR = 1e-9
 def faults(
     before: pd.DataFrame,
     after: pd.DataFrame,
-    seen: Sequence[Table],
+    seen: Iterable[Table],
     declared: Mapping[str, Mapping[str, object]],
     *,
     rules: Sequence[Rule] = (),
@@ -34,7 +35,7 @@ def faults(
     Args:
         before: (n, d) the rows as they were.
         after: (n, d) what they became.
-        seen: Data sets that ranges, categories and combinations are read from.
+        seen: Data sets that ranges, categories and combinations are read from, each once.
         declared: Feature name to what the manifest declares.
         rules: Across fields; asked of rows that kept them before.
         groups: Names of columns that change together: only combinations that were seen are possible.
@@ -47,9 +48,10 @@ def faults(
 
     if list(after.columns) != list(before.columns) or len(after) != n:
         return {"columns": np.ones(n, dtype=bool)}
-    for name in before.columns:
+    names = [list(group) for group in groups]
+    columns, together = _read(seen, list(before.columns), names)
+    for name, column in columns.items():
         told = declared.get(str(name), {})
-        whole = pd.concat([table.features[name] for table in seen], ignore_index=True)
         old, new = before[name], after[name].reset_index(drop=True)
         old = old.reset_index(drop=True)
         note("type", np.full(n, new.dtype != old.dtype))
@@ -57,42 +59,92 @@ def faults(
         changed = _differs(old, new)
         if told.get("immutable"):
             note("immutable", changed)
-        if pd.api.types.is_numeric_dtype(whole) and not pd.api.types.is_bool_dtype(whole):
-            for what, wrong in _number(told, whole, (old, new), changed).items():
+        if column.numbers:
+            for what, wrong in _number(told, column, (old, new), changed).items():
                 note(what, wrong)
-        elif pd.api.types.is_datetime64_any_dtype(whole):
-            note("range", ((new < whole.min()) | (new > whole.max())).to_numpy(dtype=bool) & changed)
+        elif column.dates:
+            outside = (new < column.low) | (new > column.high)
+            note("range", outside.to_numpy(dtype=bool) & changed)
         else:
-            note("category", ~new.isin(whole.dropna().unique()).to_numpy() & changed)
+            note("category", ~new.isin(list(column.levels)).to_numpy() & changed)
     for rule in rules:
         kept = rule.holds(before.reset_index(drop=True).__getitem__)
         note("rules", kept & ~rule.holds(after.reset_index(drop=True).__getitem__))
-    for group in groups:
-        names = list(group)
-        known = pd.concat([table.features[names] for table in seen]).astype(object).itertuples(index=False, name=None)
-        possible = set(known)
-        told_rows = after[names].astype(object).itertuples(index=False, name=None)
+    for group, known in zip(names, together, strict=True):
+        told_rows = after[group].astype(object).itertuples(index=False, name=None)
         changed = np.any(
-            [_differs(before[c].reset_index(drop=True), after[c].reset_index(drop=True)) for c in names], 0
+            [_differs(before[c].reset_index(drop=True), after[c].reset_index(drop=True)) for c in group], 0
         )
-        note("combination", np.array([one not in possible for one in told_rows], dtype=bool) & changed)
+        note("combination", np.array([one not in known for one in told_rows], dtype=bool) & changed)
     return found
 
 
+def _read(
+    seen: Iterable[Table], columns: list[str], groups: list[list[str]]
+) -> tuple[dict[str, _Seen], list[set[tuple[object, ...]]]]:
+    """Return what stands in each column, and which combinations stand in each group of columns."""
+    found, together = {name: _Seen() for name in columns}, [set[tuple[object, ...]]() for _ in groups]
+    for table in seen:
+        for name, column in found.items():
+            column.add(table.features[name])
+        for group, known in zip(groups, together, strict=True):
+            rows = table.features[group].drop_duplicates().astype(object)
+            known.update(rows.itertuples(index=False, name=None))
+        del table  # before the next is read
+    return found, together
+
+
+@dataclass
+class _Seen:
+    """What stands in one column of all data sets.
+
+    Attributes:
+        numbers: All are numbers.
+        dates: All are dates.
+        whole: No number has a fraction.
+        low: Least; None: nothing was seen.
+        high: Greatest.
+        levels: Distinct cells of what is neither a number nor a date.
+    """
+
+    numbers: bool = True
+    dates: bool = True
+    whole: bool = True
+    low: Any = None
+    high: Any = None
+    levels: set[object] = field(default_factory=set)
+
+    def add(self, cells: pd.Series) -> None:
+        """Look at one data set."""
+        types = pd.api.types
+        self.numbers &= types.is_numeric_dtype(cells) and not types.is_bool_dtype(cells)
+        self.dates &= types.is_datetime64_any_dtype(cells)
+        if not self.numbers and not self.dates:
+            self.levels.update(cells.dropna().unique())
+            return
+        if self.numbers:
+            values = cells.to_numpy(dtype=np.float64, na_value=np.nan)
+            cells = pd.Series(values[np.isfinite(values)])
+            self.whole &= bool((cells % 1 == 0).all())
+        there = cells.dropna()
+        if len(there):
+            low, high = there.min(), there.max()
+            self.low = low if self.low is None else min(low, self.low)
+            self.high = high if self.high is None else max(high, self.high)
+
+
 def _number(
-    told: Mapping[str, object], whole: pd.Series, cells: tuple[pd.Series, pd.Series], changed: np.ndarray
+    told: Mapping[str, object], seen: _Seen, cells: tuple[pd.Series, pd.Series], changed: np.ndarray
 ) -> dict[str, np.ndarray]:
-    seen = whole.to_numpy(dtype=np.float64, na_value=np.nan)
-    seen = seen[np.isfinite(seen)]
     was, now = (one.to_numpy(dtype=np.float64, na_value=np.nan) for one in cells)
     span = told.get("range")
-    low, high = (float(seen.min()), float(seen.max())) if len(seen) else (np.nan, np.nan)
+    low, high = (np.nan, np.nan) if seen.low is None else (float(seen.low), float(seen.high))
     if isinstance(span, tuple | list) and len(span) == 2:
         low, high = float(span[0]), float(span[1])
     hair = _HAIR * max(abs(low), abs(high), 1.0)
     outward = ((now < low - hair) & (now < was)) | ((now > high + hair) & (now > was))
     found = {"range": outward & changed, "infinite": ~np.isfinite(now) & changed}
-    if told.get("type") == "integer" or (told.get("type") != "number" and bool((seen % 1 == 0).all())):
+    if told.get("type") == "integer" or (told.get("type") != "number" and seen.whole):
         steps = now - was
         found["whole steps"] = (np.abs(steps - np.round(steps)) > hair) & changed
     if told.get("changes") in ("up", "down"):

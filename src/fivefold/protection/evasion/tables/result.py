@@ -102,7 +102,7 @@ def _wrong(layout: Layout, rows: np.ndarray, found: np.ndarray) -> dict[str, np.
     before = given.sample.features.iloc[rows].reset_index(drop=True)
     after = given.space.decode(found, rows, given.sample).features
     groups = [[str(names[at]) for at in block.columns] for block in domain.blocks if len(block.columns) > 1]
-    told = faults(before, after, layout.seen, layout.declared, rules=domain.rules, groups=groups)  # type: ignore[arg-type]
+    told = faults(before, after, layout.seen(), layout.declared, rules=domain.rules, groups=groups)
     told["cost"] = domain.cost(given.values[rows], found) > layout.purse.budget * (1 + 1e-6)
     return told
 
