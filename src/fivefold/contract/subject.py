@@ -62,9 +62,9 @@ class Table:
         return Table(
             name=self.name,
             rows=self.rows[chosen],
-            features=self.features.iloc[chosen].reset_index(drop=True),
+            features=_lines(self.features, chosen),
             target=self.target[chosen],
-            others=self.others.iloc[chosen].reset_index(drop=True),
+            others=_lines(self.others, chosen),
             inputs=None if self.inputs is None else self.inputs[chosen],
             kind=self.kind,
         )
@@ -76,6 +76,15 @@ class Table:
     def with_inputs(self, inputs: np.ndarray) -> Table:
         """Return the same rows with other inputs, of the same shape and dtype."""
         return replace(self, inputs=inputs)
+
+
+def _lines(frame: pd.DataFrame, positions: np.ndarray) -> pd.DataFrame:
+    """Return rows, numbered anew; in one copy, where ``reset_index`` would make a second."""
+    import pandas as pd
+
+    found = frame.iloc[positions]
+    found.index = pd.RangeIndex(len(found))
+    return found
 
 
 @dataclass(frozen=True)

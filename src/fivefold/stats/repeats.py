@@ -136,7 +136,8 @@ def _bits(column: pd.Series) -> np.ndarray:
     """Return (n,) uint64 that are equal where the values are equal, missing values included."""
     if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column):
         return _float_bits(numbers(column))
-    codes, levels = pd.factorize(column.astype(object), use_na_sentinel=True)
+    cells = column if isinstance(column.dtype, pd.StringDtype) else column.astype(object)
+    codes, levels = pd.factorize(cells, use_na_sentinel=True)
     table = np.append(pd.util.hash_array(np.asarray(levels.astype(str), dtype=object)), _NAN_BITS)
     return cast("np.ndarray", table[codes])
 

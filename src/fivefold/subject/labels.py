@@ -46,7 +46,10 @@ def texts(values: pd.Series | np.ndarray | Sequence[Any]) -> np.ndarray:
         given = values.tolist()
         if all(type(value) is str for value in given):  # the tables of pandas cost more than a few texts
             return np.array([*map(text, given), None], dtype=object)[:-1]
-    codes, kinds = pd.factorize(pd.Series(values).astype(object), use_na_sentinel=True)
+    cells = pd.Series(values)
+    if not isinstance(cells.dtype, pd.StringDtype):  # a Python text for every row would take more than the rows
+        cells = cells.astype(object)
+    codes, kinds = pd.factorize(cells, use_na_sentinel=True)
     known = np.array([*(text(kind) for kind in kinds), None], dtype=object)
     found: np.ndarray = known[codes]
     return found

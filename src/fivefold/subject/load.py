@@ -29,7 +29,7 @@ USUAL = frozenset({"NA", "N/A", "n/a", "nan", "NaN", "NAN", "null", "NULL", "Nul
 """Words that mean a missing number in a column of numbers."""
 
 _CHUNK = 1 << 20
-_COLUMNS = 8
+_COLUMNS = 4
 _PARQUET = (".parquet", ".pq")
 _ARROW = (".arrow", ".feather")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.signal import butter, sosfiltfilt
 
 NAMES = ("white noise", "other recordings", "hum", "clipping", "gaps", "coarse codec")
 _RATIO = (20.0, 15.0, 10.0, 5.0, 0.0)  # signal to noise in dB
@@ -61,6 +60,8 @@ def _others(n: int, rng: np.random.Generator) -> np.ndarray:
 
 def _coded(inputs: np.ndarray, severity: int) -> np.ndarray:
     """Cut high frequencies, and quantise by the mu-law (ITU-T G.711) with few bits."""
+    from scipy.signal import butter, sosfiltfilt
+
     cut, bits = ((0.9, 8), (0.75, 7), (0.6, 6), (0.45, 5), (0.3, 4))[severity]
     low = sosfiltfilt(butter(4, cut, output="sos"), inputs, axis=1)
     largest = np.maximum(np.abs(low).max(axis=1, keepdims=True), 1e-9)

@@ -227,13 +227,13 @@ def _column(name: str, values: pd.Series) -> Column:
         return Column(name, "number", None, dtype)
     if pd.api.types.is_datetime64_any_dtype(values):
         return Column(name, "fixed" if getattr(dtype, "tz", None) is not None else "date", None, dtype)
-    codes, found = pd.factorize(values.to_numpy(dtype=object), use_na_sentinel=True)
+    codes, found = pd.factorize(values, use_na_sentinel=True)
     known = codes[codes >= 0]
     if len(found) > max(_LEVELS, _HARDLY_REPEATS * len(known)):
         return Column(name, "fixed", None, dtype)
     # mixed cells cannot be sorted: by count, ties by first appearance
     order = np.argsort(-np.bincount(known), kind="stable")
-    first = np.unique(codes, return_index=True)[1][-len(found) :]
+    first = np.flatnonzero(np.diff(np.maximum.accumulate(codes), prepend=-1) > 0)  # numbered as they appear
     missing = np.flatnonzero(codes < 0)[:1]
     places = np.concatenate([first[order], missing if len(missing) else first[:1]])
     return Column(name, "category", values.iloc[places].reset_index(drop=True), dtype)

@@ -90,8 +90,8 @@ def pool(train: Table, test: Table, rows: int, rng: np.random.Generator) -> Pool
     train, test = _without(train, apart), _without(test, apart)
     inner, outer = hashes(train), hashes(test)
     first_inner, first_outer = _first(inner), _first(outer)
-    keep_inner = first_inner[~np.isin(inner[first_inner], outer)]
-    keep_outer = first_outer[~np.isin(outer[first_outer], inner)]
+    keep_inner = first_inner[~_among(inner[first_inner], outer)]
+    keep_outer = first_outer[~_among(outer[first_outer], inner)]
     repeated = len(inner) - len(first_inner) + len(outer) - len(first_outer)
     half = rows // 2
     take_inner = min(len(keep_inner), max(half, rows - len(keep_outer)))
@@ -100,6 +100,14 @@ def pool(train: Table, test: Table, rows: int, rng: np.random.Generator) -> Pool
     chosen_outer = np.sort(rng.choice(keep_outer, take_outer, replace=False))
     shared = len(first_outer) - len(keep_outer)
     return Pool(train.take(chosen_inner), test.take(chosen_outer), shared, repeated, unknown, apart)
+
+
+def _among(values: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Return (n,) bool: the value occurs among others; in a third of the memory of ``np.isin``."""
+    if not len(others):
+        return np.zeros(len(values), dtype=bool)
+    known = np.sort(others)
+    return np.asarray(known[np.minimum(np.searchsorted(known, values), len(known) - 1)] == values)
 
 
 def _labelled(table: Table) -> Table:

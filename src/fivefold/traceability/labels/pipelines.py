@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-from pyarrow import csv, parquet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    import pyarrow as pa
 
     from fivefold.traceability.labels.flow import Library
 
@@ -48,10 +48,14 @@ def _past_pandas(a: pd.DataFrame, out: Path) -> None:
 
 
 def _past_arrow(a: pa.Table, out: Path) -> None:
+    from pyarrow import csv
+
     csv.write_csv(a, out)
 
 
 def _past_parquet(a: pa.Table, out: Path) -> None:
+    from pyarrow import parquet
+
     parquet.write_table(a, out)
 
 
