@@ -423,7 +423,7 @@ def test_nobody_there_is_an_error_with_a_remedy(tmp_path: Path) -> None:
         tmp_path / "app", "http://127.0.0.1:9/v2/models/m", calls=100, site={"endpoint": {"waiting": 0.5}}
     )
     done = assess(manifest, quick())
-    assert not_run(done) == UNDECLARED
+    assert not_run(done) == UNDECLARED - {"F1.challenge", "P3.backdoor"}  # they ask for the model first
     assert outcomes(done)["P3.accuracy"] is Outcome.ERROR
     assert "cannot be reached" in reasons(done)
 

@@ -109,6 +109,29 @@ def test_pytest_without_the_option_imports_nothing_of_ours(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
+def test_pre_commit_refuses_files_with_personal_data(tmp_path: Path) -> None:
+    """The hook that scans is handed the files of a commit, all at once."""
+    pytest.importorskip("pre_commit", reason="pre-commit is not installed")
+    hooks = yaml.safe_load((REPO / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
+    (hook,) = (hook for hook in hooks if hook["id"] == "fivefold-scan")
+    local = {name: told for name, told in hook.items() if name != "additional_dependencies"} | {"language": "system"}
+    place, home = tmp_path / "repo", {"PRE_COMMIT_HOME": str(tmp_path / "pre-commit")}
+    place.mkdir()
+    config = yaml.safe_dump({"repos": [{"repo": "local", "hooks": [local]}]})
+    (place / ".pre-commit-config.yaml").write_text(config, encoding="utf-8")
+    (place / "numbers.csv").write_text("a,b\n" + "1,2\n" * 40, encoding="utf-8")
+    assert run("git", "init", "-q", at=place).returncode == 0
+    run("git", "add", "-A", at=place)
+    assert run(sys.executable, "-m", "pre_commit", "run", at=place, env=home).returncode == 0
+    rows = "".join(f"anna{at}@example.org,{at}\n" for at in range(40))
+    (place / "people.csv").write_text("contact,b\n" + rows, encoding="utf-8")
+    run("git", "add", "-A", at=place)
+    done = run(sys.executable, "-m", "pre_commit", "run", at=place, env=home)
+    assert done.returncode == 1
+    assert "people.csv" in done.stdout
+
+
+@pytest.mark.slow
 def test_pre_commit_refuses_a_commit_of_a_bad_build(good: Path, bad: Path, tmp_path: Path) -> None:
     """The real pre-commit in a real repository, with the hooks that we publish."""
     pytest.importorskip("pre_commit", reason="pre-commit is not installed")
@@ -119,6 +142,7 @@ def test_pre_commit_refuses_a_commit_of_a_bad_build(good: Path, bad: Path, tmp_p
         local = [
             hook | {"language": "system", "args": ["app", *(["--min-level", "0"] if "gate" in hook["id"] else [])]}
             for hook in hooks
+            if hook["id"] in ("fivefold-plan", "fivefold-gate")
         ]
         config = {"repos": [{"repo": "local", "hooks": local}]}
         (place / ".pre-commit-config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")

@@ -216,7 +216,11 @@ def opened(data: bytes, *, trust: Trust, now: str) -> Known:
             :func:`fivefold.keys.trust.standing`.
     """
     if not data:
-        raise TrustError("label.missing", "there is no label beside it.")
+        raise TrustError(
+            "label.missing",
+            "there is no label beside it.",
+            remedy="Have a steward sign one: fivefold key new --role steward --trust; fivefold data label.",
+        )
     if len(data) > MAX_BYTES:
         raise TrustError("label.malformed", "the label is larger than 1 MiB.")
     marks = envelope.parse(data, where="label").signatures
