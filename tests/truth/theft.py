@@ -109,7 +109,7 @@ def build(
 
 _of_detection = partial(build, check="P2.detection")
 _of_benign = partial(build, check="P2.benign", controls=_WATCHED)
-_of_shaping = partial(build, check="P2.shaping")
+_of_shaping = partial(build, check="P2.shaping", budget=600)
 
 unwatched = _of_detection
 foreign_callers = partial(_of_benign, foreign=True)
@@ -155,7 +155,8 @@ ENTRIES = {
     ),
     "P2.shaping": Entry(
         check="P2.shaping",
-        documented="the bare scores of a logistic model against the catalogue's floor, as of P2.detection",
+        documented="the bare scores of a logistic model against the catalogue's floor, as of P2.detection, and 600 "
+        "questions: with 1,000 and more, labels alone come near enough to the model that the floor is a close call",
         planted={"bare scores": bare_scores, "ten decimals": partial(_of_shaping, controls={"decimals": 10})},
         clean={
             "labels alone": partial(_of_shaping, controls={"decimals": 0}),
@@ -163,6 +164,7 @@ ENTRIES = {
         },
         small={"300 rows, bare scores": partial(_of_shaping, rows=300)},
         shown={
+            "bare scores, 1,000 questions": partial(_of_shaping, budget=1000),
             "two decimals": partial(_of_shaping, controls={"decimals": 2}),
             "noise 1, one decimal": partial(_of_shaping, controls={"noise": 1.0, "decimals": 1}),
         },
