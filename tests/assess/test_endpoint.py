@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
 pytest.importorskip("h2", reason="the extra endpoint is not installed")
 
-from tests.subject.endpoint_apps import endpoint_app, onnx_model, other_model
+from tests.subject.endpoint_apps import UNDECLARED, endpoint_app, onnx_model, other_model
 from tests.subject.oip_server import Faults, Running, Served, _bomb, self_signed
 
 from fivefold.assess.probe import probe
@@ -49,19 +49,6 @@ def outcomes(done: Assessment) -> dict[str, Outcome]:
     return {finding.check: finding.result.outcome for finding in done.findings}
 
 
-UNDECLARED = {
-    "A1.observed",
-    "D1.admission",
-    "D1.benefit",
-    "F1.challenge",
-    "P2.benign",
-    "P2.isolation",
-    "P3.backdoor",
-    "S5.removals",
-    "S5.stream",
-    "T1.enforcement",
-}
-"""Checks of what these applications do not declare: a guard, appeals, labels, a filter, a scan of tables."""
 ASKING = ("F1.gaps", "F1.individual", "F1.m", "F1.proxies", "P1.", "P2.detection", "P2.extraction", "P2.shaping", "P3.")
 """How the names of the checks begin that ask the endpoint of these applications."""
 

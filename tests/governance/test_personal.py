@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -334,3 +335,19 @@ def test_counts_over_batches_add_up() -> None:
     verdict.count({"c": two}, {"c": cells.slice(0, 30)})
     verdict.count({"c": two}, {"c": cells.slice(30)})
     assert one.verdict() == two.verdict()
+
+
+def test_what_has_no_text_form_in_arrow_is_read_all_the_same(tmp_path: Path) -> None:
+    """Lists, and bytes of which some are no UTF-8, hide nothing from a scan."""
+    people = [f"anna{at}@example.org" for at in range(60)]
+    held = pa.table(
+        {
+            "several": pa.array([[one, "x"] for one in people]),
+            "raw": pa.array([b"\xff\xfe", *(one.encode() for one in people[1:])], pa.binary()),
+            "nothing": pa.array([[1, 2]] * 60),
+        }
+    )
+    pq.write_table(held, tmp_path / "held.parquet")
+    told = {one.column: one for one in scan.scan(tmp_path / "held.parquet").columns}
+    assert {name: one.kind for name, one in told.items()} == {"several": "email", "raw": "email", "nothing": ""}
+    assert told["raw"].found["email"] == 59

@@ -254,3 +254,16 @@ def test_what_cannot_be_attacked_is_refused_with_its_reason() -> None:
         with pytest.raises(UnsupportedError) as caught:
             check.run(context(subject, {"test": test}, features))
         assert caught.value.code == code
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_validator_knows_numbers_of_a_column_that_is_texts_elsewhere(*, turned: bool) -> None:
+    """A cell that stands in any data set is possible, whichever of them is read first; others are not."""
+    frame = pd.DataFrame({"code": pd.Series([1, 2, "x"], dtype=object)})
+    seen = [
+        made(pd.DataFrame({"code": [1, 2, 3]}), np.zeros(3)),
+        made(pd.DataFrame({"code": ["x", "y", "z"]}), np.zeros(3)),
+    ]
+    after = pd.DataFrame({"code": pd.Series([3, 4, "y"], dtype=object)})
+    wrong = possible.faults(frame, after, seen[::-1] if turned else seen, {})
+    assert wrong["category"].tolist() == [False, True, False]

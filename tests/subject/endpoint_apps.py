@@ -21,6 +21,20 @@ if TYPE_CHECKING:
 
 NUMBERS = ["weight", "height", "age"]
 
+UNDECLARED = {
+    "A1.observed",
+    "D1.admission",
+    "D1.benefit",
+    "F1.challenge",
+    "P2.benign",
+    "P2.isolation",
+    "P3.backdoor",
+    "S5.removals",
+    "S5.stream",
+    "T1.enforcement",
+}
+"""Checks of what these applications do not declare: a guard, appeals, labels, a filter, a scan of tables."""
+
 
 def numbers(rows: int, seed: int, *, texts: bool = False) -> pd.DataFrame:
     """Return rows of numbers (and perhaps a text), and a target that follows them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 import time
 from pathlib import Path
@@ -289,6 +290,6 @@ def _stamp(nanoseconds: int) -> str:
 
 
 def _scalar(value: Any) -> Any:
-    if isinstance(value, float) and value != value:  # noqa: PLR0124  NaN is no JSON
+    if isinstance(value, float) and math.isnan(value):  # no JSON
         return None
     return value if isinstance(value, bool | int | float | str | None) else str(value)

@@ -94,13 +94,19 @@ def _parts(path: Path, wanted: list[str]) -> Iterator[Any]:
 
 
 def _text(column: Any) -> pa.Array:
-    """Return a column as strings; what has no text form (lists, structs, bytes) as missing."""
+    """Return a column as strings; lists and structs as they are written, bytes as far as they are UTF-8."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     try:
         return column.cast(pa.string())
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
-        return pa.nulls(len(column), pa.string())
+        return pa.array([_written(value) for value in column.to_pylist()], pa.string())  # rare: nested, or no UTF-8
+
+
+def _written(value: Any) -> str | None:
+    if value is None:
+        return None
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def _lines(path: Path, wanted: list[str]) -> Iterator[Batch]:

@@ -60,7 +60,7 @@ def run(context: Context) -> Result:
             faults[name] = error
     bird = prove(context)
     outcome = Outcome.INCONCLUSIVE if not bird.noticed else Outcome.FAIL if faults else Outcome.PASS
-    measures = tuple(_measure(name, faults.get(name)) for name in names)
+    measures = tuple(measure("label bound to the bytes", name, faults.get(name)) for name in names)
     return Result(
         outcome=outcome,
         reason=_reason(outcome, faults, names),
@@ -74,9 +74,10 @@ def run(context: Context) -> Result:
     )
 
 
-def _measure(name: str, fault: TrustError | None) -> Measure:
+def measure(what: str, name: str, fault: TrustError | None) -> Measure:
+    """Return whether something holds of a data set (1) or not (0, with the fault)."""
     return Measure(
-        name="label bound to the bytes",
+        name=what,
         value=0.0 if fault else 1.0,
         threshold=1.0,
         direction="min",

@@ -12,6 +12,7 @@ from fivefold.errors import UnsupportedError
 from fivefold.evidence import data_label
 from fivefold.keys import trust as trust_file
 from fivefold.keys.signing import generate
+from fivefold.traceability.labels.check import measure
 from fivefold.traceability.labels.enforcing import Found, Use, refusals, use_of
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def run(context: Context) -> Result:
                 n=1,
                 note=lacking,
             ),
-            *(_measure(name, faults.get(name)) for name in names),
+            *(measure("use allowed by the signed label", name, faults.get(name)) for name in names),
         ),
         canary=bird,
         limits=("Purposes and regions are as declared; a program that reads the files by itself is not stopped.",),
@@ -91,19 +92,6 @@ def _undeclared(control: Mapping[str, object] | None, use: Use) -> str:
     if not control.get("region"):
         return "controls.T1 does not say in which region the application runs"
     return "" if use.purposes else "no purpose is declared"
-
-
-def _measure(name: str, fault: TrustError | None) -> Measure:
-    return Measure(
-        name="use allowed by the signed label",
-        value=0.0 if fault else 1.0,
-        threshold=1.0,
-        direction="min",
-        outcome=Outcome.FAIL if fault else Outcome.PASS,
-        n=1,
-        where=f"data.{name}",
-        note=f"{fault.message} [{fault.code}]" if fault else "",
-    )
 
 
 def _reason(outcome: Outcome, faults: Mapping[str, TrustError], lacking: str, names: list[str]) -> str:

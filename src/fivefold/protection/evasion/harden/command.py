@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 
-from fivefold.contract.codec import MAX_FRAME
 from fivefold.errors import InputError, SubjectError
 from fivefold.protection.evasion import space as spaces
 from fivefold.protection.evasion.harden import recipe as recipes
@@ -20,10 +18,8 @@ if TYPE_CHECKING:
 
     from fivefold.contract.subject import Table
     from fivefold.manifest.nouns import Manifest, Model
-    from fivefold.subject.bench import Bench
 
 WAY = "evasion.net"
-_WAIT = 0.2
 
 
 class Lesson(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -104,6 +100,7 @@ def harden(manifest: Manifest, digest: str, seed: int = 0) -> Hardened:
         SubjectError: The application's function fails, or the net cannot be trained so.
     """
     from fivefold.subject.bench import Bench
+    from fivefold.subject.teaching import teach
 
     recipe, model = ready(manifest)
     store = Store(manifest.root, manifest.data, manifest.features, {"train": digest} if digest else {})
@@ -114,8 +111,10 @@ def harden(manifest: Manifest, digest: str, seed: int = 0) -> Hardened:
     table = table.take(np.sort(rng.permutation(known)[: recipe.rows]))
     lesson, many = _lesson(table, manifest, (recipe, model), seed), len(table)
     app = msgspec.structs.replace(manifest, model=msgspec.structs.replace(model, path=""), training="")
+    task = (model.factory, WAY, msgspec.msgpack.encode(lesson))
+    remedies = ("Lower controls.P1.training.rows.", "Raise seconds or memory_mb, or train fewer epochs.")
     with Bench(app, {}) as bench:
-        found = _asked(bench, model.factory, recipe, msgspec.msgpack.encode(lesson))
+        found = teach(bench, task, Outcome, seconds=recipe.seconds, memory_mb=recipe.memory_mb, remedies=remedies)
     at = found.epoch - 1
     return Hardened(found.weights, found.epoch, found.clean[at], found.robust[at], recipe.epsilon, many)
 
@@ -147,39 +146,6 @@ def _features(manifest: Manifest) -> dict[str, dict[str, object]]:
         told = {key: value for key, value in msgspec.structs.asdict(feature).items() if value not in (None, "", ())}
         found[name] = told
     return found
-
-
-def _asked(bench: Bench, factory: str, recipe: recipes.Recipe, body: bytes) -> Outcome:
-    """Have the process learn, within limits."""
-    from fivefold.subject.worker import frames, lesson
-    from fivefold.subject.worker.messages import Broken
-    from fivefold.subject.worker.watch import Limits
-
-    if len(body) > MAX_FRAME - frames.SMALL:
-        raise InputError("evasion.training", "the training rows are too many to hand over.",
-                         remedy="Lower controls.P1.training.rows.")  # fmt: skip
-    bench.worker.preload((), ("torch", "safetensors"))
-    lent = bench.lesson(factory, WAY)
-    limits, reader = Limits(float(recipe.seconds), recipe.memory_mb << 20), frames.Reader(MAX_FRAME)
-    began, answer = time.monotonic(), None
-    try:
-        frames.send(lent.peer, lesson.Lesson(body=body))
-        while answer is None:
-            bench.worker.tend(lent, limits)
-            if lent.child.why or time.monotonic() - began > recipe.seconds:
-                raise SubjectError("model.limit", f"the training {lent.child.why or 'took too long'}.",
-                                   remedy="Raise seconds or memory_mb, or train fewer epochs.")  # fmt: skip
-            if not (whole := reader.feed(frames.some(lent.peer))):
-                time.sleep(_WAIT)
-            answer = frames.parse(whole[0], lesson.Taught) if whole else None
-    except frames.ClosedError:
-        raise SubjectError("model.ended", "the training's process ended by itself.",
-                           remedy="See whether torch is installed and memory is enough.") from None  # fmt: skip
-    finally:
-        bench.worker.take_back(lent)
-    if isinstance(answer, Broken):
-        raise SubjectError(answer.code, answer.message, remedy=answer.remedy)
-    return frames.parse(answer.body, Outcome)  # type: ignore[no-any-return]
 
 
 def inside(make: Callable[..., Any], body: bytes) -> bytes:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from fivefold.protection.evasion.tables.rules import Rule
 
 _HAIR = 1e-9
+_FEW = 1000
+"""Distinct numbers that are remembered one by one, for a column that is texts in another data set."""
 
 
 def faults(
@@ -104,7 +106,7 @@ class _Seen:
         whole: No number has a fraction.
         low: Least; None: nothing was seen.
         high: Greatest.
-        levels: Distinct cells of what is neither a number nor a date.
+        levels: Distinct cells; of numbers and dates only where they are few.
     """
 
     numbers: bool = True
@@ -119,8 +121,10 @@ class _Seen:
         types = pd.api.types
         self.numbers &= types.is_numeric_dtype(cells) and not types.is_bool_dtype(cells)
         self.dates &= types.is_datetime64_any_dtype(cells)
+        distinct = cells.dropna().unique()
+        if len(distinct) <= _FEW or not (self.numbers or self.dates):
+            self.levels.update(distinct)
         if not self.numbers and not self.dates:
-            self.levels.update(cells.dropna().unique())
             return
         if self.numbers:
             values = cells.to_numpy(dtype=np.float64, na_value=np.nan)

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import json
 import secrets
-import time
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 import pandas as pd
 
-from fivefold.contract.codec import MAX_FRAME
 from fivefold.errors import InputError, SubjectError
 from fivefold.sharing.privacy import chunks, noise, training
 from fivefold.sharing.privacy.loss import DELTA, RHO, Loss
@@ -32,7 +30,6 @@ if TYPE_CHECKING:
     from fivefold.subject.bench import Bench
 
 WAY = "release.net"
-_WAIT = 0.2
 
 
 class Lesson(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -148,32 +145,11 @@ def _rehearse(bench: Bench, net: Net, width: int) -> None:
 
 def _asked(bench: Bench, net: Net, body: bytes) -> Outcome:
     """Have the process learn, within limits."""
-    from fivefold.subject.worker import frames, lesson
-    from fivefold.subject.worker.messages import Broken
-    from fivefold.subject.worker.watch import Limits
+    from fivefold.subject.teaching import teach
 
-    bench.worker.preload((), ("torch", "safetensors"))
-    lent = bench.lesson(net.factory, WAY)
-    limits, reader = Limits(float(net.seconds), net.memory_mb << 20), frames.Reader(MAX_FRAME)
-    began, answer = time.monotonic(), None
-    try:
-        frames.send(lent.peer, lesson.Lesson(body=body))
-        while answer is None:
-            bench.worker.tend(lent, limits)
-            if lent.child.why or time.monotonic() - began > net.seconds:
-                raise SubjectError("model.limit", f"the training {lent.child.why or 'took too long'}.",
-                                   remedy="Raise net.seconds or net.memory_mb, or train a smaller net.")  # fmt: skip
-            if not (frames_ := reader.feed(frames.some(lent.peer))):
-                time.sleep(_WAIT)
-            answer = frames.parse(frames_[0], lesson.Taught) if frames_ else None
-    except frames.ClosedError:
-        raise SubjectError("model.ended", "the training's process ended by itself.",
-                           remedy="See whether torch is installed and memory is enough.") from None  # fmt: skip
-    finally:
-        bench.worker.take_back(lent)
-    if isinstance(answer, Broken):
-        raise SubjectError(answer.code, answer.message, remedy=answer.remedy)
-    return frames.parse(answer.body, Outcome)  # type: ignore[no-any-return]
+    remedies = ("Train on fewer rows.", "Raise net.seconds or net.memory_mb, or train a smaller net.")
+    task = (net.factory, WAY, body)
+    return teach(bench, task, Outcome, seconds=net.seconds, memory_mb=net.memory_mb, remedies=remedies)
 
 
 def _with_metadata(weights: bytes, told: dict[str, Any]) -> bytes:
