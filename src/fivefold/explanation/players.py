@@ -7,9 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from scipy.cluster.hierarchy import fcluster, linkage
-from scipy.spatial.distance import squareform
-from scipy.stats import rankdata
 
 from fivefold.stats.repeats import numbers
 
@@ -90,6 +87,9 @@ def tied(coded: np.ndarray, names: tuple[str, ...]) -> list[tuple[int, ...]]:
 def _clusters(coded: np.ndarray, height: float, method: str, most: int | None = None) -> np.ndarray:
     with np.errstate(all="ignore"):
         near = np.abs(np.nan_to_num(np.corrcoef(coded, rowvar=False)))
+    from scipy.cluster.hierarchy import fcluster, linkage  # a tenth of a check process, which few of them need
+    from scipy.spatial.distance import squareform
+
     far = squareform(np.clip(1 - near, 0, 1), checks=False)
     tree = linkage(far, method)
     found = fcluster(tree, height, "distance") if most is None else fcluster(tree, most, "maxclust")
@@ -109,7 +109,7 @@ def _codes(column: pd.Series) -> np.ndarray:
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:
-    return np.asarray(rankdata(values) - 0.5, dtype=np.float64) / max(len(values), 1)
+    return (pd.Series(values).rank().to_numpy(dtype=np.float64) - 0.5) / max(len(values), 1)
 
 
 def _one_hot(table: Table) -> Players:

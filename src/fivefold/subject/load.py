@@ -106,16 +106,17 @@ def _parse(file: BinaryIO, name: str, missing: tuple[str, ...], strings: tuple[s
 
 
 def _parquet(file: BinaryIO) -> pd.DataFrame:
-    """Read a few columns at a time: the whole file in Arrow's form beside the frame would take twice the memory."""
+    """Read a few columns at a time, and give back what Arrow keeps of each: else it would take twice the memory."""
+    import pyarrow as pa
     from pyarrow import parquet
 
     stored = parquet.ParquetFile(file, pre_buffer=False)
     names = list(stored.schema_arrow.names)
     _require_flat(stored.schema_arrow)
-    parts = [
-        _from_arrow(stored.read(columns=names[start : start + _COLUMNS], use_threads=False))
-        for start in range(0, len(names), _COLUMNS)
-    ]
+    parts = []
+    for start in range(0, len(names), _COLUMNS):
+        parts.append(_from_arrow(stored.read(columns=names[start : start + _COLUMNS], use_threads=False)))
+        pa.default_memory_pool().release_unused()
     return pd.concat(parts, axis=1) if parts else pd.DataFrame(index=pd.RangeIndex(stored.metadata.num_rows))
 
 

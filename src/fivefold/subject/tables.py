@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from fivefold.manifest.nouns import DataSet, Feature
     from fivefold.subject.inputs.stored import Stored
 
+_KEPT = 32 << 20
+"""Data sets that take more than this in bytes are not kept while another is read."""
+
+_RUNS = 32
+"""Most runs of neighbouring columns that are put side by side without a copy."""
+
 
 @dataclass(frozen=True)
 class Coding:
@@ -50,7 +56,7 @@ class Coding:
 
 @dataclass
 class Store:
-    """The declared data sets, each read when it is first asked for and kept.
+    """The declared data sets, each read when it is first asked for; large ones are not kept beside another.
 
     Attributes:
         root: The application's folder.
@@ -75,6 +81,8 @@ class Store:
             InputError: As :func:`fivefold.subject.inputs.read.read`; ``data.column-absent`` for a declared column.
         """
         if name not in self._kept:
+            if sum(map(_size, self._kept.values())) > _KEPT:
+                self._kept.clear()
             data = self.sets[name]
             strings = tuple(column for column, declared in self.features.items() if declared.type in ("string", "date"))
             found = read(self.root, data, strings, self.digests.get(name, ""))
@@ -98,7 +106,7 @@ class Store:
     def target(self, name: str) -> pd.Series | None:
         """Return the stored target of a data set; None if none is declared."""
         data = self.sets[name]
-        return self.frame(name)[data.target] if data.target else None
+        return self.frame(name)[data.target].copy() if data.target else None
 
     def table(self, name: str, coding: Coding) -> Table:
         """Return a data set as a table.
@@ -111,6 +119,11 @@ class Store:
         if data.kind == "table":
             return split(data, self.frame(name), coding, like)
         return beside(data, self.stored(name), coding, like)
+
+
+def _size(stored: Stored) -> int:
+    inner = 0 if stored.inputs is None else stored.inputs.nbytes
+    return int(stored.frame.memory_usage().sum()) + inner
 
 
 def beside(data: DataSet, stored: Stored, coding: Coding, like: Mapping[str, str] | None = None) -> Table:
@@ -161,7 +174,7 @@ def split(data: DataSet, frame: pd.DataFrame, coding: Coding, like: Mapping[str,
     names = [column for column in frame.columns if column not in hidden]
     if like:
         names = _ordered_like(data, names, like)
-    features = frame[names]
+    features = _columns(frame, names)
     if like:
         features = _typed_like(features, like)
     rest = [column for column in frame.columns if column not in {*names, data.target, data.id}]
@@ -173,6 +186,17 @@ def split(data: DataSet, frame: pd.DataFrame, coding: Coding, like: Mapping[str,
         target=coding.target(frame[data.target]) if data.target else _no_target(n, coding),
         others=frame[rest],
     )
+
+
+def _columns(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Return columns by name, sharing the frame's memory wherever they lie in a few runs: selecting would copy them."""
+    if not frame.columns.is_unique:
+        return frame[list(names)]
+    places = frame.columns.get_indexer(pd.Index(names))
+    runs = np.split(places, np.flatnonzero(np.diff(places) != 1) + 1)
+    if len(runs) > _RUNS or not len(places):
+        return frame[list(names)]
+    return pd.concat([frame.iloc[:, run[0] : run[-1] + 1] for run in runs], axis=1)
 
 
 def _no_target(n: int, coding: Coding) -> np.ndarray:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import binom
+from scipy.special import bdtr
 
 from fivefold.errors import InputError
 
@@ -78,7 +78,7 @@ def controlled(certainty: ArrayLike, wrong: ArrayLike, *, risk: float, delta: fl
         level += delta * start
         # the row at the threshold itself is no draw from above it: it is left out, as an error if it is one
         seen = count - 1
-        if binom.cdf(errors[count - 1] - bad[order[count - 1]], seen, risk) <= level:
+        if bdtr(errors[count - 1] - bad[order[count - 1]], seen, risk) <= level:
             best = count
         else:
             level = 0.0

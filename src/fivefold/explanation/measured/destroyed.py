@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import rankdata
+import pandas as pd
 
 if TYPE_CHECKING:
     from fivefold.explanation.asking import Ask
@@ -69,7 +69,7 @@ def alike(one: np.ndarray, other: np.ndarray) -> np.ndarray:
         other: (n, P) credit from the destroyed model; rows of zeros count as 0, for the reason is gone.
     """
     some = np.abs(one).max(axis=1) > 1e-12
-    a, b = (rankdata(part[some], axis=1) for part in (one, other))
+    a, b = (pd.DataFrame(part[some]).rank(axis=1).to_numpy() for part in (one, other))
     a, b = a - a.mean(axis=1, keepdims=True), b - b.mean(axis=1, keepdims=True)
     size = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
     return np.asarray(np.divide((a * b).sum(axis=1), size, out=np.zeros(len(a)), where=size > 0))

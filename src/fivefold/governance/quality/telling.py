@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import rankdata
+import pandas as pd
 
 from fivefold.stats.auc import bound, delong
 
@@ -59,9 +59,7 @@ def questions(target: np.ndarray) -> Questions | None:
 
 def areas(scores: np.ndarray, yes: np.ndarray) -> np.ndarray:
     """Return (K,) AUC of (n,) or (n, K) scores for (n, K) questions (Mann and Whitney 1947)."""
-    ranks = rankdata(scores, axis=0)
-    if ranks.ndim == 1:
-        ranks = ranks[:, None]
+    ranks = pd.DataFrame(scores).rank().to_numpy()
     hits = yes.sum(axis=0)
     total = (ranks * yes).sum(axis=0)
     return np.asarray((total - hits * (hits + 1) / 2) / (hits * (len(yes) - hits)))

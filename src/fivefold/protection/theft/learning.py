@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from fivefold.protection.theft import coding, density, nearness, oddities, wealth
 
@@ -68,7 +68,7 @@ class Profile:
 
 def upper(hits: np.ndarray, n: int) -> np.ndarray:
     """Return upper bounds of shares (Clopper and Pearson 1934), each wrong with :data:`CONFIDENCE`."""
-    return np.asarray(np.where(hits >= n, 1.0, beta.ppf(1 - CONFIDENCE, hits + 1, np.maximum(n - hits, 1))))
+    return np.asarray(np.where(hits >= n, 1.0, betaincinv(hits + 1, np.maximum(n - hits, 1), 1 - CONFIDENCE)))
 
 
 def learn(rows: Rows, rng: np.random.Generator) -> Profile:

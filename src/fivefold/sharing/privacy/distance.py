@@ -15,8 +15,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
-from scipy.optimize import brentq
 
 from fivefold.stats.proportion import clopper_pearson
 
@@ -88,6 +86,9 @@ def _tells(first: np.ndarray, second: np.ndarray, moved: np.ndarray | None) -> n
 
 def _bounds(square: float, n: int, m: int, d: int, *, known: bool) -> tuple[float, float, float]:
     """Return lower bound (97.5 %), estimate and upper bound (95 %) of rho from d' S^-1 d with the S of both worlds."""
+    from scipy import stats
+    from scipy.optimize import brentq
+
     free = n + m - 2
     if known:  # true / measured is chi^2 / free with free - d + 1 degrees (Muirhead 1982, Theorem 3.2.12)
         low, middle, high = (float(stats.chi2.ppf(p, free - d + 1)) / free for p in (0.025, 0.5, 0.95))

@@ -51,10 +51,19 @@ def serve(parent: socket.socket) -> None:
     """Serve until the parent closes the connection."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     missing = tuple(name for name in _ENGINES if not _loads(name))
+    _thrift(missing)
     for name in _CHILDREN:
         _loads(name)
     frames.send(parent, Hello(protections=confine.protections(), missing=missing, resident=_resident()))
     _Server(parent).run()
+
+
+def _thrift(missing: tuple[str, ...]) -> None:
+    """Have Arrow allocate from the system: its own allocator keeps what was freed, as much again as a table."""
+    if "pyarrow" not in missing:
+        import pyarrow as pa
+
+        pa.set_memory_pool(pa.system_memory_pool())
 
 
 class _Server:
