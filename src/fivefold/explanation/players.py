@@ -85,11 +85,11 @@ def tied(coded: np.ndarray, names: tuple[str, ...]) -> list[tuple[int, ...]]:
 
 
 def _clusters(coded: np.ndarray, height: float, method: str, most: int | None = None) -> np.ndarray:
-    with np.errstate(all="ignore"):
-        near = np.abs(np.nan_to_num(np.corrcoef(coded, rowvar=False)))
     from scipy.cluster.hierarchy import fcluster, linkage  # a tenth of a check process, which few of them need
     from scipy.spatial.distance import squareform
 
+    with np.errstate(all="ignore"):
+        near = np.abs(np.nan_to_num(np.corrcoef(coded, rowvar=False)))
     far = squareform(np.clip(1 - near, 0, 1), checks=False)
     tree = linkage(far, method)
     found = fcluster(tree, height, "distance") if most is None else fcluster(tree, most, "maxclust")
