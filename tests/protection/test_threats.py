@@ -171,9 +171,11 @@ def test_flows_that_the_model_calls_threats_are_not_handed_over() -> None:
     assert not told.any()
 
 
-def _application(root: Path, controls: dict[str, object], families: str = "family", rows: int = 900) -> Path:
+def _application(
+    root: Path, controls: dict[str, object], families: str = "family", rows: int = 900, *, calibrated: bool = False
+) -> Path:
     (root / "data").mkdir(parents=True)
-    for name, seed in (("train", 11), ("test", 12)):
+    for name, seed in (("train", 11), ("test", 12), *((("calibration", 13),) if calibrated else ())):
         frame, family = flows(np.random.default_rng(seed), rows, 0.35)
         frame["label"] = np.where(family == "", "fine", "attack")
         frame["family"] = family
@@ -189,6 +191,8 @@ def _application(root: Path, controls: dict[str, object], families: str = "famil
         "model": {"factory": "scorer:load"}, "controls": controls,
         "checks": {"P5": {"traffic": 5000.0} | ({"families": families} if families else {})},
     }  # fmt: skip
+    if calibrated:
+        document["data"]["calibration"] = {"path": "data/calibration.csv"}
     (root / "fivefold.yaml").write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
     return root
 
@@ -201,13 +205,24 @@ def _outcomes(root: Path, only: tuple[str, ...]) -> dict[str, tuple[Outcome, str
 def test_checks_from_a_manifest_with_the_control(tmp_path: Path) -> None:
     """A model that cannot be trained again, a detector beside it, sites that learn together: all five are measured."""
     controls = {"P5": {"false_alarms": 0.015}, "S3": {"clients": 3, "rounds": 40}}
-    root = _application(tmp_path / "app", controls, rows=2000)
+    root = _application(tmp_path / "app", controls, rows=2000, calibrated=True)
     found = _outcomes(root, ("P5.known", "P5.unseen", "P5.open-set", "P5.throughput", "P5.joint"))
     assert set(found) == {"P5.known", "P5.unseen", "P5.open-set", "P5.throughput", "P5.joint"}
     assert {outcome for outcome, _ in found.values()} <= {Outcome.PASS, Outcome.INCONCLUSIVE, Outcome.FAIL}
     assert found["P5.unseen"][0] is not Outcome.FAIL, found["P5.unseen"][1]
     assert found["P5.open-set"][0] is Outcome.PASS, found["P5.open-set"][1]
     assert found["P5.throughput"][0] is Outcome.PASS, found["P5.throughput"][1]
+
+
+def test_a_threshold_that_few_flows_set_is_said_to_be_loose(tmp_path: Path) -> None:
+    """With the rate that may result; not where a calibration set is large."""
+    said = []
+    for name, calibrated in (("few", False), ("many", True)):
+        root = _application(tmp_path / name, {"P5": {"false_alarms": 0.015}}, rows=2000, calibrated=calibrated)
+        (one,) = assess(manifest_of(root), Run(only=("P5.known",), effort="quick")).findings
+        said.append([text for text in one.result.limits if "set the threshold: at 1.50% false alarms asked" in text])
+    assert len(said[0]) == 1
+    assert not said[1]
 
 
 def test_checks_from_a_manifest_without_the_control(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.special import betaincinv
 
 from fivefold.errors import UnsupportedError
 from fivefold.protection.accuracy.sample import stratified
@@ -115,6 +116,8 @@ def lay_out(context: Context) -> Setting:
     except KeyError:
         train = None
     spare, train, notes = _spare(context, train, benign)
+    if spare is not None and options is not None:
+        notes += _loose(len(spare), options.false_alarms)
     parts = [part for part in (train, test) if part is not None]
     told, how = _families(context, parts, benign, classes)
     bad = int((told[-1] != BENIGN).sum())
@@ -143,6 +146,23 @@ def _spare(context: Context, train: Table | None, benign: int) -> tuple[Table | 
     if len(held) > _MOST_BENIGN:
         held = held.take(np.sort(context.rng.choice(len(held), _MOST_BENIGN, replace=False)))
     return held, train, ()
+
+
+def _loose(n: int, false_alarms: float) -> tuple[str, ...]:
+    """Return how far n calibration flows leave the rate of false alarms open, if that is to half of it or less.
+
+    The rate that holds for later flows is Beta(k, n + 1 - k) distributed, k = floor(a (n + 1)) (Vovk 2012, 2.2).
+    """
+    k = int(false_alarms * (n + 1))
+    if not k:
+        return ()
+    low, high = betaincinv(k, n + 1 - k, [0.05, 0.95])
+    if low > false_alarms / 2:
+        return ()
+    return (
+        f"{n} benign flows set the threshold: at {false_alarms:.2%} false alarms asked, {low:.2%} to {high:.2%} may "
+        "result (nine times in ten), and with few of them threats are missed. Declare data.calibration with more.",
+    )  # fmt: skip
 
 
 def _families(
