@@ -14,8 +14,10 @@ from tests.truth.mending import build
 from fivefold.cli.main import run as command
 from fivefold.contract.outcome import Outcome
 from fivefold.contract.registry import resolve
+from fivefold.contract.subject import Table
 from fivefold.errors import InputError
 from fivefold.fairness.mitigation.aims import gap, rates
+from fivefold.fairness.mitigation.check import known_groups
 from fivefold.fairness.mitigation.fair import METHODS, Lesson, Scorer, codes_of, learn, read, write
 from fivefold.fairness.mitigation.thresholds import by_group
 from fivefold.fairness.mitigation.weights import reweighed
@@ -108,3 +110,17 @@ def test_the_command_learns_and_says_what_changes(tmp_path: Path, capsys: pytest
     with pytest.raises(InputError) as error:
         read(b"{}")
     assert error.value.code == "fair.model"
+
+
+def test_groups_stay_with_their_rows_where_answers_are_missing() -> None:
+    """Rows of unknown target anywhere in the table are left out of codes and of positions alike."""
+    group = pd.Series(["a", "b", None, "b", "a"])
+    train = Table(
+        name="train", rows=np.arange(5), features=pd.DataFrame({"x": range(5)}), target=np.array([-1, 1, 0, -1, 1]),
+        others=pd.DataFrame({"group": group}),
+    )  # fmt: skip
+    places, codes = known_groups(train, "group")
+    assert places.tolist() == [1, 2, 4]
+    assert codes.tolist() == [2, 0, 1]
+    with pytest.raises(KeyError):
+        known_groups(train, "absent")

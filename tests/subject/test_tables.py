@@ -1,4 +1,4 @@
-"""Tables: columns share the memory of what was read; large data sets are not kept beside each other."""
+"""Tables: columns share the memory of what was read."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from fivefold.subject.tables import Coding, Store, split
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 _CODING = Coding("binary", ("no", "yes"))
 
@@ -45,21 +43,12 @@ def test_other_orders_and_many_runs_give_the_same_cells() -> None:
         pd.testing.assert_frame_equal(tables._columns(wide, names), wide[names])
 
 
-def test_small_data_sets_are_read_once_and_large_ones_are_not_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_data_sets_are_read_once_until_they_are_released(tmp_path: Path) -> None:
     for name in ("train", "test"):
         _frame().to_csv(tmp_path / f"{name}.csv", index=False)
-    sets = {name: _data(name) for name in ("train", "test")}
-    small = Store(tmp_path, sets)
-    first = small.stored("train")
-    small.stored("test")
-    assert small.stored("train") is first
-    monkeypatch.setattr(tables, "_KEPT", 1)
-    large = Store(tmp_path, sets)
-    first = large.stored("train")
-    assert large.stored("train") is first
-    large.stored("test")
-    again = large.stored("train")
-    assert again is not first
-    pd.testing.assert_frame_equal(again.frame, first.frame)
+    store = Store(tmp_path, {name: _data(name) for name in ("train", "test")})
+    first = store.stored("train")
+    store.stored("test")
+    assert store.stored("train") is first
+    store.release("train")
+    assert store.stored("train") is not first

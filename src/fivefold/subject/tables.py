@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from fivefold.manifest.nouns import DataSet, Feature
     from fivefold.subject.inputs.stored import Stored
 
-_KEPT = 32 << 20
-"""Data sets that take more than this in bytes are not kept while another is read."""
-
 _RUNS = 32
 """Most runs of neighbouring columns that are put side by side without a copy."""
 
@@ -56,7 +53,7 @@ class Coding:
 
 @dataclass
 class Store:
-    """The declared data sets, each read when it is first asked for; large ones are not kept beside another.
+    """The declared data sets, each read when it is first asked for.
 
     Attributes:
         root: The application's folder.
@@ -81,8 +78,6 @@ class Store:
             InputError: As :func:`fivefold.subject.inputs.read.read`; ``data.column-absent`` for a declared column.
         """
         if name not in self._kept:
-            if sum(map(_size, self._kept.values())) > _KEPT:
-                self._kept.clear()
             data = self.sets[name]
             strings = tuple(column for column, declared in self.features.items() if declared.type in ("string", "date"))
             found = read(self.root, data, strings, self.digests.get(name, ""))
@@ -119,11 +114,6 @@ class Store:
         if data.kind == "table":
             return split(data, self.frame(name), coding, like)
         return beside(data, self.stored(name), coding, like)
-
-
-def _size(stored: Stored) -> int:
-    inner = 0 if stored.inputs is None else stored.inputs.nbytes
-    return int(stored.frame.memory_usage().sum()) + inner
 
 
 def beside(data: DataSet, stored: Stored, coding: Coding, like: Mapping[str, str] | None = None) -> Table:

@@ -106,21 +106,35 @@ def _retrained(
         return None
     try:
         train = context.tables("train")
-        column = train.column(field.name)
+        places, codes = known_groups(train, field.name)
     except KeyError:
         return None
-    train = train.take(known_target(train))
-    texts = column.astype(str).where(column.notna(), "").to_numpy(dtype=object)[: len(train)]
-    codes = np.unique(texts, return_inverse=True)[1].ravel()
     if len(np.unique(codes)) > 20:
         return None  # a field of numbers: its bands were made of the test rows
     seed = int(context.rng.integers(1 << 31))
-    drawn = resampled(codes, (train.target == positive).astype(np.int64), context.rng)
-    model = context.subject.retrain(train.take(drawn), seed)
+    drawn = train.take(places[resampled(codes, (train.target[places] == positive).astype(np.int64), context.rng)])
+    del train  # the whole set is large
+    model = context.subject.retrain(drawn, seed)
     answers = np.asarray(model.predict(table)) == positive
     half, fitted, judged = parts
     return (point("reweighed training", 1.0, answers[half], fitted, aim),
             point("reweighed training", 1.0, answers[~half], judged, aim))  # fmt: skip
+
+
+def known_groups(train: Table, field: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return positions of the m rows of known target, and (m,) int64 codes of their groups.
+
+    Args:
+        train: n rows.
+        field: The protected column; a missing value is a group of its own.
+
+    Raises:
+        KeyError: There is no such column.
+    """
+    column = train.column(field)
+    places = known_target(train)
+    texts = column.astype(str).where(column.notna(), "").to_numpy(dtype=object)[places]
+    return places, np.unique(texts, return_inverse=True)[1].ravel()
 
 
 def _floor(context: Context, aim: Aim) -> float:

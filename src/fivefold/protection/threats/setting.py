@@ -159,10 +159,11 @@ def _loose(n: int, false_alarms: float) -> tuple[str, ...]:
     low, high = betaincinv(k, n + 1 - k, [0.05, 0.95])
     if low > false_alarms / 2:
         return ()
-    return (
+    text = (
         f"{n} benign flows set the threshold: at {false_alarms:.2%} false alarms asked, {low:.2%} to {high:.2%} may "
-        "result (nine times in ten), and with few of them threats are missed. Declare data.calibration with more.",
-    )  # fmt: skip
+        "result (nine times in ten), and with few of them threats are missed. Declare data.calibration with more."
+    )
+    return (text,)
 
 
 def _families(
