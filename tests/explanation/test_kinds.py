@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from fivefold.contract.check import Context
 
-CHECKS = ("E2.local", "E3.permutation", "E4.planted", "E4.randomisation")
+CHECKS = ("E2.local", "E2.shapley", "E3.permutation", "E4.planted", "E4.randomisation")
 
 
 @dataclass
@@ -110,9 +110,9 @@ def test_the_patch_or_window_that_the_model_looks_at_is_the_reason(kind: str) ->
 
 
 @pytest.mark.parametrize("kind", ["image", "series"])
-@pytest.mark.parametrize("check", ["E4.planted", "E4.randomisation"])
+@pytest.mark.parametrize("check", ["E2.shapley", "E4.planted", "E4.randomisation"])
 def test_explanations_of_arrays_are_measured(kind: str, check: str) -> None:
-    """Planted truth and destroyed models work on patches and windows."""
+    """Enumeration, planted truth and destroyed models work on patches and windows."""
     subject, tables = arrays(kind)
     result = resolve(check)(given(check, subject, tables))
     assert result.outcome is Outcome.PASS, result.reason

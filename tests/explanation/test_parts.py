@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -120,3 +122,19 @@ def test_a_forbidden_column_stands_first_and_wins_over_a_share() -> None:
     rows = table("test", pd.DataFrame({"age": [1.0, 2.0], "sex": ["f", "m"]}), np.zeros(2, dtype=np.int64))
     made = rules.read({"max_importance": ["age: 0.2", "sex: 0.5"], "may_not_use": ["sex"]}, 0.01, rows)
     assert [(rule.column, rule.limit, rule.forbidden) for rule in made] == [("sex", 0.01, True), ("age", 0.2, False)]
+
+
+def test_patches_and_windows_are_fewer_where_questions_are() -> None:
+    """A limit holds for arrays as for columns, and every value belongs to a part."""
+    frame = pd.DataFrame(index=pd.RangeIndex(3))
+    for kind, inputs in (
+        ("image", np.zeros((3, 1, 9, 9))),
+        ("series", np.zeros((3, 2, 40))),
+        ("audio", np.zeros((3, 5))),
+    ):
+        made = replace(table("test", frame, np.zeros(3, dtype=np.int64)), inputs=inputs, kind=kind)
+        for most in (1, 2, 3, 6, 7, 50):
+            found = players.of(made, most)
+            assert len(found) <= most
+            assert np.unique(found.of).tolist() == list(range(len(found)))
+        assert len(players.of(made)) == {"image": 16, "series": 12, "audio": 5}[kind]

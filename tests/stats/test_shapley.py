@@ -125,3 +125,22 @@ def test_too_little_is_refused(players: int, pairs: int) -> None:
             rng=np.random.default_rng(0),
         )
     assert caught.value.code == "stats.shapley"
+
+
+@pytest.mark.parametrize("batch", [7, 1000])
+def test_enumeration_is_the_definition(batch: int) -> None:
+    """Whatever the batches, also where one coalition's background is larger than a batch."""
+    rng = np.random.default_rng(9)
+    rows, background = rng.normal(size=(5, 4)), rng.normal(size=(11, 4))
+    made = shapley.by_enumeration(
+        lambda present, who, base: crooked(np.where(present, rows[who], background[base])), 5, 11, players=4,
+        batch=batch,
+    )  # fmt: skip
+    np.testing.assert_allclose(made, [by_definition(crooked, x, background) for x in rows], atol=1e-12)
+
+
+@pytest.mark.parametrize(("players", "background"), [(0, 5), (13, 5), (3, 0)])
+def test_coalitions_that_cannot_be_enumerated_are_refused(players: int, background: int) -> None:
+    with pytest.raises(InputError) as caught:
+        shapley.by_enumeration(lambda present, _w, _b: np.zeros(len(present)), 2, background, players=players)
+    assert caught.value.code == "stats.shapley"

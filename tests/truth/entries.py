@@ -14,6 +14,7 @@ MODULES = {
     **{f"D2.{name}": "quality" for name in _QUALITY},
     "E2.local": "explanation_local",
     "E3.permutation": "explanation_permutation",
+    "E2.shapley": "explanation_enumerated",
     "E4.planted": "explanation_planted",
     "E4.randomisation": "explanation_randomisation",
     "A1.answers": "level",

@@ -175,6 +175,7 @@ def lay_out(
     asks: int = 3,
     least: int = 1,
     background_rows: int = BACKGROUND,
+    most: int | None = None,
 ) -> Setting:
     """Choose rows, background, players and pairs so that the questions stay within what is allowed.
 
@@ -186,6 +187,7 @@ def lay_out(
         asks: How many times the background is asked.
         least: Fewest columns.
         background_rows: Most background rows.
+        most: Most players; columns that go together most are then joined. None: no limit.
 
     Raises:
         UnsupportedError: As :func:`plain_rows`; ``explanation.budget`` if the calls left are too few.
@@ -196,7 +198,7 @@ def lay_out(
     overhead = allowed // 5
     background = background_of(context, test, rng, min(background_rows, max(overhead // asks, FEWEST_DATA)))
     able = max(int((allowed - overhead) // rounds), 0)
-    sized, notes = _sized(who_plays.of(background), able, (rows, pairs), background, least)
+    sized, notes = _sized(who_plays.of(background, most), able, (rows, pairs), background, least)
     players, rows, pairs = sized
     pool = np.sort(rng.choice(len(test), min(len(test), _CANDIDATES, max(overhead // 4, rows)), replace=False))
     context.progress(0.05, "asking the model")

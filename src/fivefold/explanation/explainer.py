@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -11,13 +12,15 @@ from fivefold.explanation.asking import pure
 from fivefold.stats import shapley
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from fivefold.contract.check import Context
     from fivefold.explanation.asking import Ask
 
 KEY = "explainer"
 """Under this name in ``Context.uses`` an explainer other than ours may be handed in."""
+
+
+Told = Callable[[float], None]
+"""Called with the share that is done."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Question:
     pairs: int
     batch: int
     scores: np.ndarray | None = None
-    told: Callable[[float], None] = lambda _share: None
+    told: Told = lambda _share: None
 
 
 class Explainer(Protocol):

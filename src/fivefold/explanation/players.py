@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,11 +45,12 @@ def of(table: Table, most: int | None = None, alone: tuple[str, ...] = ()) -> Pl
 
     Args:
         table: Rows; columns that form a one-hot code are one player.
-        most: Largest number of players; columns that go together most are then joined. None: no limit.
+        most: Largest number of players, at least 1; columns that go together most are then joined, patches and
+            windows are larger. None: no limit.
         alone: Columns that are not joined with others.
     """
     if table.inputs is not None:
-        return _patches(table) if table.kind == "image" else _windows(table)
+        return _patches(table, most or _SIDE**2) if table.kind == "image" else _windows(table, most or _WINDOWS)
     made = _one_hot(table)
     return made if most is None or len(made) <= most else _joined(table, made, most, alone)
 
@@ -166,10 +168,11 @@ def _name(parts: list[str]) -> str:
     return f"{parts[0]} + {len(parts) - 1} more"
 
 
-def _patches(table: Table) -> Players:
+def _patches(table: Table, most: int) -> Players:
     """Return a grid of at most 4 x 4 patches over images (n, C, H, W); channels move together."""
     _, channels, height, width = np.asarray(table.inputs).shape
-    down, across = min(_SIDE, height), min(_SIDE, width)
+    down = min(_SIDE, height, isqrt(most))
+    across = min(_SIDE, width, most // down)
     y, x = np.arange(height) * down // height, np.arange(width) * across // width
     grid = y[:, None] * across + x[None, :]
     names = tuple(f"patch row {at // across + 1}, column {at % across + 1}" for at in range(down * across))
@@ -177,11 +180,11 @@ def _patches(table: Table) -> Players:
     return Players(names, np.tile(grid.ravel(), channels), (note,))
 
 
-def _windows(table: Table) -> Players:
+def _windows(table: Table, most: int) -> Players:
     """Return at most 12 windows over series (n, C, T) or recordings (n, T); channels move together."""
     shape = np.asarray(table.inputs).shape
     length, channels = shape[-1], int(np.prod(shape[1:-1]))
-    count = min(_WINDOWS, length)
+    count = min(_WINDOWS, length, most)
     window = np.arange(length) * count // length
     names = tuple(f"window {at + 1} of {count}" for at in range(count))
     note = f"{'Recordings' if table.kind == 'audio' else 'Series'} are cut into {count} windows of equal length."

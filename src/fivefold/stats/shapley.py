@@ -1,4 +1,4 @@
-"""Shapley values of any function by antithetic permutations, with a standard error for each.
+"""Shapley values of any function by antithetic permutations, with a standard error for each, or by enumeration.
 
 For one explained row x, one background row b and a set S of players, v(S) is the answer to the row that takes the cells
 of S from x and the others from b (the interventional game). A permutation of the players is walked from b to x: each
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtrit
+from scipy.special import comb, stdtrit
 
 from fivefold.errors import InputError
 
@@ -20,6 +20,8 @@ Ask = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """Present (m, P) bool, explained row (m,), background row (m,) to answers (m,): cells from x where present, else b."""
 
 _CELLS = 20_000_000
+MOST_ENUMERATED = 12
+"""Most players whose coalitions are enumerated."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,51 @@ def by_permutations(
         pairs=pairs,
         asked=n * cost(players, pairs),
     )
+
+
+def by_enumeration(
+    ask: Ask,
+    rows: int,
+    background: int,
+    *,
+    players: int,
+    told: Callable[[float], None] = lambda _share: None,
+    batch: int = 50_000,
+) -> np.ndarray:
+    """Return (n, P) exact Shapley values over all coalitions and the whole background (Shapley 1953).
+
+    Args:
+        ask: The function; asked 2^P M times for each row, in batches.
+        rows: n.
+        background: M, at least 1.
+        players: P, 1 to 12.
+        told: Called with the share that is done.
+        batch: Most rows in one question.
+
+    Raises:
+        InputError: ``stats.shapley`` for no background, and for fewer players than 1 or more than 12.
+    """
+    if not 1 <= players <= MOST_ENUMERATED or background < 1:
+        raise InputError("stats.shapley", f"coalitions of {players} players over {background} rows: 1 to 12, over 1.")
+    present = (np.arange(1 << players)[:, None] >> np.arange(players)) & 1 > 0
+    size = present.sum(axis=1)
+    worth = np.empty((rows, len(present)))
+    step = max(1, min(batch, _CELLS // players) // background)
+    flat = worth.reshape(-1)
+    for start in range(0, flat.size, step):
+        part = np.arange(start, min(start + step, flat.size))
+        who, which = np.divmod(part, len(present))
+        answers = ask(
+            np.repeat(present[which], background, axis=0),
+            np.repeat(who, background),
+            np.tile(np.arange(background), len(part)),
+        )
+        flat[part] = answers.reshape(len(part), background).mean(axis=1)
+        told((start + len(part)) / flat.size)
+    # a coalition of s players weighs (s - 1)! (P - s)! / P! for who is in it, and - s! (P - s - 1)! / P! for who is not
+    inside = 1.0 / (np.maximum(size, 1) * comb(players, size))
+    outside = 1.0 / (np.maximum(players - size, 1) * comb(players, size))
+    return np.asarray(worth @ np.where(present, inside[:, None], -outside[:, None]))
 
 
 def _draw(n: int, background: int, pairs: int, rng: np.random.Generator) -> np.ndarray:
