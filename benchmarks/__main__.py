@@ -17,6 +17,7 @@ NAMES = {
     "attacks_tables": "benchmarks.attacks_tables",
     "dp": "benchmarks.dp",
     "ciphertext": "benchmarks.ciphertext",
+    "explain": "benchmarks.explain",
     "fairness": "benchmarks.fairness",
     "filtering": "benchmarks.filtering",
     "flows": "benchmarks.flows",

@@ -76,7 +76,7 @@ def test_a_large_table_and_a_small_server(tmp_path: Path, most: int) -> None:
             "model": {"endpoint": running.url, "calls": CALLS},
         }
         (tmp_path / "fivefold.yaml").write_text(yaml.safe_dump(document))
-        done = assess(read(tmp_path), Options(effort="standard"), watch=watch)
+        done = assess(read(tmp_path), Options(effort="quick"), watch=watch)
         asked = len(running.served.requests)
     assert asked <= CALLS
     assert peak < 4 * TABLE + (300 << 20)

@@ -144,3 +144,20 @@ def test_coalitions_that_cannot_be_enumerated_are_refused(players: int, backgrou
     with pytest.raises(InputError) as caught:
         shapley.by_enumeration(lambda present, _w, _b: np.zeros(len(present)), 2, background, players=players)
     assert caught.value.code == "stats.shapley"
+
+
+@pytest.mark.parametrize(("background", "pairs"), [(20, 16), (20, 20), (20, 50)])
+def test_bars_are_as_wide_as_draws_without_replacement_vary(background: int, pairs: int) -> None:
+    """Of a function that is nearly a sum, the background decides: bars cover, and are not wider than by a half."""
+    rng = np.random.default_rng(10)
+    rows, other = rng.normal(size=(12, 4)), rng.normal(size=(background, 4))
+
+    def f(some: np.ndarray) -> np.ndarray:
+        return np.asarray(2 * np.sin(some).sum(axis=1) + 0.3 * some[:, 0] * some[:, 1] * some[:, 2])
+
+    truth = np.array([by_definition(f, x, other) for x in rows])
+    made = [explained(f, rows, other, pairs, seed) for seed in range(40)]
+    reach = np.array([one.quantile() * one.error for one in made])
+    values = np.array([one.value for one in made])
+    assert (np.abs(values - truth) <= reach + 1e-12).mean() >= 0.93
+    assert reach.mean() < 1.5 * 1.96 * values.std(axis=0, ddof=1).mean()

@@ -22,6 +22,9 @@ Ask = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 _CELLS = 20_000_000
 MOST_ENUMERATED = 12
 """Most players whose coalitions are enumerated."""
+_HARDLY = 0.9
+_ALIKE = 8
+"""Fewest explained rows that tell what a background row does to all of them."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ def by_permutations(
     parts = (each[:, :half], each[:, half : 2 * half])
     return Attributions(
         value=each.mean(axis=1),
-        error=errors(each),
+        error=errors(each) * _evenly(each, drawn, at_background.shape[1]),
         halves=np.array([part.mean(axis=1) for part in parts]),
         half_errors=np.array([errors(part) for part in parts]),
         base=np.take_along_axis(at_background, drawn, axis=1).mean(axis=1),
@@ -181,6 +184,69 @@ def _walks(
         path[:, :, 1:-1] = answers.reshape(units, 2, players - 1)
     made: np.ndarray = np.take_along_axis(np.diff(path, axis=2), ranks, axis=2).mean(axis=1)
     return made
+
+
+def _evenly(each: np.ndarray, drawn: np.ndarray, background: int) -> np.ndarray:
+    """Return (n, P) by what part the errors are smaller since every background row is drawn equally often.
+
+    Whole rounds over the background leave only the variance within background rows; an incomplete round adds that
+    between them for its part (proportionate stratification and sampling without replacement; Cochran 1977, 2.6, 5.3).
+
+    Args:
+        each: (n, R, P) credits of single pairs.
+        drawn: (n, R) background row of each.
+        background: M.
+    """
+    n, pairs, players = each.shape
+    rest = pairs % background
+    left = rest * (1 - rest / background) / pairs
+    if left > _HARDLY or (pairs < 2 * background and n < _ALIKE):
+        return np.ones((n, players))
+    off = each - each.mean(axis=1, keepdims=True)
+    where = (drawn + background * np.arange(n)[:, None]).ravel()
+    order = np.argsort(where, kind="stable")
+    starts = np.flatnonzero(np.diff(where[order], prepend=-1))
+    counts = np.diff(np.append(starts, len(where)))
+    flat = off.reshape(-1, players)[order]
+    sums = np.add.reduceat(flat, starts)
+    own = (off**2).sum(axis=1) / (pairs - 1)
+    if pairs >= 2 * background:
+        inner = flat - np.repeat(sums / counts[:, None], counts, axis=0)
+        within = (inner**2).reshape(n, pairs, players).sum(axis=1) / (pairs - background)
+    else:
+        within = _unlike(off, (where[order][starts], sums, counts), order, background)
+    part = np.clip(np.divide(within, own, out=np.ones_like(own), where=own > 0), 0.0, 1.0)
+    return np.asarray(np.sqrt(part + left * (1 - part)))
+
+
+def _unlike(
+    off: np.ndarray, groups: tuple[np.ndarray, np.ndarray, np.ndarray], order: np.ndarray, background: int
+) -> np.ndarray:
+    """Return (n, P) the variance that is not told by what the same background rows do to the other explained rows.
+
+    Each row's credits are regressed on the mean of the others' at the same background row. What that leaves out of the
+    variance between background rows counts as within: too large rather than too small.
+
+    Args:
+        off: (n, R, P) credits less their mean.
+        groups: Place of each pair of explained and background row, its sum of ``off`` (G, P), and how many pairs (G,).
+        order: (n R,) pairs sorted by group.
+        background: M.
+    """
+    n, pairs, players = off.shape
+    place, sums, counts = groups
+    base = place % background
+    total = np.zeros((background, players))
+    np.add.at(total, base, sums)
+    many = np.bincount(base, weights=counts, minlength=background)[base] - counts
+    others = np.divide(total[base] - sums, many[:, None], out=np.zeros_like(sums), where=many[:, None] > 0)
+    told = np.empty((n * pairs, players))
+    told[order] = np.repeat(others, counts, axis=0)
+    told = told.reshape(n, pairs, players)
+    told -= told.mean(axis=1, keepdims=True)
+    size, both = (told**2).sum(axis=1), (told * off).sum(axis=1)
+    known = np.divide(both**2, size, out=np.zeros_like(size), where=size > 0)
+    return np.asarray(((off**2).sum(axis=1) - known) / (pairs - 2))
 
 
 def errors(each: np.ndarray) -> np.ndarray:
