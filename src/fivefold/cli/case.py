@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 BUILT = {
     "X2": "fivefold.cases.dosage.case",
+    "X4": "fivefold.cases.genetics.case",
     "X5": "fivefold.cases.accident.case",
     "X7": "fivefold.cases.immigrant.case",
     "X8": "fivefold.cases.faces.case",
