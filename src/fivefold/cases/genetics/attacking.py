@@ -1,7 +1,7 @@
 """Attacking: somebody who knows half of the patients guesses a gene of the other half, with the model and without.
 
-He knows of everybody age, height, weight, sex, race, the two drugs and the dose that held the patient stable; of his own
-half the genes, too. He never knows the other gene of those whom he attacks.
+He knows of everybody age, height, weight, sex, race, the two drugs and the dose that held the patient stable; of his
+own half the genes, too. He never knows the other gene of those whom he attacks.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The case: who asks a model of doses learns a gene of its patients; of one that remembers, and of a private, coarse one."""
+"""The case: a gene guessed by asking a model of doses, one that remembers, and one that is private and coarse."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fivefold.cases.dosage.cohort import clinical, doses
 from fivefold.cases.dosage.cohort import patients as cohort
 from fivefold.cases.dosage.harming import fit
 from fivefold.cases.genetics.attacking import asked, by_answer, by_dose, patients
-from fivefold.cases.genetics.learning import EPSILON, STEP, coarse, forest, private
+from fivefold.cases.genetics.learning import COARSE, EPSILON, EXACT, STEP, forest, private, told
 from fivefold.cases.nouns import Figure, Told
 from fivefold.protection.attribute.attack import Guess
 from fivefold.stats.mean import skew_t
@@ -28,11 +28,9 @@ ROWS = 3_500
 """Patients whose doses are learned from, and as many others."""
 NEAR = 0.2
 """A dose is right within a fifth of the true one."""
-FINE = 0.1
-"""Weekly mg of which a dose is a multiple that is told as exactly as it is written down."""
 WAYS = ("published", "without", "before", "line", "after", "read before", "read line", "read after")
-"""Guesses: by published frequencies; without the model; with it before, with a linear one without privacy, and after; the
-same of who also reads the dose proposed."""
+"""Guesses: by published frequencies; without the model; with it before, with a linear one without privacy, and after;
+the same of who also reads the dose proposed."""
 _STORY = (
     (
         "Hospitals pool the doses of warfarin that held their patients stable. A model learns the dose from age, "
@@ -41,10 +39,10 @@ _STORY = (
         "referral. He asks the model with each type of the gene VKORC1 and takes the one that fits."
     ),
     (
-        "Harm is what the model adds to the best guess without it: published frequencies of the types, the stable dose, "
-        "and whatever he learns from his own rows. It is told of patients whom the model was learned from and of others "
-        "apart. What is told of others is a fact about people in general; what is told of the first beyond that is "
-        "memory of a person. And somebody who also reads the dose that the model proposed to a patient is told apart."
+        "Harm is what the model adds to the best guess without it: published frequencies of the types, the stable "
+        "dose, and whatever he learns from his own rows. Patients whom the model was learned from and others are "
+        "counted apart: what is told of others is a fact about people in general, what is told of the first beyond "
+        "that is memory of a person. Apart, too, is somebody who also reads the dose that the model proposed."
     ),
     (
         "Before: a forest as its library sets it, which answers to a tenth of a mg. After: a regression learned with "
@@ -91,11 +89,14 @@ class Seen:
 
     Attributes:
         guessed: Of patients learned from, and of others.
-        near: Of ``ROWS`` others, doses within a fifth of the true one: before, of the line, after, of the clinical rule.
+        asked: Others who are given a dose.
+        near: Of these, doses within a fifth of the true one: before, of the linear model, after, of the
+            clinical rule.
     """
 
     guessed: tuple[Guessed, Guessed]
-    near: tuple[int, int, int, int]
+    asked: int
+    near: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -142,19 +143,15 @@ def seen(rng: np.random.Generator, rows: int = ROWS) -> Seen:
     """Learn from one cohort and attack; see :func:`drawn`."""
     one = drawn(rng, rows)
     models = (
-        told(forest(one.rows[0], one.dose[0], rng), FINE),
-        told(fit(one.rows[0], one.dose[0]), FINE),
-        told(private(one.rows[0], one.dose[0], rng), STEP),
+        told(forest(one.rows[0], one.dose[0], rng), EXACT),
+        told(fit(one.rows[0], one.dose[0]), EXACT),
+        told(private(one.rows[0], one.dose[0], rng), COARSE),
     )
     return Seen(
         guessed=(_guessed(one.victims[0], models, rng), _guessed(one.victims[1], models, rng)),
+        asked=rows,
         near=(*(near(model(one.rows[1]), one.dose[1]) for model in models), near(clinical(one.rows[1]), one.dose[1])),
-    )  # type: ignore[arg-type]
-
-
-def told(model: Model, step: float) -> Model:
-    """Return a model whose doses are multiples of a step in mg."""
-    return lambda asked_: coarse(model(asked_), step)
+    )
 
 
 def near(dose: np.ndarray, true: np.ndarray) -> int:
@@ -184,14 +181,14 @@ def _figures(met: list[Seen], way: str, model: int) -> tuple[Figure, ...]:
         parts = [one.guessed[which].right[WAYS.index(how)] for one in met]
         return int(sum(part.sum() for part in parts)), sum(len(part) for part in parts)
 
-    near_, all_ = sum(one.near[model] for one in met), len(met) * ROWS
+    right, asked_ = sum(one.near[model] for one in met), sum(one.asked for one in met)
     return (
         Figure("types guessed of patients learned from", *count(0, way), good=False),
         Figure("the same without the model", *count(0, "without"), good=False),
         Figure("types guessed of other patients", *count(1, way), good=False),
         Figure("the same without the model", *count(1, "without"), good=False),
         Figure("types of other patients, by who reads the dose proposed", *count(1, f"read {way}"), good=False),
-        Figure("doses proposed within a fifth of the true one", near_, all_, good=True),
+        Figure("doses proposed within a fifth of the true one", right, asked_, good=True),
     )
 
 
@@ -209,7 +206,7 @@ def groups(met: list[Seen]) -> list[str]:
 def _lines(met: list[Seen]) -> list[str]:
     """Return leads with bounds over cohorts, by group, and what the controls cost."""
     lines = [
-        f"{len(met)} cohorts: {ROWS:,} patients learned from, {ROWS:,} others; of each the attacker has half.",
+        f"{len(met)} cohorts: {met[0].asked:,} patients learned from, as many others; of each the attacker has half.",
         "Lead: of 100 patients, how many more types are guessed rightly than without the model.",
     ]
     for way, what in _MODELS.items():
@@ -225,7 +222,7 @@ def _lines(met: list[Seen]) -> list[str]:
         lines.append(_spread(f"Other patients, more than published frequencies alone tell, {what}", found))
     lines += [_by_group(met, way) for way in ("before", "after", "read before", "read after")]
     for at, what in enumerate((*_MODELS.values(), "by the clinical rule, without genes")):
-        lines.append(_spread(f"Right within a fifth, {what}", [one.near[at] / ROWS for one in met], "", "doses"))
+        lines.append(_spread(f"Right within a fifth, {what}", [one.near[at] / one.asked for one in met], "", "doses"))
     return lines
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from fivefold.cases.dosage.cohort import LOWEST, NOISE
 from fivefold.cases.dosage.harming import columns
+from fivefold.protection.theft.shaping import Shaping
 from fivefold.sharing.privacy import noise, training
 
 if TYPE_CHECKING:
@@ -23,10 +24,13 @@ CUT = 30.0
 EPSILON, DELTA = 1.0, 1e-6
 """What the private training may cost."""
 STEP = 10.0
-"""Weekly mg of which a coarse dose is a multiple."""
+"""Weekly mg of the interval whose middle is told as a coarse dose."""
+EXACT, COARSE = Shaping(decimals=1), Shaping(step=STEP)
+"""A dose as it is written down, and a coarse one."""
 SPREAD = NOISE * np.sqrt(3) / np.pi
 """Of a logistic law as wide as the noise that the study reports of the root of the dose."""
 _TREES = 100
+_NO_IDS = np.zeros((0, 2), dtype=np.uint64)  # only noise needs them
 _FINE = 1 << 12  # weights are multiples of 2^-12
 COLUMNS: dict[str, dict[str, Any]] = {
     "age": {"bounds": [30, 90]}, "height": {"bounds": [150, 190]}, "weight": {"bounds": [40, 120]},
@@ -63,10 +67,17 @@ def private(rows: pd.DataFrame, dose: np.ndarray, rng: np.random.Generator, epsi
         rng: Stands for the cryptographic source, so that the case can be repeated.
         epsilon: What it costs, with :data:`DELTA`.
     """
+    found = model_of(rows, dose, rng, epsilon)
+    return lambda asked: doses(training.predict(found, asked))
+
+
+def model_of(
+    rows: pd.DataFrame, dose: np.ndarray, rng: np.random.Generator, epsilon: float = EPSILON
+) -> dict[str, Any]:
+    """Return what :func:`private` learns, as `fivefold model train --private` would write it."""
     made = training.plan(training.read(declared(epsilon)))
     weights = training.descend(made, *training.encoded(made.training, [lesson(rows, dose)]), noise.seeded(rng))
-    told = {**declared(epsilon), "weights": (weights / _FINE).tolist()}
-    return lambda asked: doses(training.predict(told, asked))
+    return {**declared(epsilon), "weights": (weights / _FINE).tolist()}
 
 
 def lesson(rows: pd.DataFrame, dose: np.ndarray) -> pd.DataFrame:
@@ -81,6 +92,6 @@ def doses(chance: np.ndarray) -> np.ndarray:
     return np.asarray(np.maximum(root, np.sqrt(LOWEST)) ** 2)
 
 
-def coarse(dose: np.ndarray, step: float) -> np.ndarray:
-    """Return (n,) doses as they are told: multiples of a step in mg, at least one."""
-    return np.asarray(np.maximum(np.round(dose / step), 1.0) * step)
+def told(model: Model, shaping: Shaping) -> Model:
+    """Return a model whose doses are told as the control P2 lets them out."""
+    return lambda asked: shaping.values(model(asked), _NO_IDS, 1.0)
