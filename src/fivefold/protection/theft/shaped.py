@@ -60,7 +60,7 @@ def shaping_of(controls: Mapping[str, object]) -> Shaping | None:
     number = {key: value for key, value in controls.items() if isinstance(value, int | float)}
     return Shaping(
         float(number.get("noise", 0.0)), float(number.get("flips", 0.0)), int(number.get("top", 0)),
-        int(decimals) if isinstance(decimals, int) else None, float(number.get("step", 0.0)),
+        int(decimals) if isinstance(decimals, int) else None,
     )  # fmt: skip
 
 
