@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from functools import partial
 from importlib.util import module_from_spec, spec_from_file_location
 from typing import TYPE_CHECKING
@@ -11,16 +12,21 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pandas as pd
 import pytest
+from tests.truth.subjects import context, table
 
 from fivefold.cases.dosage import cohort
 from fivefold.cases.dosage.harming import fit
 from fivefold.cases.genetics import applications, attacking, case, learning, tradeoff
 from fivefold.cli.main import run
+from fivefold.contract.outcome import Outcome
+from fivefold.contract.registry import resolve
+from fivefold.contract.subject import Capabilities, SettingsView
 from fivefold.manifest.reader import read as read_manifest
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from fivefold.contract.subject import Table
     from fivefold.protection.attribute.attack import Guess
 
 
@@ -114,6 +120,34 @@ def test_a_coarse_dose_is_the_middle_of_its_step() -> None:
     given = pd.DataFrame({"dose": [30.04, 39.9, 2.2]})
     for shaping, wanted in ((learning.COARSE, [35, 35, 5]), (learning.EXACT, [30, 39.9, 2.2])):
         assert learning.told(lambda rows: rows["dose"].to_numpy(), shaping)(given).tolist() == pytest.approx(wanted)
+
+
+@dataclass(frozen=True)
+class Proposing:
+    """A model of doses as a subject of checks."""
+
+    model: learning.Model
+    task: str = "regression"
+    classes: tuple[str, ...] = ()
+    capabilities: Capabilities = Capabilities(scores=False, retrains=False, perturbable=True)
+
+    def predict(self, asked: Table) -> np.ndarray:
+        """Return (n,) doses."""
+        return self.model(asked.features)
+
+
+def test_the_check_fails_before_and_passes_after() -> None:
+    """P3.attribute at the floor of the written manifests: the forest gives the gene away, the private model not."""
+    rng = np.random.default_rng(5)
+    rows, others = cohort.patients(2500, rng), cohort.patients(600, rng)
+    dose = cohort.doses(rows, rng)
+    tables = {"train": table("train", rows, dose), "test": table("test", others, cohort.doses(others, rng))}
+    outcomes = []
+    for model in (learning.forest(rows, dose, rng), learning.told(learning.private(rows, dose, rng), learning.COARSE)):
+        given = context("P3.attribute", Proposing(model), tables, 6, thresholds={"max_advantage": 0.05},
+                        settings=SettingsView(personal=("vkorc1",)))  # fmt: skip
+        outcomes.append(resolve("P3.attribute")(given).outcome)
+    assert outcomes == [Outcome.FAIL, Outcome.PASS]
 
 
 def test_the_command_tells_the_case(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
