@@ -129,7 +129,11 @@ class Proposing:
     model: learning.Model
     task: str = "regression"
     classes: tuple[str, ...] = ()
-    capabilities: Capabilities = Capabilities(scores=False, retrains=False, perturbable=True)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """It answers for any row."""
+        return Capabilities(scores=False, retrains=False, perturbable=True)
 
     def predict(self, asked: Table) -> np.ndarray:
         """Return (n,) doses."""
