@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from tests.guard import signed
@@ -11,10 +12,11 @@ from tests.guard.signed import ROW
 
 from fivefold.errors import InputError
 from fivefold.guard import Guard
-from fivefold.guard.nouns import Principal, RefusedError
+from fivefold.guard.nouns import Passage, Principal, RefusedError
 from fivefold.guard.shaping import Shape
 from fivefold.manifest.reader import read
 from fivefold.subject.access import Access
+from fivefold.subject.way import Told
 from fivefold.traceability.recorder.opening import home as place_of
 
 if TYPE_CHECKING:
@@ -123,6 +125,7 @@ def test_noise_is_added_to_scores_and_the_same_question_gets_the_same(tmp_path: 
         ({"noise": 9}, "guard.noise"),
         ({"top": 0}, "guard.top"),
         ({"flips": 2}, "guard.flips"),
+        ({"step": -1.0}, "guard.step"),
         ({"decimals": 1.5}, "guard.decimals"),
     ],
 )
@@ -132,6 +135,13 @@ def test_what_cannot_be_let_out_so_opens_no_guard(options: dict[str, Any], code:
     with pytest.raises(InputError) as error:
         Shape(options, access)
     assert error.value.code == code
+
+
+def test_a_value_is_told_in_steps() -> None:
+    """All of an interval are told as its middle; the guard takes the width from the manifest."""
+    passage = Passage(Principal("ward"), "dosing", None, told=Told({}, np.array([30.0, 39.9, 4.0, -1.0])))
+    Shape({"step": 10}, Access("regression", (), "frame", "predict"))(passage)
+    assert passage.shaped == ((35.0, 35.0, 5.0, -5.0), None)
 
 
 def test_noise_of_values_needs_a_unit() -> None:

@@ -27,7 +27,9 @@ def _twice(plan: Any) -> dict[str, str]:
     return {check.check: check.guarded.by for check in plan.checks if check.guarded is not UNSET}
 
 
-@pytest.mark.parametrize("controls", [{"P2": {"decimals": 0}}, {"P2": {"budget": "9/day"}}, {"C2": {}}, {"C3": {}}])
+@pytest.mark.parametrize(
+    "controls", [{"P2": {"decimals": 0}}, {"P2": {"step": 10}}, {"P2": {"budget": "9/day"}}, {"C2": {}}, {"C3": {}}]
+)
 def test_a_control_that_the_guard_enforces_has_checks_measured_twice(
     make: Any, manifest: Any, facts: Any, controls: dict[str, Any]
 ) -> None:

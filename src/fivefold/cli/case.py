@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 
 BUILT = {
     "X2": "fivefold.cases.dosage.case",
+    "X4": "fivefold.cases.genetics.case",
     "X5": "fivefold.cases.accident.case",
     "X7": "fivefold.cases.immigrant.case",
     "X8": "fivefold.cases.faces.case",
     "X10": "fivefold.cases.purpose.case",
 }
 """Module of each case that can be run; the catalogue names the command in the same rows."""
-_WRITTEN = {"X2": "fivefold.cases.dosage.applications"}
+_WRITTEN = {"X2": "fivefold.cases.dosage.applications", "X4": "fivefold.cases.genetics.applications"}
 
 
 def case(
@@ -32,7 +33,7 @@ def case(
     *,
     out: Annotated[
         Path | None,
-        typer.Option(help="New folder for pictures and an application before and after (X2).", show_default=False),
+        typer.Option(help="New folder for pictures and an application before and after (X2, X4).", show_default=False),
     ] = None,
     json: Json = False,
 ) -> None:

@@ -1,4 +1,4 @@
-"""Shaping: what of an answer is let out (row P2): disturbed or rounded scores, the top classes, or labels alone.
+"""Shaping: what of an answer is let out (row P2): disturbed or rounded answers, the top classes, or labels alone.
 
 The same question always gets the same answer, so that asking again and averaging gains nothing.
 """
@@ -38,24 +38,27 @@ class Shape:
         Args:
             options: ``decimals`` (0: labels alone), ``top`` (how many scores are told), ``noise`` (standard deviation
                 added to logarithms of scores; values: in units of the declared ``spread``), ``flips`` (largest share
-                of rows whose highest score may become another one).
+                of rows whose highest score may become another one), ``step`` (values are told as the middle of the
+                interval of this width that they lie in).
             access: Classes.
             secret: Of the application; noise is drawn from it and the question.
 
         Raises:
-            InputError: ``guard.decimals``, ``guard.top``, ``guard.noise``, ``guard.flips`` for what is out of range,
-                ``guard.spread`` where values are to be disturbed without one.
+            InputError: ``guard.decimals``, ``guard.top``, ``guard.noise``, ``guard.flips``, ``guard.step`` for what is
+                out of range, ``guard.spread`` where values are to be disturbed without one.
         """
         decimals = _option(options, "decimals", int, (0, _MOST))
         top, noise = _option(options, "top", int, (1, 1000)), _option(options, "noise", float, (0, _MOST_NOISE))
         flips = _option(options, "flips", float, (0, 1))
-        spread = _option(options, "spread", float, (0, 1e300))
+        spread, step = (_option(options, key, float, (0, 1e300)) for key in ("spread", "step"))
         if noise and access.task == "regression" and not spread:
             raise InputError("guard.spread", "controls.P2.noise of values needs a unit.", remedy="Declare P2.spread.")
         self._labels_only, self._spread = decimals == 0, float(spread or 0)
         self._access, self._secret = access, secret
         self._noise = bool(noise)
-        self._shaping = provided("theft.shaping")(float(noise or 0), float(flips or 0), top or 0, decimals)
+        self._shaping = provided("theft.shaping")(
+            float(noise or 0), float(flips or 0), top or 0, decimals, float(step or 0)
+        )
         self._identities = provided("theft.identities")
 
     def __call__(self, passage: Passage) -> None:

@@ -24,7 +24,7 @@ LEAST = 0.9
 
 Source: our own choice.
 """
-_SHAPES = ("budget", "decimals", "detect", "flips", "noise", "top")
+_SHAPES = ("budget", "decimals", "detect", "flips", "noise", "step", "top")
 
 
 def behind(spec: CheckSpec | None, manifest: Manifest, facts: Facts | None) -> Guarding | UnsetType:

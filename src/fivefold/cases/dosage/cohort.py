@@ -12,14 +12,16 @@ if TYPE_CHECKING:
 
 LOWEST, HIGHEST = 2.1, 315.0
 """Weekly doses in mg between which the study's patients lie, and which the form accepts."""
-_NOISE = 0.75
+NOISE = 0.75
+"""Standard deviation of the root of the dose around the study's formula."""
 _RACES = np.array(["White", "Asian", "Black", "unknown"], dtype=object)
 _SHARE = np.array([0.55, 0.30, 0.09, 0.06])
-# of each race: share of the A allele of VKORC1 -1639, of CYP2C9*2 and of *3
-_ALLELES = {"White": (0.40, 0.13, 0.07), "Asian": (0.90, 0.005, 0.035), "Black": (0.11, 0.03, 0.02),
-            "unknown": (0.45, 0.08, 0.05)}  # fmt: skip
+ALLELES = {"White": (0.40, 0.13, 0.07), "Asian": (0.90, 0.005, 0.035), "Black": (0.11, 0.03, 0.02),
+           "unknown": (0.45, 0.08, 0.05)}  # fmt: skip
+"""Of each race: share of the A allele of VKORC1 -1639, of CYP2C9*2 and of *3."""
 _VKORC1 = np.array(["G/G", "A/G", "A/A"], dtype=object)
-_UNKNOWN = 0.06
+UNKNOWN = 0.06
+"""Share of each gene's types that were not measured."""
 _PHARMACOGENETIC: Mapping[str, float] = {
     "": 5.6044, "decade": -0.2614, "height": 0.0087, "weight": 0.0128, "VKORC1 A/G": -0.8677, "VKORC1 A/A": -1.6974,
     "VKORC1 unknown": -0.4854, "CYP2C9 *1/*2": -0.5211, "CYP2C9 *1/*3": -0.9357, "CYP2C9 *2/*2": -1.0616,
@@ -54,14 +56,14 @@ def patients(n: int, rng: np.random.Generator) -> pd.DataFrame:
     height = np.clip(175 - 13 * woman - 8 * asian + 7 * rng.standard_normal(n), 130, 205).round(1)
     bulk = 27.5 - 3.5 * asian + 5.2 * rng.standard_normal(n) - 0.06 * np.maximum(age - 70, 0)
     weight = (np.clip(bulk, 15, 60) * (height / 100) ** 2).round(1)
-    kept = {name: np.array([_ALLELES[one][at] for one in race]) for at, name in enumerate(("a", "two", "three"))}
+    kept = {name: np.array([ALLELES[one][at] for one in race]) for at, name in enumerate(("a", "two", "three"))}
     vkorc1 = _VKORC1[rng.binomial(2, kept["a"])]
     draws = rng.random((n, 2))
     which = (draws < (kept["two"] + kept["three"])[:, None]).astype(int) + (draws < kept["three"][:, None])
     pairs = np.sort(np.where(which == 0, 1, np.where(which == 1, 2, 3)), axis=1)
     cyp2c9 = np.array([f"*{a}/*{b}" for a, b in pairs], dtype=object)
-    vkorc1[rng.random(n) < _UNKNOWN] = "unknown"
-    cyp2c9[rng.random(n) < _UNKNOWN] = "unknown"
+    vkorc1[rng.random(n) < UNKNOWN] = "unknown"
+    cyp2c9[rng.random(n) < UNKNOWN] = "unknown"
     return pd.DataFrame({
         "age": age, "height": height, "weight": weight, "sex": np.where(woman, "f", "m"), "race": race,
         "vkorc1": vkorc1, "cyp2c9": cyp2c9, "amiodarone": rng.random(n) < 0.07 - 0.03 * asian,
@@ -77,7 +79,7 @@ def doses(rows: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
 
     Source: IWPC 2009, supplement, section S1e.
     """
-    root = _formula(rows, _PHARMACOGENETIC) + _NOISE * rng.standard_normal(len(rows))
+    root = _formula(rows, _PHARMACOGENETIC) + NOISE * rng.standard_normal(len(rows))
     return np.asarray(np.clip(np.maximum(root, 1.45) ** 2, LOWEST, HIGHEST).round(1))
 
 

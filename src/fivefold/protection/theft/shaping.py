@@ -1,4 +1,4 @@
-"""Shaping: scores that tell less: noise that is the same for the same question, the top classes alone, rounding."""
+"""Shaping: answers that tell less: noise that is the same for the same question, top classes, rounding, wide steps."""
 
 from __future__ import annotations
 
@@ -29,12 +29,14 @@ class Shaping:
         flips: Largest share of rows whose highest score may become another one by that; the answer itself stays.
         top: How many of the highest scores are told; the others share what is left evenly; 0: all.
         decimals: None: all.
+        step: Values are told as the middle of the interval of this width that they lie in; 0: as they are.
     """
 
     noise: float = 0.0
     flips: float = 0.0
     top: int = 0
     decimals: int | None = None
+    step: float = 0.0
 
     def scores(self, scores: np.ndarray, ids: np.ndarray) -> np.ndarray:
         """Return (n, K) scores that are let out.
@@ -53,6 +55,8 @@ class Shaping:
     def values(self, values: np.ndarray, ids: np.ndarray, spread: float) -> np.ndarray:
         """Return (n,) values of a regression that are let out."""
         found = values + self.noise * spread * _normal(ids, 1)[:, 0] if self.noise else values
+        if self.step:
+            found = (np.floor(found / self.step) + 0.5) * self.step
         return found if self.decimals is None else found.round(self.decimals)
 
 
