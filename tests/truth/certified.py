@@ -94,7 +94,7 @@ def voted(seed: int, *, kind: str = "numbers", gradients: bool = False, way: str
 
 def _declared(made: Context, certificate: dict[str, object], rows: int) -> Context:
     settings = replace(made.settings, controls={"P1": {"certificate": certificate}})
-    return replace(made, settings=settings, thresholds=floors(CHECK), options={"points": 12}, rows=rows)
+    return replace(made, settings=settings, thresholds=floors(CHECK), options={"points": 8}, rows=rows)
 
 
 def numbers(
@@ -111,7 +111,7 @@ def numbers(
         columns: How many; 0: drawn.
     """
     rng = np.random.default_rng([seed, 0])
-    columns = columns or int(rng.integers(3, 40))
+    columns = columns or int(rng.integers(3, 25))
     total = rows + 600
     values = (
         rng.normal(size=(total, columns)) @ rng.normal(size=(columns, columns)) * 10.0 ** rng.integers(-3, 4, columns)
@@ -148,7 +148,7 @@ class _Flat(Plane):
 def pictures(seed: int, *, by: float, gradients: bool = False, rows: int = 350) -> Context:
     """Build a plane through pictures whose own radii are ``by`` times the distance to it."""
     rng = np.random.default_rng([seed, 1])
-    side, total = int(rng.integers(5, 11)), rows + 600
+    side, total = int(rng.integers(4, 8)), rows + 600
     images = rng.beta(2, 2, (total, 1, side, side)).astype(np.float32)
     weights = rng.normal(size=side * side)
     flat = images.reshape(total, -1).astype(float)

@@ -46,9 +46,11 @@ def prove(
     if not length:
         return Canary(kind="a planted linear model", planted=1, found=0, clean=1, false_alarms=0, noticed=False,
                       detail="No linear model of these rows looks at a number that is noised.")  # fmt: skip
+    start = setting.public_values[rng.permutation(len(setting.public_values))[:MOST]]
+    if not options.radius:  # without ranges the share is Phi(distance / sigma): what holds is known exactly
+        lens = replace(lens, free=True)
+        start = _placed(start, lens, model, _FAR * options.sigma, rng)
     voters = Voters(lens, model, 2, setting.oracle.max_rows)
-    far = np.inf if options.radius else _FAR * options.sigma
-    start = _rows(setting.public_values, lens, model, far, rng)
     place = np.zeros(len(start), dtype=np.int64)
     away = np.abs(model.score(start)) / length
     by = float(rng.uniform(1.8, 2.5))
@@ -59,7 +61,7 @@ def prove(
     else:
         good, honest = certify.certify(voters, start, place, options, rng), "certificates by the book"
         bad = {
-            f"radii {by:.2f} times as large": replace(good, radius=by * good.radius),
+            f"radii {by:.2f} times what holds": replace(good, radius=np.where(good.sure, by * away, 0.0)),
             "votes without noise": replace(good, radius=_still(good, options)),
             f"{_FEW} votes that choose and bound, and no bound": _plain(voters, start, place, options, rng),
         }
@@ -103,25 +105,14 @@ def _linear(setting: Setting, rng: np.random.Generator) -> planted.LinearModel:
     return replace(model, offset=model.offset - float(np.median(model.score(pool))))
 
 
-def _rows(pool: np.ndarray, lens: Lens, model: planted.LinearModel, far: float, rng: np.random.Generator) -> np.ndarray:
-    """Return rows no farther from the plane than a certificate reaches; too few: others are moved there.
-
-    Args:
-        pool: (m, d) rows.
-        lens: What is noised.
-        model: The planted model.
-        far: In units; infinite: any rows.
-        rng: Which rows.
-    """
-    pull, score = model.slopes()[lens.columns] * lens.scale, model.score(pool)
+def _placed(
+    values: np.ndarray, lens: Lens, model: planted.LinearModel, far: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Return rows moved across to drawn distances of at most ``far`` units from the plane, where certificates count."""
+    pull, score = model.slopes()[lens.columns] * lens.scale, model.score(values)
     length = float(np.linalg.norm(pull))
-    near = rng.permutation(np.flatnonzero(np.abs(score) <= far * length))[:MOST]
-    if len(near) in (MOST, len(pool)):
-        return np.asarray(pool[near])
-    rest = np.setdiff1d(np.argsort(np.abs(score), kind="stable")[:MOST], near)
-    wanted = np.where(score[rest] > 0, 1, -1) * rng.uniform(0.1, 1.0, len(rest)) * far * length
-    moved = lens.moved(pool[rest], ((wanted - score[rest]) / length**2)[:, None] * pull)
-    return np.concatenate([pool[near], moved])
+    wanted = np.where(score > 0, 1, -1) * rng.uniform(0.1, 1.0, len(values)) * far * length
+    return lens.moved(values, ((wanted - score) / length**2)[:, None] * pull)
 
 
 def _still(good: certify.Certificates, options: Options) -> np.ndarray:

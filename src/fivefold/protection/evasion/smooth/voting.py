@@ -32,11 +32,13 @@ class Lens:
         space: Possible rows.
         columns: (c,) features.
         scale: (c,) width of one unit as stored.
+        free: Copies may leave ranges and steps: the model is a formula.
     """
 
     space: Space
     columns: np.ndarray
     scale: np.ndarray
+    free: bool = False
 
     @property
     def at(self) -> np.ndarray | slice:
@@ -70,6 +72,8 @@ class Lens:
         In ranges and on whole steps from the lowest value: one fixed function of the vector, whatever row it was made
         of. What it does belongs to the model, so that a certificate for the model after it holds.
         """
+        if self.free:
+            return values
         space, at = self.space, self.at
         low, step, part = space.low[at], space.step[at], values[:, at]
         if step.any():
