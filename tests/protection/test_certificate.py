@@ -117,7 +117,9 @@ def test_points_stay_inside_of_the_radius() -> None:
     own = (values[:, 1] > 0).astype(np.int64)
     for bare in (True, False):
         claims = attack.Claims(values, np.arange(50), own, rng.uniform(0.1, 1, 50), np.full(50, 0.2), bare)
-        search = attack.attack(voters, claims, 10, rng, first=np.zeros((50, 2)), pool=values)
+        search = attack.attack(
+            voters, claims, 10, rng, first=np.zeros((50, 2)), public=attack.known(voters, values, rng)
+        )
         far = np.linalg.norm((search.points(search.by) - values) / glass.scale, axis=1)
         assert (far <= claims.radius).all()
         assert (far[~np.isinf(search.share)] > 0).any()

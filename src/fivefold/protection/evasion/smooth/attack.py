@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import bdtr
 
+from fivefold.protection.evasion import surrogate
+
 if TYPE_CHECKING:
     from fivefold.protection.evasion.pgd import Slopes
     from fivefold.protection.evasion.smooth.voting import Voters
@@ -25,9 +27,10 @@ _COPIES = 12
 PROBE = 100
 """Votes at each point that is tried."""
 
-_POOL = 500
+POOL = 2000
+"""Rows whose answers the attacker knows, at most."""
+
 _TINY = 1e-12
-_TURN = 0.7
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,21 @@ class Claims:
     radius: np.ndarray
     sigma: np.ndarray
     bare: bool = False
+
+
+@dataclass(frozen=True)
+class Known:
+    """Rows whose answers the attacker knows.
+
+    Attributes:
+        values: (m, d) vectors of the space.
+        answers: (m,) classes.
+        model: Learned from them; None: all are answered alike.
+    """
+
+    values: np.ndarray
+    answers: np.ndarray
+    model: surrogate.Linear | None
 
 
 class Search:
@@ -89,7 +107,7 @@ class Search:
             share, others = np.where(met, -1.0, share), np.where(met[:, None], told, others)
         others[np.arange(n), claims.own] = -1
         self.tried += n
-        self._trail = _TURN * self._trail + votes.pull
+        self._trail = self._trail + votes.pull
         better = share < self.share
         self.by[better], self.share[better], self._last[better] = by[better], share[better], votes.pull[better]
         self.rival[better] = others[better].argmax(axis=1)
@@ -113,13 +131,14 @@ class Search:
 
 
 def attack(
-    voters: Voters, claims: Claims, points: int, rng: np.random.Generator, *, first: np.ndarray, pool: np.ndarray,
+    voters: Voters, claims: Claims, points: int, rng: np.random.Generator, *, first: np.ndarray, public: Known,
     slopes: Slopes | None = None,
 ) -> Search:  # fmt: skip
     """Look for the worst point inside of each radius.
 
-    In turn: the direction that the noise of the certificate's own votes gives; the nearest known rows with another
-    answer; with gradients an ascent of the loss averaged over the noise; then the votes' directions, over and over.
+    In turn: the direction that the noise of the certificate's own votes gives; a linear surrogate's, and the nearest
+    known rows with another answer; with gradients an ascent of the loss averaged over the noise; then the votes'
+    directions, over and over.
 
     Args:
         voters: The model.
@@ -127,12 +146,12 @@ def attack(
         points: Points to ask about for each row.
         rng: All choices.
         first: (n, c) pull of the certificate's votes; 0: none.
-        pool: (m, d) known rows.
+        public: Rows whose answers are known.
         slopes: The model's gradients; None: it gives none.
     """
     search = Search(voters, claims, rng)
     search.ask(first)
-    for aim in _neighbours(voters, claims, pool, rng):
+    for aim in _towards(voters, claims, public):
         search.ask(aim)
     if slopes is not None:
         _ascend(search, voters, claims, slopes, rng)
@@ -141,20 +160,30 @@ def attack(
     return search
 
 
-def _neighbours(voters: Voters, claims: Claims, pool: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
-    """Return directions to the nearest of some known rows that are answered otherwise."""
-    if not len(pool) or not len(claims.own):
-        return []
-    pool = pool[rng.choice(len(pool), min(len(pool), _POOL), replace=False)]
-    place = np.zeros(len(pool), dtype=np.int64)
-    told = voters(pool, place, 1, rng, sigma=np.zeros(len(pool))).counts.argmax(axis=1)
-    mine, theirs = voters.lens.encode(claims.values), voters.lens.encode(pool)
+def known(voters: Voters, values: np.ndarray, rng: np.random.Generator) -> Known:
+    """Ask for the answers to some rows (m, d), and learn a linear surrogate from them."""
+    some = values[rng.choice(len(values), min(len(values), POOL), replace=False)]
+    still = np.zeros(len(some))
+    told = voters(some, still.astype(np.int64), 1, rng, sigma=still).counts.argmax(axis=1)
+    return Known(some, told, surrogate.linear(voters.lens.space, some, told, regression=False))
+
+
+def _towards(voters: Voters, claims: Claims, public: Known) -> list[np.ndarray]:
+    """Return directions to the nearest known rows that are answered otherwise, and the surrogate's to their class."""
+    lens = voters.lens
+    mine, theirs = lens.encode(claims.values), lens.encode(public.values)
     away = (mine**2).sum(axis=1)[:, None] + (theirs**2).sum(axis=1) - 2 * mine @ theirs.T
-    away[claims.own[:, None] == told] = np.inf
-    many = min(_NEIGHBOURS, len(pool))
-    near = np.argpartition(away, many - 1, axis=1)[:, :many]
+    away[claims.own[:, None] == public.answers] = np.inf
+    many = min(_NEIGHBOURS, len(theirs))
+    near = np.argsort(away, axis=1, kind="stable")[:, :many]
     has = np.isfinite(np.take_along_axis(away, near, axis=1))
-    return [np.where(has[:, at, None], theirs[near[:, at]] - mine, 0.0) for at in range(many)]
+    aims = [np.where(has[:, at, None], theirs[near[:, at]] - mine, 0.0) for at in range(many)]
+    if public.model is None:
+        return aims
+    slopes = np.zeros((voters.classes, len(lens.columns)))
+    slopes[public.model.answers.astype(np.int64)] = public.model.weights[:, lens.at] * lens.scale
+    rival = public.answers[near[:, 0]]
+    return [np.where(has[:, [0]], slopes[rival] - slopes[claims.own], 0.0), *aims]
 
 
 def _ascend(search: Search, voters: Voters, claims: Claims, slopes: Slopes, rng: np.random.Generator) -> None:

@@ -51,6 +51,7 @@ def prove(
         lens = replace(lens, free=True)
         start = _placed(start, lens, model, _FAR * options.sigma, rng)
     voters = Voters(lens, model, 2, setting.oracle.max_rows)
+    public = attack.known(voters, setting.public_values, rng)
     place = np.zeros(len(start), dtype=np.int64)
     away = np.abs(model.score(start)) / length
     by = float(rng.uniform(1.8, 2.5))
@@ -70,9 +71,7 @@ def prove(
         kept = np.flatnonzero(one.sure)
         claims = claimed(start[kept], place[kept], one, kept, options)
         slopes: Slopes | None = model.slopes_of if white else None
-        search = attack.attack(
-            voters, claims, points, rng, first=one.pull[kept], pool=setting.public_values, slopes=slopes
-        )
+        search = attack.attack(voters, claims, points, rng, first=one.pull[kept], public=public, slopes=slopes)
         return int(search.violated(options.deciding, options.alpha).sum()), len(kept)
 
     told = {name: misses(one) for name, one in bad.items()}

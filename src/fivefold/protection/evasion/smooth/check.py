@@ -32,6 +32,10 @@ _ASCENT = 96
 _SPARE = 10
 """Calls of one block of rows besides those at points."""
 
+_WORK = 20_000_000_000
+"""Most numbers that are drawn and asked about in all, the planted model's aside: a quarter of an hour of one core."""
+
+_FEWEST = 50
 _TINY = 1e-9
 _POINTS = 60
 _REMEDY = {
@@ -99,12 +103,14 @@ class _Stage:
         voters: The same model, asked about noised copies.
         options: Of the certificate.
         points: Tried inside of each radius.
+        public: Rows whose answers the attacker knows.
     """
 
     layout: setting.Setting
     voters: Voters
     options: Options
     points: int
+    public: attack.Known
 
     @property
     def white(self) -> bool:
@@ -143,24 +149,34 @@ def _lay_out(context: Context, options: Options) -> _Stage:
     layout = setting.lay_out(replace(context, options={"queries": cost, "epsilon": _TINY}))
     glass = lens(layout.space, _train(context))
     voters = Voters(glass, layout.oracle, len(layout.subject.classes), layout.oracle.max_rows)
-    return _Stage(_afforded(layout, voters.step, cost, points), voters, options, points)
+    layout = _afforded(layout, voters.step, cost, points)
+    return _Stage(layout, voters, options, points, attack.known(voters, layout.public_values, context.rng))
 
 
 def _afforded(layout: setting.Setting, step: int, cost: int, points: int) -> setting.Setting:
-    """Return the setting with as many rows as the calls that are left allow, calls that are not full counted.
+    """Return the setting with as many rows as time and the calls that are left allow, calls not full counted.
 
     Raises:
-        UnsupportedError: ``evasion.budget`` if that is none.
+        UnsupportedError: ``evasion.budget`` if that is none; ``evasion.certificate`` if rows are too wide.
     """
-    left = layout.oracle.calls_left
+    able, left = _WORK // (cost * layout.values.shape[1]), layout.oracle.calls_left
+    if able < _FEWEST:
+        raise UnsupportedError(
+            "evasion.certificate", f"rows of {layout.values.shape[1]} numbers are too wide to be attacked in time.",
+            remedy="Lower `votes`, or certify smaller pictures.",
+        )  # fmt: skip
     if left is None:
-        return layout
+        return _cut(layout, able)
     blocks = -(-layout.values.size // _CELLS)
-    able = (left - blocks * (points + _SPARE)) * step // cost
+    able = min(able, (left - blocks * (points + _SPARE) - -(-attack.POOL // step)) * step // cost)
     if able < 1:
         raise UnsupportedError("evasion.budget", f"the {left} calls that may be used certify and attack no row.",
                                remedy="Raise `model.calls`, or lower `votes` or `points`.")  # fmt: skip
-    kept = np.arange(min(able, len(layout.values)))
+    return _cut(layout, able)
+
+
+def _cut(layout: setting.Setting, rows: int) -> setting.Setting:
+    kept = np.arange(min(rows, len(layout.values)))
     return replace(layout, sample=layout.sample.take(kept), values=layout.values[kept])
 
 
@@ -196,7 +212,7 @@ def _attacked(
         return made.top, made.radius, broken, 0
     search = attack.attack(
         stage.voters, canary.claimed(layout.values[here[kept]], here[kept], made, kept, options), stage.points, rng,
-        first=made.pull[kept], pool=layout.public_values, slopes=standard.slopes_of(layout) if stage.white else None,
+        first=made.pull[kept], public=stage.public, slopes=standard.slopes_of(layout) if stage.white else None,
     )  # fmt: skip
     broken[kept] = search.violated(options.deciding, options.alpha)
     return made.top, made.radius, broken, search.tried
@@ -271,7 +287,7 @@ def _steps(seen: _Seen, options: Options) -> list[float]:
     if not options.radius:
         return [share * options.sigma for share in (0.5, 1.0, 2.0)]
     known = seen.radius[seen.radius > 0]
-    return np.quantile(known, [0.25, 0.5, 0.75]).tolist() if len(known) else []
+    return np.unique(np.quantile(known, [0.25, 0.5, 0.75])).tolist() if len(known) else []
 
 
 def _share(name: str, hits: np.ndarray, *, where: str = "", note: str = "") -> Measure:
