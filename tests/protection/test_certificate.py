@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from msgspec.structs import replace as replaced
 from scipy.stats import binomtest, norm
 from tests.truth import certified
 from tests.truth.subjects import table
@@ -15,6 +16,7 @@ from fivefold.contract.codec import canonical
 from fivefold.contract.outcome import Outcome
 from fivefold.contract.subject import SettingsView
 from fivefold.errors import InputError, UnsupportedError
+from fivefold.evidence.consistency import contradictions
 from fivefold.protection.evasion import space as spaces
 from fivefold.protection.evasion.smooth import attack, certify, check
 from fivefold.protection.evasion.smooth.options import Options, read
@@ -220,3 +222,22 @@ def test_a_network_is_certified_and_one_that_draws_noise_each_call_is_caught() -
     assert found["held"].measures[0].value == 0
     assert figures(found["held"])["certified accuracy radius 0.1"] > 0.3
     assert found["glaring"].outcome is Outcome.FAIL
+
+
+def test_lies_fail_and_a_canary_that_goes_unnoticed_takes_the_judgement_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failing finding, one that is left open and a passing one contradict themselves nowhere."""
+    lying, honest = (certified.numbers(5, by=by, rows=320, columns=4) for by in (1.5, 0.97))
+    failed, passed = check.run(lying), check.run(honest)
+    assert (failed.outcome, passed.outcome) == (Outcome.FAIL, Outcome.PASS)
+    monkeypatch.setattr(check.canary, "prove", lambda *_, **__: replaced(passed.canary, found=0, noticed=False))
+    open_ = [check.run(lying), check.run(honest)]
+    assert {one.outcome for one in open_} == {Outcome.INCONCLUSIVE}
+    assert all("not believed" in one.reason for one in open_)
+    assert [contradictions(one) for one in (failed, passed, *open_)] == [[]] * 4
+
+
+def test_inputs_that_are_too_wide_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be attacked in time is not begun."""
+    monkeypatch.setattr(check, "_WORK", 100_000)
+    with pytest.raises(UnsupportedError, match="too wide"):
+        check.run(certified.numbers(5, by=1.0, rows=40, columns=4))
