@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from msgspec.structs import replace as replaced
 from scipy.stats import binomtest, norm
 from tests.truth import certified
 from tests.truth.subjects import table
 
+from fivefold.assess.run import Options as Run
+from fivefold.assess.run import assess
 from fivefold.contract.codec import canonical
 from fivefold.contract.outcome import Outcome
 from fivefold.contract.subject import SettingsView
 from fivefold.errors import InputError, UnsupportedError
 from fivefold.evidence.consistency import contradictions
+from fivefold.manifest.reader import read as manifest_of
 from fivefold.protection.evasion import space as spaces
 from fivefold.protection.evasion.smooth import attack, certify, check
 from fivefold.protection.evasion.smooth.options import Options, read
 from fivefold.protection.evasion.smooth.voting import Voters, lens
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 WIDE = Options(sigma=0.5, votes=2000, select=50)
 
@@ -241,3 +249,46 @@ def test_inputs_that_are_too_wide_are_refused(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(check, "_WORK", 100_000)
     with pytest.raises(UnsupportedError, match="too wide"):
         check.run(certified.numbers(5, by=1.0, rows=40, columns=4))
+
+
+MODEL = """
+import numpy as np
+
+
+class Plane:
+    classes_ = np.array(["no", "yes"])
+
+    def predict(self, rows):
+        return self.classes_[(rows["a"].fillna(0) + 2 * rows["b"] > 0).to_numpy().astype(int)]
+
+
+def load():
+    return Plane()
+"""
+
+
+def test_from_a_manifest(tmp_path: Path) -> None:
+    """A model in its own process, a table with missing cells and texts: certificates hold, own radii do not."""
+    rng = np.random.default_rng(6)
+    for name in ("train", "test"):
+        frame = pd.DataFrame(
+            {"a": rng.normal(size=400), "b": rng.normal(size=400), "town": rng.choice(["x", "y"], 400)}
+        )
+        frame["label"] = np.where(frame["a"] + 2 * frame["b"] > 0, "yes", "no")
+        frame["safe"] = 1.0
+        frame.loc[::9, "a"] = np.nan
+        frame.to_csv(tmp_path / f"{name}.csv", index=False)
+    (tmp_path / "scorer.py").write_text(MODEL, encoding="utf-8")
+    found = {}
+    for name, told in (("vote", {"sigma": 0.3, "votes": 300, "select": 50}), ("own", {"radius": "safe"})):
+        document = {
+            "fivefold": 1, "application": {"id": "plane", "level": 2}, "use": {"output": "label"},
+            "data": {"train": {"path": "train.csv", "target": "label", "positive": "yes", "drop": ["safe"]},
+                     "test": {"path": "test.csv"}},
+            "model": {"factory": "scorer:load"}, "controls": {"P1": {"certificate": told}},
+        }  # fmt: skip
+        (tmp_path / "fivefold.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
+        run = assess(manifest_of(tmp_path), Run(only=("P1.certificate",), effort="quick"))
+        found[name] = run.findings[0].result
+    assert found["vote"].outcome is Outcome.PASS, found["vote"].reason
+    assert found["own"].outcome is Outcome.FAIL, found["own"].reason
