@@ -275,7 +275,8 @@ def test_from_a_manifest(tmp_path: Path) -> None:
             {"a": rng.normal(size=400), "b": rng.normal(size=400), "town": rng.choice(["x", "y"], 400)}
         )
         frame["label"] = np.where(frame["a"] + 2 * frame["b"] > 0, "yes", "no")
-        frame["safe"] = 1.0
+        if name == "test":
+            frame["safe"] = 1.0
         frame.loc[::9, "a"] = np.nan
         frame.to_csv(tmp_path / f"{name}.csv", index=False)
     (tmp_path / "scorer.py").write_text(MODEL, encoding="utf-8")
@@ -283,8 +284,8 @@ def test_from_a_manifest(tmp_path: Path) -> None:
     for name, told in (("vote", {"sigma": 0.3, "votes": 300, "select": 50}), ("own", {"radius": "safe"})):
         document = {
             "fivefold": 1, "application": {"id": "plane", "level": 2}, "use": {"output": "label"},
-            "data": {"train": {"path": "train.csv", "target": "label", "positive": "yes", "drop": ["safe"]},
-                     "test": {"path": "test.csv"}},
+            "data": {"train": {"path": "train.csv", "target": "label", "positive": "yes"},
+                     "test": {"path": "test.csv", "drop": ["safe"]}},
             "model": {"factory": "scorer:load"}, "controls": {"P1": {"certificate": told}},
         }  # fmt: skip
         (tmp_path / "fivefold.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
