@@ -132,7 +132,7 @@ def victim(stage: Stage, vectors: Vectors) -> Asked:
     """Return the user's model as the engine asks it."""
     layout = stage.layout
     return Asked(
-        vectors, stage.norm, len(layout.subject.classes), slopes=_slopes(layout) if stage.white else None,
+        vectors, stage.norm, len(layout.subject.classes), slopes=slopes_of(layout) if stage.white else None,
         scores=_scores(layout) if stage.grey else None,
     )  # fmt: skip
 
@@ -231,7 +231,9 @@ def _confirmed(layout: setting.Setting, trial: Trial, vectors: Vectors, late: np
     return replace(result.confirm(layout, hunt.origin, hunt), rising=rising, doubt=doubt)
 
 
-def _slopes(layout: setting.Setting) -> Slopes:
+def slopes_of(layout: setting.Setting) -> Slopes:
+    """Return the gradients of the user's model over a space."""
+
     def slopes(values: np.ndarray, origin: np.ndarray, target: np.ndarray, loss: Loss) -> tuple[np.ndarray, np.ndarray]:
         losses, found = layout.subject.gradient(layout.space.decode(values, origin, layout.sample), target, loss)
         layout.oracle.charge(len(values))
