@@ -1,7 +1,7 @@
-"""Possible: a validator of changed rows that shares no code with the attack: it looks at the tables alone.
+"""Faults: a validator of changed rows that shares no code with what changed them: it looks at the tables alone.
 
-Whoever reads that every adversarial row is a possible row need not believe the attack; this module says so of the
-very rows that the model was told.
+Whoever reads that every changed row is a possible row need not believe the attack or the explainer; this module says so
+of the very rows that the model was told.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from fivefold.contract.subject import Table
-    from fivefold.protection.evasion.tables.rules import Rule
+    from fivefold.subject.possible.rules import Rule
 
 _HAIR = 1e-9
 _FEW = 1000
