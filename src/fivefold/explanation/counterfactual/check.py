@@ -14,7 +14,7 @@ from fivefold.explanation import asking
 from fivefold.explanation.counterfactual import canary, price, result, wanted
 from fivefold.explanation.counterfactual.audit import Terms, audit
 from fivefold.explanation.counterfactual.make import ours
-from fivefold.explanation.counterfactual.question import KEY, Purse, Question
+from fivefold.explanation.counterfactual.question import KEY, Given, Purse, Question
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,7 +82,8 @@ def run(context: Context) -> Result:
 def _run(context: Context) -> Result:
     layout = lay_out(context)
     maker, name = chosen(context)
-    given = maker(layout.question, context.rng)
+    rows = layout.question.rows
+    given = maker(layout.question, context.rng) if len(rows) else Given(rows, np.empty(0, dtype=np.int64))
     context.progress(0.75, "asking afresh")
     seen = audit(layout.question, given, layout.asker.told, layout.terms, context.rng)
     context.progress(0.85, "explaining planted models")

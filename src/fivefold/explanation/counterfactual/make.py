@@ -32,7 +32,8 @@ def ours(question: Question, _rng: np.random.Generator) -> Given:
     All rows advance at once. Single items over values that were seen; what helped by itself, together (scores only);
     the nearest known rows with a wanted answer. Whatever is answered as wanted is made sparse, small and round, and of
     each row the cheapest with different sets of changed items are given. Where there are too few, known rows are tried
-    again without the items that stand in what was found.
+    again without the items that stand in what was found; where there are none, several items go to where known rows
+    are most often answered as wanted.
     """
     search = Search(question)
     known = search.domain.space.encode(question.known)
@@ -48,6 +49,9 @@ def ours(question: Question, _rng: np.random.Generator) -> Given:
         ]
     question.told(0.5)
     found.append(_refined(search, propose.neighbours(search, question, known).hits(), question.several))
+    question.told(0.6)
+    missing = np.setdiff1d(np.arange(len(search.start)), np.concatenate([one.rows for one in found]))
+    found.append(_refined(search, propose.towards(search, question, known, missing).hits(), question.several))
     question.told(0.7)
     for _ in range(_ROUNDS):
         chosen = _chosen(search, joined(found), question.several)

@@ -163,6 +163,57 @@ def together(search: Search, alone: Singles, worth: np.ndarray) -> Tries:
     return joined(parts)
 
 
+def towards(search: Search, question: Question, known: np.ndarray, rows: np.ndarray) -> Tries:
+    """Ask for rows moved in several items at once to where known rows are most often answered as wanted.
+
+    For each thing that is wanted, items in the order of how well they tell it: numbers go to the far end on that side,
+    blocks to their best combination; two at once, then three, and so on, at last all.
+
+    Args:
+        search: The rows.
+        question: Whose answers to the known rows are used.
+        known: (M, d) encoded.
+        rows: (k,) rows to move.
+    """
+    goals = np.concatenate(
+        [search.wanted.classes[rows], search.wanted.low[rows, None], search.wanted.high[rows, None]], axis=1
+    )
+    parts = [search.nothing()]
+    _, firsts, kinds = np.unique(goals, axis=0, return_index=True, return_inverse=True)
+    for kind, first in enumerate(firsts.tolist()):
+        mine, met = rows[kinds.ravel() == kind], search.wanted.met(rows[[first]], question.answers)
+        if met.all() or not met.any():
+            continue
+        best, strength = _best(search, known, met)
+        order = np.argsort(-strength, kind="stable")
+        values = search.start[mine]
+        for rank, item in enumerate(order.tolist()):
+            columns = search.domain.columns_of(item)
+            values[:, columns] = best[columns]
+            if 0 < rank < _TOGETHER or rank == len(order) - 1:
+                parts.append(search.ask(mine, values))
+    return joined(parts)
+
+
+def _best(search: Search, known: np.ndarray, met: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return (d,) cells that go with a wanted answer, and (items,) how well each item tells it."""
+    best, strength = np.full(known.shape[1], np.nan), np.zeros(search.domain.items)
+    for at, column in enumerate(search.domain.numbers.tolist()):
+        cells = known[:, column]
+        there = np.isfinite(cells)
+        if (there & met).any() and (there & ~met).any():
+            gap = cells[there & met].mean() - cells[there & ~met].mean()
+            best[column] = cells[there].max() if gap > 0 else cells[there].min()
+            strength[at] = abs(gap) / max(float(cells[there].std()), 1e-300)
+    for place, block in enumerate(search.domain.blocks):
+        same = (known[:, None, block.columns] == block.levels[None, :_LEVELS]).all(axis=2)
+        share = (same[met].sum(axis=0) + met.mean()) / (same.sum(axis=0) + 1)
+        level = int(share.argmax())
+        best[block.columns] = block.levels[level]
+        strength[len(search.domain.numbers) + place] = (share[level] - met.mean()) / max(float(met.std()), 1e-300)
+    return best, strength
+
+
 def neighbours(search: Search, question: Question, known: np.ndarray, *, without: np.ndarray | None = None) -> Tries:
     """Ask for each row changed into the nearest known rows with a wanted answer, as far as it may be changed.
 
@@ -174,7 +225,7 @@ def neighbours(search: Search, question: Question, known: np.ndarray, *, without
     """
     n, (total, d) = len(search.start), known.shape
     size = max(1, _CELLS // max(total * (d + search.domain.items), 1))
-    rows_of, values_of = [], []
+    rows_of, values_of = [search.nothing().rows], [search.nothing().values]
     for begin in range(0, n, size):
         rows = np.arange(begin, min(begin + size, n))
         many = np.repeat(rows, total)
