@@ -176,6 +176,37 @@ def test_where_nothing_can_flip_the_reason_is_told(said: str) -> None:
     assert result.canary.noticed
 
 
+def odd(kind: str) -> tuple[pd.DataFrame, Callable[[pd.DataFrame], np.ndarray]]:
+    rng, n = np.random.default_rng(0), 300
+    texts = {name: np.array(list("abcdef"), dtype=object)[rng.integers(0, 6, n)] for name in "pqr"}
+    if kind == "bytes":
+        frame = pd.DataFrame({name: rng.integers(0, 256, n).astype(np.uint8) for name in "ab"})
+        return frame, lambda asked: (asked["a"].astype(float) - asked["b"].astype(float) - 60).to_numpy() / 30
+    if kind == "dates":
+        days = pd.to_timedelta(rng.integers(0, 40000, n), unit="D")
+        frame = pd.DataFrame({"since": pd.Timestamp("1950-01-01") + days})
+        return frame, lambda asked: (asked["since"].dt.year.to_numpy() - 2010) / 5.0
+    if kind == "texts":
+        return pd.DataFrame(texts), lambda asked: np.asarray(2.0 * (asked["p"] == "a") + (asked["q"] == "b") - 0.5)
+    if kind == "one-hot":
+        frame = pd.get_dummies(texts["p"], prefix="job").astype(int).assign(x=rng.normal(size=n))
+        return frame, lambda asked: asked["job_a"].to_numpy() * 4.0 + asked["x"].to_numpy() - 2.0
+    frame = pd.DataFrame({"x": np.where(rng.random(n) < 0.05, np.inf, rng.normal(size=n)), "y": rng.normal(size=n)})
+    return frame, lambda asked: np.clip(asked["x"].to_numpy(), -3, 3) + asked["y"].to_numpy()
+
+
+@pytest.mark.parametrize("kind", ["bytes", "dates", "texts", "one-hot", "infinite"])
+def test_tables_of_one_kind_are_explained_and_the_canary_is_told(kind: str) -> None:
+    """Small integers, dates or texts alone, one-hot groups, infinite cells: found, possible, and no warning."""
+    frame, score = odd(kind)
+    made = table("test", frame, np.zeros(len(frame), dtype=np.int64))
+    subject = Asked(lambda asked: chance(score(asked.features)))
+    result = resolve(CHECK)(run(subject, {"test": made}, SettingsView(positive=1)))
+    assert result.outcome is Outcome.PASS, result.reason
+    assert result.canary is not None
+    assert result.canary.noticed, result.canary
+
+
 def test_a_handful_of_rows_is_too_few_to_tell() -> None:
     """All counterfactuals of twenty rows hold, and that is not enough for a pass; the finding says how many are."""
     subject, tables = hard(400)

@@ -70,8 +70,8 @@ def build(
     kind: str = "scores",
     noise: float = 0.0,
     maker: Maker | None = None,
-    rows: int = 1500,
-    columns: tuple[int, int] = (6, 20),
+    rows: int = 1000,
+    columns: tuple[int, int] = (6, 16),
 ) -> Context:
     """Build one subject; see :func:`explanation_local.build`.
 
@@ -103,7 +103,7 @@ KINDS = explanation_local.KINDS
 ENTRY = Entry(
     check=CHECK,
     documented="30 % of the variation of the answers is noise of the moment, or the maker gives rows as they are, "
-    "whole known rows, or rows put back half-way after asking; 6 to 20 columns, 1,500 test rows, effort quick",
+    "whole known rows, or rows put back half-way after asking; 6 to 16 columns, 1,000 test rows, effort quick",
     planted={f"{kind}, 30 % noise": partial(build, kind=kind, noise=0.3) for kind in KINDS}
     | {"idle maker": partial(build, maker=idle), "careless maker": partial(build, maker=careless)}
     | {"hasty maker": partial(build, maker=hasty, kind="labels")},

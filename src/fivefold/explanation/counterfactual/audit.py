@@ -87,7 +87,8 @@ def audit(
     domain, n = question.domain, len(question.rows)
     before = question.rows.features.iloc[given.origin].reset_index(drop=True)
     after = given.rows.features.reset_index(drop=True)
-    wrong = faults(before, after, terms.seen(), terms.declared, rules=domain.rules, groups=terms.groups)
+    rules = domain.rules if list(after.dtypes) == list(before.dtypes) else ()  # another type is told as one
+    wrong = faults(before, after, terms.seen(), terms.declared, rules=rules, groups=terms.groups)
     count = np.bincount(given.origin, minlength=n)
     wrong["too many"] = count[given.origin] > question.several
     askable = ~np.any([wrong.get(what, np.zeros(len(before), dtype=bool)) for what in _UNASKABLE], axis=0)

@@ -59,7 +59,8 @@ class Planted:
         columns, space = self.domain.columns_of(self.item), self.domain.space
         cells = replace(space, columns=tuple(space.columns[at] for at in columns)).encode(table)
         if self.levels is None:
-            away = np.nan_to_num((cells[:, 0] - self.cut) * (1 if self.rising else -1), nan=-1.0)
+            away = (cells[:, 0] - self.cut) * (1 if self.rising else -1)
+            away = np.nan_to_num(away, nan=-1.0, posinf=1e9, neginf=-1e9)
             says, lead = away > 0, away / self.domain.unit[columns[0]]
         else:
             says = (cells[:, None, :] == self.levels[None]).all(axis=2).any(axis=1)
@@ -217,10 +218,11 @@ def _forbidden(question: Question, given: Given, layout: Layout) -> Given:
             frame[name] = cells.iloc[was.astype(np.int64)].reset_index(drop=True).astype(frame[name].dtype)
             return Given(given.rows.with_features(frame), given.origin)
     if len(domain.numbers):
+        # a plain float holds it whatever the stored type: another type is as little possible
         at = int(domain.numbers[0])
-        values = domain.space.encode(given.rows)
-        values[:, at] = domain.high[at] + max(domain.high[at] - domain.low[at], 1.0)
-        return Given(domain.space.decode(values, given.origin, question.rows), given.origin)
+        beyond = float(domain.high[at] + max(domain.high[at] - domain.low[at], 1.0))
+        frame[names[at]] = np.full(len(frame), beyond)
+        return Given(given.rows.with_features(frame), given.origin)
     at = int(domain.blocks[0].columns[0])
     frame[names[at]] = pd.Series([_UNSEEN] * len(frame), dtype=object)
     return Given(given.rows.with_features(frame), given.origin)

@@ -91,7 +91,8 @@ class Domain:
     def prices(self, start: np.ndarray, values: np.ndarray) -> np.ndarray:
         """Return (n, items) what each item of the change costs: the numbers first, then the blocks."""
         at = self.numbers
-        moved = np.nan_to_num(np.abs(values[:, at] - start[:, at])) / self.unit[at]
+        with np.errstate(invalid="ignore"):  # infinite cells that stay
+            moved = np.nan_to_num(np.abs(values[:, at] - start[:, at])) / self.unit[at]
         swapped = [block.price * self._differs(start, values, block.columns) for block in self.blocks]
         return np.concatenate([moved, *(one[:, None] for one in swapped)], axis=1) if swapped else moved
 

@@ -44,6 +44,7 @@ def faults(
     """
     n = len(before)
     found: dict[str, np.ndarray] = {}
+    types = pd.api.types
 
     def note(what: str, wrong: np.ndarray) -> None:
         found[what] = found.get(what, np.zeros(n, dtype=bool)) | wrong
@@ -61,10 +62,10 @@ def faults(
         changed = _differs(old, new)
         if told.get("immutable"):
             note("immutable", changed)
-        if column.numbers:
+        if column.numbers and types.is_numeric_dtype(new):
             for what, wrong in _number(told, column, (old, new), changed).items():
                 note(what, wrong)
-        elif column.dates:
+        elif column.dates and types.is_datetime64_any_dtype(new):
             outside = (new < column.low) | (new > column.high)
             note("range", outside.to_numpy(dtype=bool) & changed)
         else:
