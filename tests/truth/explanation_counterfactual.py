@@ -55,11 +55,11 @@ def declared(rng: np.random.Generator, test: Table) -> dict[str, dict[str, objec
     made: dict[str, dict[str, object]] = {}
     for name in test.features.columns:
         draw = rng.random()
-        if draw < 0.15:
+        if draw < 0.1:
             made[str(name)] = {"immutable": True}
-        elif draw < 0.35 and test.features[name].dtype.kind == "f":
-            made[str(name)] = {"changes": "up" if draw < 0.25 else "down"}
-        elif draw < 0.6:
+        elif draw < 0.3 and test.features[name].dtype.kind == "f":
+            made[str(name)] = {"changes": "up" if draw < 0.2 else "down"}
+        elif draw < 0.5:
             made[str(name)] = {"cost": float(rng.uniform(0.5, 3))}
     return made
 

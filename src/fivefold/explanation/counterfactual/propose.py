@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 NEIGHBOURS = 8
 """Known rows with a wanted answer that each row is changed towards."""
 
+_FAR = 40
+"""Known rows that a row is changed towards for which nothing was found near by."""
+
 _GRID = (0.0, 0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98, 1.0)
 _LEVELS = 9
 _TOGETHER = 6
@@ -46,6 +49,14 @@ class Singles:
     helps: np.ndarray
     gain: np.ndarray
     effort: np.ndarray
+
+    @classmethod
+    def none(cls, search: Search, tries: list[Aim]) -> Singles:
+        """Return that nothing is known yet."""
+        shape = (len(search.start), search.domain.items)
+        return cls(
+            tries, np.full(shape, -1), np.full(shape, np.inf), np.full(shape, -1), np.zeros(shape), np.ones(shape)
+        )
 
     def note(self, at: int, effort: np.ndarray, met: np.ndarray, gain: np.ndarray) -> None:
         """Keep what a try did to each of n rows, where it is better than what was known of its item."""
@@ -97,8 +108,7 @@ def singles(search: Search, tries: list[Aim], leads: np.ndarray) -> Singles:
     """
     n, d = search.start.shape
     at_once = max(1, min(_CELLS // max(n * d, 1), _ASKED // max(n, 1)))
-    none, zero = np.full((n, search.domain.items), -1), np.zeros((n, search.domain.items))
-    made = Singles(tries, none, zero + np.inf, none.copy(), zero, zero + 1.0)
+    made = Singles.none(search, tries)
     for begin in range(0, len(tries), at_once):
         some = np.arange(begin, min(begin + at_once, len(tries)))
         rows, which = np.tile(np.arange(n), len(some)), np.repeat(some, n)
@@ -142,15 +152,16 @@ def _with_answer(search: Search, known: np.ndarray, answers: np.ndarray) -> np.n
     return found
 
 
-def together(search: Search, alone: Singles, worth: np.ndarray) -> Tries:
-    """Ask for what helped by itself, two items at once, then three, and so on (scores only).
+def together(search: Search, alone: Singles, worth: np.ndarray, most: int = _TOGETHER) -> Tries:
+    """Ask for what helps by itself, two items at once, then three, and so on.
 
     Args:
         search: The rows.
         alone: What single items do.
         worth: (n, items) those of most worth come first.
+        most: Items at once.
     """
-    ranked = np.argsort(-worth, axis=1, kind="stable")[:, :_TOGETHER]
+    ranked = np.argsort(-worth, axis=1, kind="stable")[:, :most]
     values, rows, parts = search.start.copy(), np.arange(len(search.start)), [search.nothing()]
     for rank in range(ranked.shape[1]):
         rows = rows[alone.gain[rows, ranked[rows, rank]] > 0]
@@ -163,81 +174,95 @@ def together(search: Search, alone: Singles, worth: np.ndarray) -> Tries:
     return joined(parts)
 
 
-def towards(search: Search, question: Question, known: np.ndarray, rows: np.ndarray) -> Tries:
-    """Ask for rows moved in several items at once to where known rows are most often answered as wanted.
+def learned(search: Search, question: Question, known: np.ndarray, tries: list[Aim], rows: np.ndarray) -> Singles:
+    """Return what single items would do to some rows, by how often known rows are answered as wanted; nothing is asked.
 
-    For each thing that is wanted, items in the order of how well they tell it: numbers go to the far end on that side,
-    blocks to their best combination; two at once, then three, and so on, at last all.
+    An item's gain is the log odds of a wanted answer among known rows near the best cell that may be reached, less
+    those near the row's own cell (naive Bayes).
 
     Args:
         search: The rows.
         question: Whose answers to the known rows are used.
         known: (M, d) encoded.
-        rows: (k,) rows to move.
+        tries: From :func:`aims`.
+        rows: (k,) rows to learn of; the others have no gain.
     """
+    made = Singles.none(search, tries)
     goals = np.concatenate(
         [search.wanted.classes[rows], search.wanted.low[rows, None], search.wanted.high[rows, None]], axis=1
     )
-    parts = [search.nothing()]
     _, firsts, kinds = np.unique(goals, axis=0, return_index=True, return_inverse=True)
+    of_item: dict[int, list[int]] = {}
+    for at, (item, _) in enumerate(tries):
+        of_item.setdefault(item, []).append(at)
     for kind, first in enumerate(firsts.tolist()):
         mine, met = rows[kinds.ravel() == kind], search.wanted.met(rows[[first]], question.answers)
-        if met.all() or not met.any():
-            continue
-        best, strength = _best(search, known, met)
-        order = np.argsort(-strength, kind="stable")
-        values = search.start[mine]
-        for rank, item in enumerate(order.tolist()):
+        for item, places in of_item.items():
             columns = search.domain.columns_of(item)
-            values[:, columns] = best[columns]
-            if 0 < rank < _TOGETHER or rank == len(order) - 1:
-                parts.append(search.ask(mine, values))
-    return joined(parts)
+            levels = np.stack([tries[at][1] for at in places])
+            own, near = (_nearest(cells[:, columns], levels) for cells in (search.start[mine], known))
+            hits, count = (np.bincount(near[some], minlength=len(levels)) for some in (met & (near >= 0), near >= 0))
+            share = (hits + met.mean()) / (count + 1)
+            odds = np.log(np.maximum(share, 1e-9) / np.maximum(1 - share, 1e-9))
+            may = np.ones((len(mine), len(levels)), dtype=bool)
+            if search.domain.rises[columns].any():
+                may &= levels[None, :, 0] >= search.start[mine][:, columns]
+            if search.domain.falls[columns].any():
+                may &= levels[None, :, 0] <= search.start[mine][:, columns]
+            reached = np.where(may, odds, -np.inf)
+            best = reached.argmax(axis=1)
+            gain = reached[np.arange(len(mine)), best] - odds[np.maximum(own, 0)]
+            made.gain[mine, item] = np.where((own >= 0) & np.isfinite(gain), np.maximum(gain, 0.0), 0.0)
+            made.helps[mine, item] = np.array(places)[best]
+    return made
 
 
-def _best(search: Search, known: np.ndarray, met: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return (d,) cells that go with a wanted answer, and (items,) how well each item tells it."""
-    best, strength = np.full(known.shape[1], np.nan), np.zeros(search.domain.items)
-    for at, column in enumerate(search.domain.numbers.tolist()):
-        cells = known[:, column]
-        there = np.isfinite(cells)
-        if (there & met).any() and (there & ~met).any():
-            gap = cells[there & met].mean() - cells[there & ~met].mean()
-            best[column] = cells[there].max() if gap > 0 else cells[there].min()
-            strength[at] = abs(gap) / max(float(cells[there].std()), 1e-300)
-    for place, block in enumerate(search.domain.blocks):
-        same = (known[:, None, block.columns] == block.levels[None, :_LEVELS]).all(axis=2)
-        share = (same[met].sum(axis=0) + met.mean()) / (same.sum(axis=0) + 1)
-        level = int(share.argmax())
-        best[block.columns] = block.levels[level]
-        strength[len(search.domain.numbers) + place] = (share[level] - met.mean()) / max(float(met.std()), 1e-300)
-    return best, strength
+def _nearest(cells: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """Return (m,) the level of each cell: for one column of sorted levels the nearest, else the same; -1: none."""
+    if levels.shape[1] == 1 and (np.diff(levels[:, 0]) > 0).all():
+        edges = (levels[1:, 0] + levels[:-1, 0]) / 2
+        return np.where(np.isnan(cells[:, 0]), -1, np.searchsorted(edges, cells[:, 0]))
+    same = (cells[:, None] == levels[None]).all(axis=2)
+    return np.where(same.any(axis=1), same.argmax(axis=1), -1)
 
 
-def neighbours(search: Search, question: Question, known: np.ndarray, *, without: np.ndarray | None = None) -> Tries:
-    """Ask for each row changed into the nearest known rows with a wanted answer, as far as it may be changed.
+def neighbours(
+    search: Search,
+    question: Question,
+    known: np.ndarray,
+    *,
+    without: np.ndarray | None = None,
+    far: np.ndarray | None = None,
+) -> Tries:
+    """Ask for each row changed into known rows with a wanted answer, as far as it may be changed.
 
     Args:
         search: The rows.
         question: Whose answers to the known rows are used.
         known: (M, d) encoded.
         without: (n, items) bool, items that stay as they are; None: none.
+        far: (k,) rows that are changed into more known rows, not the nearest but those that they can most nearly
+            become; None: all rows, the nearest.
     """
-    n, (total, d) = len(search.start), known.shape
+    every, most = (np.arange(len(search.start)), NEIGHBOURS) if far is None else (far, _FAR)
+    total, d = known.shape
     size = max(1, _CELLS // max(total * (d + search.domain.items), 1))
     rows_of, values_of = [search.nothing().rows], [search.nothing().values]
-    for begin in range(0, n, size):
-        rows = np.arange(begin, min(begin + size, n))
-        many = np.repeat(rows, total)
-        values = search.domain.fitted(search.start[many], np.tile(known, (len(rows), 1)))
+    for begin in range(0, len(every), size):
+        rows = every[begin : begin + size]
+        many, target = np.repeat(rows, total), np.tile(known, (len(rows), 1))
+        values = search.domain.fitted(search.start[many], target)
         if without is not None:
             values = search.with_items(many, values, ~without[many])
         effort = search.effort(many, values)
         usable = search.wanted.met(rows[:, None], question.answers[None]).ravel() & (effort > 0)
+        if far is not None:
+            short = (values != target) & ~(np.isnan(values) & np.isnan(target))
+            effort = short.sum(axis=1) + effort / (1 + effort)
         effort = np.where(usable, effort, np.inf).reshape(len(rows), total)
-        nearest = np.argsort(effort, axis=1, kind="stable")[:, :NEIGHBOURS]
-        there = np.isfinite(np.take_along_axis(effort, nearest, axis=1))
-        picked = (np.arange(len(rows))[:, None] * total + nearest)[there]
+        first = np.argsort(effort, axis=1, kind="stable")[:, :most]
+        there = np.isfinite(np.take_along_axis(effort, first, axis=1))
+        picked = (np.arange(len(rows))[:, None] * total + first)[there]
         rows_of.append(many[picked])
         values_of.append(values[picked])
     return search.ask(np.concatenate(rows_of), np.concatenate(values_of))

@@ -96,7 +96,8 @@ def _round(search: Search, rows: np.ndarray, values: np.ndarray) -> None:
         return
     per = 10.0 ** -np.floor(np.log10(np.maximum(domain.unit[at] / DIGIT, 1e-300)))  # divided by it, 0.3 is 0.3
     start = search.start[rows][:, at]
-    away = values[:, at] - start
+    with np.errstate(invalid="ignore"):  # infinite cells that stay
+        away = values[:, at] - start
     steps = values[:, at] * per
     rounded = np.where(away > 0, np.ceil(steps - 1e-6), np.floor(steps + 1e-6)) / per
     tried = values.copy()

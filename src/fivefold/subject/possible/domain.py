@@ -26,6 +26,7 @@ _READ = 8_000
 """Rows of each data set that combinations are read from."""
 _QUANTILES = (0.01, 0.99)
 _STEP_HAIR = 1e-9
+_DEAREST = 1e12
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,8 @@ class Domain:
     def prices(self, start: np.ndarray, values: np.ndarray) -> np.ndarray:
         """Return (n, items) what each item of the change costs: the numbers first, then the blocks."""
         at = self.numbers
-        with np.errstate(invalid="ignore"):  # infinite cells that stay
-            moved = np.nan_to_num(np.abs(values[:, at] - start[:, at])) / self.unit[at]
+        with np.errstate(invalid="ignore", over="ignore"):  # infinite cells, which stay or not
+            moved = np.minimum(np.nan_to_num(np.abs(values[:, at] - start[:, at])) / self.unit[at], _DEAREST)
         swapped = [block.price * self._differs(start, values, block.columns) for block in self.blocks]
         return np.concatenate([moved, *(one[:, None] for one in swapped)], axis=1) if swapped else moved
 
