@@ -24,8 +24,9 @@ from benchmarks.rows import Row
 from fivefold.contract.check import Context
 from fivefold.contract.subject import Capabilities, SettingsView, Table
 from fivefold.protection.evasion.hunt import Goal
-from fivefold.protection.evasion.tables import attack, possible
+from fivefold.protection.evasion.tables import attack
 from fivefold.protection.evasion.tables.layout import lay_out
+from fivefold.subject.possible.faults import faults
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -152,7 +153,7 @@ def _faults(layout: object, found: list[object]) -> int:
         like = layout.given.sample  # type: ignore[attr-defined]
         after = layout.given.space.decode(search.found[rows], search.origin[rows], like).features  # type: ignore[attr-defined]
         before = like.features.iloc[search.origin[rows]]  # type: ignore[attr-defined]
-        wrong = possible.faults(before, after, layout.seen, {}, groups=groups)  # type: ignore[attr-defined]
+        wrong = faults(before, after, layout.seen, {}, groups=groups)  # type: ignore[attr-defined]
         total += int(np.any(list(wrong.values()), axis=0).sum()) if len(rows) else 0
     return total
 

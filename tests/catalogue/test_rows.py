@@ -23,7 +23,7 @@ CLAIMS = ["1a", "1b", "1c", "2a", "2b", "2c", "2d", "3a", "3b", "3c", "4a", "4b"
 BUILT = {
     "D2.integrity", "D2.accuracy", "D2.availability", "D2.confidentiality", "D2.coverage", "D2.leakage", "D2.drift",
     "S5.label-noise", "S5.outliers", "S5.regression", "S5.backdoor", "S5.stream", "S5.removals",
-    "A1.answers", "J6.profiles", "E2.local", "E2.shapley", "E3.permutation", "E4.planted",
+    "A1.answers", "J6.profiles", "E2.local", "E2.shapley", "E2.counterfactual", "E3.permutation", "E4.planted",
     "E4.randomisation", "P1.blackbox", "P1.gradient", "P1.honesty", "P1.images", "P1.standard", "P2.extraction",
     "F1.gaps", "P3.accuracy", "P3.membership", "F1.metrics", "F1.individual", "F1.proxies", "F1.mitigation",
     "T2.signature", "T4.record", "C2.detection", "C2.adaptive", "C2.drift",

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
     from fivefold.contract.check import Context
 
-CHECKS = ("E2.local", "E2.shapley", "E3.permutation", "E4.planted", "E4.randomisation")
+CHECKS = ("E2.local", "E2.shapley", "E2.counterfactual", "E3.permutation", "E4.planted", "E4.randomisation")
+WHOLE = tuple(one for one in CHECKS if one != "E2.counterfactual")
+"""Checks that only swap whole cells; the other is held to possible rows, and to 300 columns, in a file of its own."""
 
 
 @dataclass
@@ -147,7 +149,7 @@ def hard(n: int = 400) -> tuple[Asked, dict[str, Table]]:
     return Asked(answer), {"test": replace(made, target=target)}
 
 
-@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("check", WHOLE)
 def test_only_whole_cells_that_occur_are_asked(check: str) -> None:
     """Texts, dates, truth values, nullable integers and missing cells: dtypes are kept and no cell is made up."""
     subject, tables = hard()
@@ -205,7 +207,7 @@ def test_what_cannot_be_explained_is_refused(check: str) -> None:
         assert caught.value.code == f"explanation.{code}"
 
 
-@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("check", WHOLE)
 def test_three_hundred_columns_stay_within_the_questions(check: str) -> None:
     """A wide table is explained in fewer rows, or joined columns, and says so."""
     rng = np.random.default_rng(5)
@@ -235,4 +237,4 @@ def test_every_check_is_described() -> None:
     for check in CHECKS:
         spec = checks()[check]
         assert all((spec.question, spec.threat, spec.method, spec.limits, spec.source, spec.cost))
-        assert "inputs.table+image+series+audio" in spec.needs
+        assert ("inputs.table+image+series+audio" in spec.needs) == (check in WHOLE)

@@ -15,8 +15,9 @@ from fivefold.contract.codec import canonical
 from fivefold.contract.outcome import Outcome
 from fivefold.contract.subject import Capabilities, Loss, SettingsView, Table
 from fivefold.errors import UnsupportedError
-from fivefold.protection.evasion import blackbox, canary, check, gradient, setting, space
+from fivefold.protection.evasion import blackbox, canary, check, gradient, setting
 from fivefold.protection.evasion.hunt import Goal, Hunt, Limit, is_allowed
+from fivefold.subject.possible import space
 
 if TYPE_CHECKING:
     from fivefold.protection.evasion.oracle import Oracle

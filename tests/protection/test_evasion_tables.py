@@ -16,8 +16,9 @@ from fivefold.contract.codec import canonical
 from fivefold.contract.outcome import Outcome
 from fivefold.contract.subject import Capabilities, SettingsView, Table
 from fivefold.errors import InputError, UnsupportedError
-from fivefold.protection.evasion.space import of_tables
-from fivefold.protection.evasion.tables import attack, check, domain, fill, groups, layout, possible, result, rules
+from fivefold.protection.evasion.tables import attack, check, fill, layout, result
+from fivefold.subject.possible import domain, faults, groups, rules
+from fivefold.subject.possible.space import of_tables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,7 +71,7 @@ def test_every_row_that_is_asked_is_a_possible_row() -> None:
     assert len(values) > 1000
     before = spread.given.sample.features.iloc[origin].reset_index(drop=True)
     after = spread.given.space.decode(values, origin, spread.given.sample).features
-    wrong = possible.faults(
+    wrong = faults.faults(
         before, after, spread.seen(), declared, rules=rules.read(RULES, list(frame)), groups=[["town", "code"]]
     )
     assert {what for what, rows in wrong.items() if rows.any()} == set()
@@ -98,10 +99,10 @@ def test_the_validator_finds_rows_that_cannot_be(column: str, value: object, wha
     row = int(np.flatnonzero(frame["score"].notna() & (frame["amount"] < 200))[0])
     after = frame.copy()
     after.loc[row, column] = (not frame.loc[row, column]) if column == "member" else value
-    wrong = possible.faults(frame, after, [table], declared, rules=stated)
+    wrong = faults.faults(frame, after, [table], declared, rules=stated)
     assert wrong[what][row]
     assert not np.delete(np.any([one for key, one in wrong.items() if key != "type"], axis=0), row).any()
-    assert not np.any(list(possible.faults(frame, frame, [table], declared, rules=stated).values()))
+    assert not np.any(list(faults.faults(frame, frame, [table], declared, rules=stated).values()))
 
 
 @pytest.mark.parametrize("kind", ["mixed", "stumps", "one-hot", "rule"])
@@ -265,5 +266,5 @@ def test_the_validator_knows_numbers_of_a_column_that_is_texts_elsewhere(*, turn
         made(pd.DataFrame({"code": ["x", "y", "z"]}), np.zeros(3)),
     ]
     after = pd.DataFrame({"code": pd.Series([3, 4, "y"], dtype=object)})
-    wrong = possible.faults(frame, after, seen[::-1] if turned else seen, {})
+    wrong = faults.faults(frame, after, seen[::-1] if turned else seen, {})
     assert wrong["category"].tolist() == [False, True, False]

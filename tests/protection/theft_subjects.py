@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from fivefold.contract.subject import Table
-from fivefold.protection.evasion import space as spaces
 from fivefold.protection.extraction.answers import Voice
 from fivefold.protection.theft import attacks
+from fivefold.subject.possible import space as spaces
 
 if TYPE_CHECKING:
     from collections.abc import Callable

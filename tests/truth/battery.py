@@ -82,7 +82,7 @@ def code_digest(check: str) -> str:
     spec = checks()[check]
     module = Path(*spec.implementation.partition(":")[0].split("."))
     folder = module.parent
-    below = ["contract", "stats", folder.relative_to("fivefold").as_posix()]
+    below = ["contract", "stats", "subject/possible", folder.relative_to("fivefold").as_posix()]
     if "traceability" in folder.parts:
         below += ["keys", "evidence/oms.py", "evidence/envelope.py", "evidence/signed_set.py"]
     if folder.name == "personal":
@@ -93,8 +93,6 @@ def code_digest(check: str) -> str:
         below += ["protection/attribute/levels.py"]
     if folder.name in ("operating", "corruption", "faults", "property", "backdoor"):
         below += ["protection/accuracy/sample.py"]
-    if folder.name == "extraction":
-        below += ["protection/evasion/space.py"]
     if "explanation" in folder.parts:
         below += [f"explanation/{name}.py" for name in ("asking", "explainer", "known", "players", "store")]
     if "adaptation" in folder.parts:

@@ -13,6 +13,7 @@ _QUALITY = ("integrity", "accuracy", "availability", "confidentiality", "coverag
 MODULES = {
     **{f"D2.{name}": "quality" for name in _QUALITY},
     "E2.local": "explanation_local",
+    "E2.counterfactual": "explanation_counterfactual",
     "E3.permutation": "explanation_permutation",
     "E2.shapley": "explanation_enumerated",
     "E4.planted": "explanation_planted",

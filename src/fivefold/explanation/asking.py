@@ -30,7 +30,7 @@ SHARE = 0.5
 BACKGROUND = 1000
 FEWEST_PAIRS = 16
 FEWEST_ROWS = 8
-_CANDIDATES = 2000
+CANDIDATES = 2000
 _BATCH = 50_000
 _SCORES = 20_000_000
 FEWEST_DATA = 20
@@ -53,25 +53,38 @@ class Asker:
             return most
         return min(most, self._calls * self.batch // (2 if self.batch > 1 else 1))
 
+    @property
+    def calls(self) -> int | None:
+        """Calls that are left of the share; None: there is no limit."""
+        return self._calls
+
     def __call__(self, table: Table) -> np.ndarray:
         """Return (m, K) probabilities, indicators of the label, or (m, 1) values.
 
         Raises:
             UnsupportedError: ``explanation.budget`` before a call too many is made.
         """
+        return self._in_parts(table, lambda part: _answers(self.subject, part))
+
+    def told(self, table: Table) -> np.ndarray:
+        """Return (m,) class indices or values, as whoever uses the model is told them; raises as a call does."""
+        return self._in_parts(table, self.subject.predict)
+
+    def _in_parts(self, table: Table, answer: Callable[[Table], np.ndarray]) -> np.ndarray:
         parts = []
         for start in range(0, max(len(table), 1), self.batch):
             if self._calls is not None:
                 if self._calls == 0:
-                    raise _too_few("the calls that are left do not suffice.")
+                    raise too_few("the calls that are left do not suffice.")
                 self._calls -= 1
             one = len(table) <= self.batch
             part = table if one else table.take(np.arange(start, min(start + self.batch, len(table))))
-            parts.append(_answers(self.subject, part))
+            parts.append(answer(part))
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-def _too_few(message: str) -> UnsupportedError:
+def too_few(message: str) -> UnsupportedError:
+    """Return the error ``explanation.budget``."""
     return UnsupportedError("explanation.budget", message, remedy="Raise `model.calls`.")
 
 
@@ -200,10 +213,10 @@ def lay_out(
     able = max(int((allowed - overhead) // rounds), 0)
     sized, notes = _sized(who_plays.of(background, most), able, (rows, pairs), background, least)
     players, rows, pairs = sized
-    pool = np.sort(rng.choice(len(test), min(len(test), _CANDIDATES, max(overhead // 4, rows)), replace=False))
+    pool = np.sort(rng.choice(len(test), min(len(test), CANDIDATES, max(overhead // 4, rows)), replace=False))
     context.progress(0.05, "asking the model")
     first = asker(test.take(pool))
-    chosen = pool[_spread(first, rows, rng)]
+    chosen = pool[spread(first, rows, rng)]
     explained = test.take(chosen)
     both = _stacked(explained, background)
     store = Store(both, len(explained), players, who_plays.codes(both, players))
@@ -228,12 +241,12 @@ def _sized(
                 return (players, some, walked), [note] if (some, walked) != wanted else []
     most = able // (2 * FEWEST_ROWS * FEWEST_PAIRS) + 1
     if most < max(least, 2):
-        raise _too_few(f"{able} questions are too few to explain anything.")
+        raise too_few(f"{able} questions are too few to explain anything.")
     joined = who_plays.of(background, most)
     return (joined, min(rows, FEWEST_ROWS), min(pairs, FEWEST_PAIRS)), []
 
 
-def _spread(scores: np.ndarray, rows: int, rng: np.random.Generator) -> np.ndarray:
+def spread(scores: np.ndarray, rows: int, rng: np.random.Generator) -> np.ndarray:
     """Return rising positions of ``rows`` rows, as evenly over predicted classes (or bands of values) as they allow."""
     if scores.shape[1] == 1:
         order = np.argsort(np.argsort(scores[:, 0], kind="stable"), kind="stable")

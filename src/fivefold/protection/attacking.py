@@ -14,16 +14,16 @@ from threadpoolctl import threadpool_limits
 
 from fivefold.errors import UnsupportedError
 from fivefold.protection.evasion import blackbox, pgd
-from fivefold.protection.evasion import space as spaces
 from fivefold.protection.evasion.hunt import Goal, Hunt, Limit
 from fivefold.protection.evasion.oracle import Oracle
 from fivefold.protection.evasion.rays import rays
+from fivefold.subject.possible import space as spaces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from fivefold.contract.subject import Loss, Subject, Table
-    from fivefold.protection.evasion.space import Space
+    from fivefold.subject.possible.space import Space
 
     Answer = Callable[[Table, np.ndarray], np.ndarray]
     """Changed rows, and (m,) which attacked row each was made of, to (m,) classes."""

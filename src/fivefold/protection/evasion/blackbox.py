@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from fivefold.protection.evasion.hunt import Goal, Limit
     from fivefold.protection.evasion.oracle import Oracle
-    from fivefold.protection.evasion.space import Space
+    from fivefold.subject.possible.space import Space
 
 _CELLS = 6_000_000
 """Most numbers in one array of changed rows."""

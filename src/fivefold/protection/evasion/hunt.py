@@ -9,7 +9,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from fivefold.protection.evasion.oracle import Oracle
-    from fivefold.protection.evasion.space import Space
+    from fivefold.subject.possible.space import Space
 
 
 @dataclass(frozen=True)

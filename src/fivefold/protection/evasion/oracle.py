@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from fivefold.contract.guarded import Guarded
     from fivefold.contract.subject import Subject, Table
-    from fivefold.protection.evasion.space import Space
+    from fivefold.subject.possible.space import Space
 
 _CALL = 50_000
 """Most rows in one question, to bound memory."""

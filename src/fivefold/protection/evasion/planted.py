@@ -12,7 +12,7 @@ from fivefold.protection.evasion.surrogate import corner, design
 if TYPE_CHECKING:
     from fivefold.contract.subject import Loss
     from fivefold.protection.evasion.hunt import Hunt
-    from fivefold.protection.evasion.space import Space
+    from fivefold.subject.possible.space import Space
 
 _WIDEST = 20_000
 

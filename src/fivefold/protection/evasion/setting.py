@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fivefold.errors import UnsupportedError
-from fivefold.protection.evasion import space as spaces
 from fivefold.protection.evasion.hunt import Goal, Limit
 from fivefold.protection.evasion.oracle import SHARE, Oracle, of_subject
+from fivefold.subject.possible import space as spaces
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fivefold.contract.check import Context
     from fivefold.contract.subject import Subject, Table
-    from fivefold.protection.evasion.space import Space
+    from fivefold.subject.possible.space import Space
 
 PUBLIC = 2000
 """Rows that the attacker has and asks about before he attacks."""

@@ -10,7 +10,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from fivefold.protection.evasion.hunt import Hunt
-    from fivefold.protection.evasion.space import Space
+    from fivefold.subject.possible.space import Space
 
 _WIDE = 10_000
 _TREES = 40

@@ -10,10 +10,10 @@ from threadpoolctl import threadpool_limits
 
 from fivefold.contract.finding import Canary
 from fivefold.errors import UnsupportedError
-from fivefold.protection.evasion import space as spaces
 from fivefold.protection.extraction import answers, result, steal, students
 from fivefold.protection.extraction.answers import Voice
 from fivefold.protection.extraction.steal import Prey
+from fivefold.subject.possible import space as spaces
 
 if TYPE_CHECKING:
     from fivefold.contract.check import Context

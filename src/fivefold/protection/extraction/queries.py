@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from fivefold.protection.evasion.space import Space
+    from fivefold.subject.possible.space import Space
 
 _MIXED = 0.3
 _DRAWN = 0.15

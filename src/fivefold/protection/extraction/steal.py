@@ -14,8 +14,8 @@ from fivefold.protection.extraction.answers import DECIMALS, Voice
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fivefold.protection.evasion.space import Space
     from fivefold.protection.extraction.students import Student
+    from fivefold.subject.possible.space import Space
 
     Ask = Callable[[np.ndarray, np.ndarray], np.ndarray]
     """Rows (m, d) and the public row that each was made of, to (m, K) answers."""

@@ -12,8 +12,8 @@ from fivefold.protection.extraction import queries, students
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from fivefold.protection.evasion.space import Space
     from fivefold.protection.extraction.answers import Voice
+    from fivefold.subject.possible.space import Space
 
     Stream = Generator[tuple[np.ndarray, np.ndarray], np.ndarray, None]
     """Yields (m, d) rows and (m,) public rows they were made of, and is sent the (m, K) answers; ends when done."""

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fivefold.errors import UnsupportedError
-from fivefold.protection.evasion import space as spaces
 from fivefold.protection.extraction import answers, students
 from fivefold.protection.extraction.answers import Voice
 from fivefold.protection.theft import attacks
 from fivefold.protection.theft.learning import FEWEST, Profile, learn
 from fivefold.protection.theft.stream import Honest
+from fivefold.subject.possible import space as spaces
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

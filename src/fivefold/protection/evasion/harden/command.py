@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 
 from fivefold.errors import InputError, SubjectError
-from fivefold.protection.evasion import space as spaces
 from fivefold.protection.evasion.harden import recipe as recipes
+from fivefold.subject.possible import space as spaces
 from fivefold.subject.tables import Coding, Store
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fivefold.protection.evasion.hunt import Goal
-    from fivefold.protection.evasion.tables.domain import Domain
     from fivefold.protection.evasion.tables.search import Search
+    from fivefold.subject.possible.domain import Domain
 
 _CELLS = 6_000_000
 _SINGLES = 0.35

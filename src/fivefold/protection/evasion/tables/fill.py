@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from fivefold.protection.evasion.tables.domain import Domain
+    from fivefold.subject.possible.domain import Domain
 
 _DEEP = 40
 """Most items that one filling buys."""

@@ -11,8 +11,8 @@ from fivefold.protection.evasion import surrogate
 from fivefold.protection.evasion.surrogate import design
 
 if TYPE_CHECKING:
-    from fivefold.protection.evasion.tables.domain import Domain
     from fivefold.protection.evasion.tables.search import Search
+    from fivefold.subject.possible.domain import Domain
 
 _LESSONS = 12_000
 _TREES = 60

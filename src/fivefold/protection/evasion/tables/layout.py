@@ -10,8 +10,8 @@ import numpy as np
 
 from fivefold.errors import UnsupportedError
 from fivefold.protection.evasion import setting
-from fivefold.protection.evasion.tables import domain as domains
 from fivefold.protection.evasion.tables.search import Purse, Search
+from fivefold.subject.possible import domain as domains
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fivefold.protection.evasion.hunt import Goal
     from fivefold.protection.evasion.oracle import Oracle
     from fivefold.protection.evasion.setting import Setting
-    from fivefold.protection.evasion.tables.domain import Domain
+    from fivefold.subject.possible.domain import Domain
 
 _AGREES = 1.0
 _HARD = 0.98

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from fivefold.protection.evasion.tables.domain import Domain
     from fivefold.protection.evasion.tables.guess import Guess, Trees
     from fivefold.protection.evasion.tables.search import Search
+    from fivefold.subject.possible.domain import Domain
 
 _ROUNDS, _DRAWS = 10, 12
 

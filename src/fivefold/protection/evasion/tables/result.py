@@ -9,9 +9,9 @@ import numpy as np
 
 from fivefold.contract.finding import Curve, Measure, Plot, Result
 from fivefold.contract.outcome import Outcome
-from fivefold.protection.evasion.tables.possible import faults
 from fivefold.stats.judge import judge
 from fivefold.stats.proportion import clopper_pearson
+from fivefold.subject.possible.faults import faults
 
 if TYPE_CHECKING:
     from fivefold.contract.check import Context

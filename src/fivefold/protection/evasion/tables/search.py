@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from fivefold.contract.subject import Table
     from fivefold.protection.evasion.hunt import Goal
-    from fivefold.protection.evasion.tables.domain import Domain
+    from fivefold.subject.possible.domain import Domain
 
     Answer = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
     """(m, d) rows and (m,) their origins to (m,) answers and (m, K) scores (K = 0: labels only)."""
@@ -97,17 +97,7 @@ class Search:
 
     def fit(self, rows: np.ndarray, values: np.ndarray) -> np.ndarray:
         """Return (m, d) ``values`` made possible: whole steps, ranges, directions, missing cells, sums mended."""
-        start = self.start[rows]
-        low, high = self.domain.reach(start, np.inf)
-        moved = np.clip(self.domain.space.whole(start, values, np.round), low, high)
-        at = self.domain.numbers
-        made = start.copy()
-        made[:, at] = np.where(np.isnan(start[:, at]) | np.isnan(moved[:, at]), start[:, at], moved[:, at])
-        for block in self.domain.blocks:
-            wanted = values[:, block.columns]
-            keep = np.isnan(start[:, block.columns]).any(axis=1) | np.isnan(wanted).any(axis=1)
-            made[:, block.columns] = np.where(keep[:, None], start[:, block.columns], wanted)
-        return self.domain.mended(start, made)
+        return self.domain.fitted(self.start[rows], values)
 
     def ask(self, rows: np.ndarray, values: np.ndarray, *, within: bool = True) -> tuple[np.ndarray, np.ndarray]:
         """Make changes possible, and ask for those that are: changed, allowed, and cheaper than what was found.

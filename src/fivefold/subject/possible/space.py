@@ -1,4 +1,4 @@
-"""Space: what an attacker may change of a row, and rows as numbers that he can move in.
+"""Space: what may be changed of a row, and rows as numbers that can be moved in.
 
 A row becomes a vector: numbers as they are, dates as days, other cells as the place of their value among those seen.
 Every vector that leaves this module is a possible row: type, whole steps, range, seen categories, missing cells and

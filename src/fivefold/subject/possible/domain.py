@@ -1,4 +1,4 @@
-"""Domain: what an attacker may change of a table's rows, and what each change costs him.
+"""Domain: what may be changed of a table's rows, and what each change costs.
 
 A row is moved number by number (by whole steps, inside its range, in the declared direction), and block by block: a
 block is one category, a group of one-hot columns, or columns that always change together; it is swapped for another
@@ -13,19 +13,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from fivefold.protection.evasion.tables import groups, rules
+from fivefold.subject.possible import groups, rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from fivefold.contract.subject import Table
-    from fivefold.protection.evasion.space import Space
+    from fivefold.subject.possible.space import Space
 
 _LEVELS = 24
 _READ = 8_000
 """Rows of each data set that combinations are read from."""
 _QUANTILES = (0.01, 0.99)
 _STEP_HAIR = 1e-9
+_DEAREST = 1e12
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,8 @@ class Domain:
     def prices(self, start: np.ndarray, values: np.ndarray) -> np.ndarray:
         """Return (n, items) what each item of the change costs: the numbers first, then the blocks."""
         at = self.numbers
-        moved = np.nan_to_num(np.abs(values[:, at] - start[:, at])) / self.unit[at]
+        with np.errstate(invalid="ignore", over="ignore"):  # infinite cells, which stay or not
+            moved = np.minimum(np.nan_to_num(np.abs(values[:, at] - start[:, at])) / self.unit[at], _DEAREST)
         swapped = [block.price * self._differs(start, values, block.columns) for block in self.blocks]
         return np.concatenate([moved, *(one[:, None] for one in swapped)], axis=1) if swapped else moved
 
@@ -120,7 +122,7 @@ class Domain:
         Args:
             values: (n, d).
             origin: (n,) see :meth:`Space.decode`.
-            like: The rows under attack.
+            like: The rows that are changed.
             asked: (n, rules) from :meth:`kept`.
         """
         return np.asarray((self._told(values, origin, like) | ~asked).all(axis=1))
@@ -131,10 +133,23 @@ class Domain:
         frame = self.space.decode(values, origin, like).features
         return np.stack([rule.holds(frame.__getitem__) for rule in self.rules], axis=1)
 
+    def fitted(self, start: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """Return (m, d) ``values`` made possible: whole steps, ranges, directions, missing cells, sums mended."""
+        low, high = self.reach(start, np.inf)
+        moved = np.clip(self.space.whole(start, values, np.round), low, high)
+        at = self.numbers
+        made = start.copy()
+        made[:, at] = np.where(np.isnan(start[:, at]) | np.isnan(moved[:, at]), start[:, at], moved[:, at])
+        for block in self.blocks:
+            wanted = values[:, block.columns]
+            keep = np.isnan(start[:, block.columns]).any(axis=1) | np.isnan(wanted).any(axis=1)
+            made[:, block.columns] = np.where(keep[:, None], start[:, block.columns], wanted)
+        return self.mended(start, made)
+
     def mended(self, start: np.ndarray, values: np.ndarray) -> np.ndarray:
         """Return ``values`` with rules that are plain sums mended, where another number can be moved for it.
 
-        Of each sum that breaks its rule, its numbers are moved one after the other, those first that the attack left
+        Of each sum that breaks its rule, its numbers are moved one after the other, those first that were left
         alone, as far as is needed and possible. What is still broken is for :meth:`possible` to refuse.
         """
         linear = [one for rule in self.rules if (one := rule.linear) is not None]
@@ -193,7 +208,7 @@ def make(
     """Return what may be changed of rows of some tables.
 
     Args:
-        space: Of these tables (:func:`fivefold.protection.evasion.space.of_tables`).
+        space: Of these tables (:func:`fivefold.subject.possible.space.of_tables`).
         tables: Data sets that groups and combinations are read from, some rows of each.
         declared: Feature name to what the manifest declares.
         options: ``swap_cost``, ``rules`` and ``groups`` of the check.

@@ -1,7 +1,7 @@
-"""Possible: a validator of changed rows that shares no code with the attack: it looks at the tables alone.
+"""Faults: a validator of changed rows that shares no code with what changed them: it looks at the tables alone.
 
-Whoever reads that every adversarial row is a possible row need not believe the attack; this module says so of the
-very rows that the model was told.
+Whoever reads that every changed row is a possible row need not believe the attack or the explainer; this module says so
+of the very rows that the model was told.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from fivefold.contract.subject import Table
-    from fivefold.protection.evasion.tables.rules import Rule
+    from fivefold.subject.possible.rules import Rule
 
 _HAIR = 1e-9
 _FEW = 1000
@@ -44,6 +44,7 @@ def faults(
     """
     n = len(before)
     found: dict[str, np.ndarray] = {}
+    types = pd.api.types
 
     def note(what: str, wrong: np.ndarray) -> None:
         found[what] = found.get(what, np.zeros(n, dtype=bool)) | wrong
@@ -61,10 +62,10 @@ def faults(
         changed = _differs(old, new)
         if told.get("immutable"):
             note("immutable", changed)
-        if column.numbers:
+        if column.numbers and types.is_numeric_dtype(new):
             for what, wrong in _number(told, column, (old, new), changed).items():
                 note(what, wrong)
-        elif column.dates:
+        elif column.dates and types.is_datetime64_any_dtype(new):
             outside = (new < column.low) | (new > column.high)
             note("range", outside.to_numpy(dtype=bool) & changed)
         else:
