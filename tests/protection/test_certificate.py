@@ -22,10 +22,10 @@ from fivefold.contract.subject import SettingsView
 from fivefold.errors import InputError, UnsupportedError
 from fivefold.evidence.consistency import contradictions
 from fivefold.manifest.reader import read as manifest_of
-from fivefold.protection.evasion import space as spaces
 from fivefold.protection.evasion.smooth import attack, certify, check
 from fivefold.protection.evasion.smooth.options import Options, read
 from fivefold.protection.evasion.smooth.voting import Voters, lens
+from fivefold.subject.possible import space as spaces
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fivefold.contract.subject import Table
-    from fivefold.protection.evasion.space import Space
+    from fivefold.subject.possible.space import Space
 
     Answer = Callable[[np.ndarray, np.ndarray], np.ndarray]
     """Vectors of the space (m, d) and the row that each was made of (m,), to (m,) classes."""
