@@ -7,12 +7,13 @@ Liu 2019 (what may be changed, and which way).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fivefold.explanation.counterfactual import propose
-from fivefold.explanation.counterfactual.question import Given
+from fivefold.explanation.counterfactual.question import Given, Purse
 from fivefold.explanation.counterfactual.refine import refined
 from fivefold.explanation.counterfactual.search import HAIR, Search, joined
 
@@ -25,12 +26,43 @@ _SPARE = 3
 
 _ROUNDS = 2
 
+_CELLS = 2_000_000
+"""Most cells of proposals that are held at once."""
+
 _GUESSED = 16
 """Most items that are changed at once on the strength of what known rows tell."""
 
 
 def ours(question: Question, _rng: np.random.Generator) -> Given:
-    """Make counterfactuals; a :class:`Maker` that draws nothing.
+    """Make counterfactuals, block by block of rows, so that memory is bounded; a :class:`Maker` that draws nothing."""
+    n, purse = len(question.rows), question.purse
+    cells = max(purse.rows * question.rows.features.shape[1] // max(n, 1), 1)
+    # where calls are counted, all rows share them
+    size = max(n, 1) if purse.calls is not None else max(_CELLS // cells, 1)
+    rows, values = [], []
+    for start in range(0, n, size):
+        part = _block(question, np.arange(start, min(start + size, n)))
+        chosen = _made(part)
+        rows.append(chosen.rows + start)
+        values.append(chosen.values)
+        purse.spend(part.purse)
+    origin = np.concatenate(rows)
+    made = question.domain.space.decode(np.concatenate(values), origin, question.rows)
+    return Given(made, origin)
+
+
+def _block(question: Question, some: np.ndarray) -> Question:
+    """Return the question about some rows, with their share of what the purse still holds."""
+    n, purse = len(question.rows), question.purse
+    own = Purse(purse.rows * len(some) // (n - int(some[0])), purse.calls, purse.batch)
+    return replace(
+        question, rows=question.rows.take(some), wanted=question.wanted.take(some), leads=question.leads[some],
+        purse=own, told=lambda share: question.told((some[0] + share * len(some)) / n),
+    )  # fmt: skip
+
+
+def _made(question: Question) -> Tries:
+    """Return the counterfactuals of a block.
 
     All rows advance at once. Single items over values that were seen; what helped by itself, together (scores only);
     the nearest known rows with a wanted answer. Whatever is answered as wanted is made sparse, small and round, and of
@@ -74,7 +106,7 @@ def ours(question: Question, _rng: np.random.Generator) -> Given:
         found.append(_refined(search, more.hits(), question.several))
     chosen = _chosen(search, joined(found), question.several)
     question.told(1.0)
-    return Given(search.domain.space.decode(chosen.values, chosen.rows, question.rows), chosen.rows)
+    return chosen
 
 
 def _refined(search: Search, hits: Tries, several: int) -> Tries:

@@ -46,6 +46,10 @@ class Purse:
         if self.calls is not None:
             self.calls -= -(-rows // self.batch)
 
+    def spend(self, part: Purse) -> None:
+        """Take note of what was asked from a purse that was filled from this one."""
+        self.rows, self.asked, self.calls = self.rows - part.asked, self.asked + part.asked, part.calls
+
 
 @dataclass(frozen=True)
 class Question:

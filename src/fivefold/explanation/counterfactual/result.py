@@ -24,7 +24,7 @@ FLIPS, OBEYS = "min_flips", "min_obeying"
 
 _BARS = 12
 _NAMED = 3
-_CELLS = 4_000_000
+_CELLS = 500_000
 _REMEDY = {
     Outcome.FAIL: "Ask the deployed model itself for every row that is told to a person, as it stands, and tell only "
     "rows that it answers as wanted; fix the random numbers of a model that answers otherwise when asked again.",
