@@ -51,14 +51,15 @@ def measure(*, gates: bool, repeat: int) -> tuple[list[Row], str]:
 def explained(box: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, background: np.ndarray, pairs: int, seed: int
               ) -> shapley.Attributions:  # fmt: skip
     """Explain rows by this product."""
-
-    def ask(present: np.ndarray, who: np.ndarray, base: np.ndarray) -> np.ndarray:
-        return box(np.where(present, rows[who], background[base]))
-
+    ask = _mixed(box, rows, background)
     at_background = np.broadcast_to(box(background), (len(rows), len(background)))
     return shapley.by_permutations(
         ask, box(rows), at_background, players=rows.shape[1], pairs=pairs, rng=np.random.default_rng(seed), batch=BATCH
     )
+
+
+def _mixed(box: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, background: np.ndarray) -> shapley.Ask:
+    return lambda present, who, base: box(np.where(present, rows[who], background[base]))
 
 
 def truth_of(box: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, background: np.ndarray) -> np.ndarray:
@@ -66,10 +67,7 @@ def truth_of(box: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, backgrou
     players = rows.shape[1]
     if players > shapley.MOST_ENUMERATED:
         return explained(box, rows, background, 8000, 20_261).value
-
-    def ask(present: np.ndarray, who: np.ndarray, base: np.ndarray) -> np.ndarray:
-        return box(np.where(present, rows[who], background[base]))
-
+    ask = _mixed(box, rows, background)
     return shapley.by_enumeration(ask, len(rows), len(background), players=players, batch=BATCH)
 
 

@@ -70,9 +70,9 @@ def test_a_flipped_byte_anywhere_names_its_file(folder: Folder, trust: bytes) ->
 
 
 def test_truncated_extended_and_emptied_files_are_named(folder: Folder, trust: bytes) -> None:
-    """Cut by one byte, emptied, a newline longer."""
+    """Cut by one byte, cut in half, emptied, one byte or a newline longer."""
     for path, data in folder.items():
-        for changed in (data[:-1], b"", data + b"\n"):
+        for changed in (data[:-1], data[: len(data) // 2], b"", data + b"x", data + b"\n"):
             found = verify(folder | {path: changed}, trust, build.NOW)
             assert found.exit_code == 1
             assert path in _names(found), (path, len(changed))

@@ -15,7 +15,7 @@ import pandas as pd
 
 from fivefold.explanation import players as who_plays
 from fivefold.explanation.explainer import Question, explain
-from fivefold.explanation.store import Store
+from fivefold.explanation.store import Store, plain
 from fivefold.subject.rows import bare
 
 if TYPE_CHECKING:
@@ -191,12 +191,7 @@ class Reasoner:
         columns = [row.columns[int(at)] for at in np.flatnonzero(self._players.of == player)]
         if len(columns) > 1:
             return ", ".join(str(name) for name in columns if row[name].iloc[0]) or "none"
-        value = row[columns[0]].iloc[0]
-        if value is None or value is pd.NA or value != value:  # noqa: PLR0124  NaN
-            return None
-        if isinstance(value, pd.Timestamp):
-            return value.date().isoformat()
-        return value.item() if isinstance(value, np.generic) else value
+        return plain(row[columns[0]].iloc[0])
 
 
 def _spread(codes: np.ndarray, most: int) -> list[int]:

@@ -47,6 +47,11 @@ class Question:
     scores: np.ndarray | None = None
     told: Told = lambda _share: None
 
+    def mixed(self, present: np.ndarray, who: np.ndarray, base: np.ndarray) -> np.ndarray:
+        """Return (m,) scores of rows with the cells of explained rows where present, of background rows elsewhere."""
+        answers = self.ask(np.where(present, who[:, None], self.explained + base[:, None]))
+        return cast("np.ndarray", answers[np.arange(len(who)), self.column[who]])
+
 
 class Explainer(Protocol):
     """Gives credit."""
@@ -61,13 +66,8 @@ def explain(question: Question, rng: np.random.Generator) -> shapley.Attribution
     total, players = question.codes.shape
     n = question.explained
     scores = question.ask(pure(np.arange(total), players)) if question.scores is None else question.scores
-
-    def ask(present: np.ndarray, who: np.ndarray, base: np.ndarray) -> np.ndarray:
-        answers = question.ask(np.where(present, who[:, None], n + base[:, None]))
-        return cast("np.ndarray", answers[np.arange(len(who)), question.column[who]])
-
     return shapley.by_permutations(
-        ask,
+        question.mixed,
         scores[np.arange(n), question.column],
         scores[n:, question.column].T,
         players=players,

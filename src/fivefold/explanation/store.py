@@ -8,7 +8,7 @@ as good as numbers, and every cell that the model sees is one that occurs.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -59,3 +59,12 @@ class Store:
             target=rows.target[first],
             others=pd.DataFrame(index=frame.index),
         )
+
+
+def plain(value: Any) -> Any:
+    """Return a cell as a plain value: dates as text, missing ones as None."""
+    if value is None or value is pd.NA or value != value:  # noqa: PLR0124  NaN
+        return None
+    if isinstance(value, pd.Timestamp):
+        return value.date().isoformat()
+    return value.item() if isinstance(value, np.generic) else value

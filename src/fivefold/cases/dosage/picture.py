@@ -14,7 +14,7 @@ _LINE, _LEFT, _WIDE = 24, 330, 260
 _BEFORE, _AFTER, _GREY = "#c44e52", "#4878a8", "#e8e8e8"
 _SIDE, _GAP, _TOP, _MOST = 260, 70, 40, 80.0
 _AXES = "mg a week; across: model of clean rows; up: of all rows, of rows kept; grey: within a fifth"
-_OPEN = (
+OPEN = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {tall}" width="{wide}" height="{tall}" '
     'font-family="sans-serif" font-size="12" role="img"><title>{title}</title>'
     '<rect width="100%" height="100%" fill="white"/>'
@@ -28,18 +28,19 @@ def shares(told: Told) -> str:
         parts.append(f'<text x="8" y="{top + 15}" font-weight="bold">{title}</text>')
         top += _LINE
         for one in figures:
-            parts.append(_bar(one, top, colour))
+            parts.append(bar(one, top, colour, _LEFT, _WIDE))
             top += _LINE
         top += 8
-    return _OPEN.format(wide=660, tall=top, title="Shares before and after the filter") + "".join(parts) + "</svg>\n"
+    return OPEN.format(wide=660, tall=top, title="Shares before and after the filter") + "".join(parts) + "</svg>\n"
 
 
-def _bar(one: Figure, top: int, colour: str) -> str:
+def bar(one: Figure, top: int, colour: str, left: int, wide: int) -> str:
+    """Return a line of SVG: what is counted, and its share as a bar from ``left`` on, ``wide`` being all."""
     share = one.count / max(one.n, 1)
     return (
         f'<text x="8" y="{top + 13}">{escape(one.what)}</text>'
-        f'<rect x="{_LEFT}" y="{top}" width="{_WIDE * share:.1f}" height="16" fill="{colour}"/>'
-        f'<text x="{_LEFT + _WIDE * share + 4:.0f}" y="{top + 13}">{100 * share:.1f} %</text>'
+        f'<rect x="{left}" y="{top}" width="{wide * share:.1f}" height="16" fill="{colour}"/>'
+        f'<text x="{left + wide * share + 4:.0f}" y="{top + 13}">{100 * share:.1f} %</text>'
     )
 
 
@@ -60,7 +61,7 @@ def moved(clean: np.ndarray, before: np.ndarray, after: np.ndarray) -> str:
     wide, tall = 50 + 2 * _SIDE + _GAP + 20, _TOP + _SIDE + 54
     title = "Dose of each patient beside that of the model of the clean rows"
     parts.append(f'<text x="20" y="{tall - 12}">{_AXES}</text>')
-    return _OPEN.format(wide=wide, tall=tall, title=title) + "".join(parts) + "</svg>\n"
+    return OPEN.format(wide=wide, tall=tall, title=title) + "".join(parts) + "</svg>\n"
 
 
 def _panel(title: str, clean: np.ndarray, doses: np.ndarray, colour: str, left: int) -> str:

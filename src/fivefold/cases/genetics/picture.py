@@ -8,22 +8,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fivefold.cases.dosage.picture import OPEN, bar
 from fivefold.stats.mean import skew_t
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from fivefold.cases.genetics.tradeoff import Curves
-    from fivefold.cases.nouns import Figure, Told
+    from fivefold.cases.nouns import Told
 
 _LINE, _LEFT, _WIDE = 24, 390, 260
 _RED, _BLUE, _GREY, _GREEN = "#c44e52", "#4878a8", "#8a8a8a", "#3a7d44"
 _SIDE, _TALL, _FOOT = 360, 180, 84
-_OPEN = (
-    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {tall}" width="{wide}" height="{tall}" '
-    'font-family="sans-serif" font-size="12" role="img"><title>{title}</title>'
-    '<rect width="100%" height="100%" fill="white"/>'
-)
 Line = tuple[str, str, "Sequence[Sequence[float]]"]
 """Name, colour, and at each place of the axis a value a cohort."""
 
@@ -37,19 +33,10 @@ def guessed(told: Told) -> str:
         top += _LINE
         for one in figures:
             base = "without the model" in one.what
-            parts.append(_bar(one, top, _GREY if base else _GREEN if one.good else colour))
+            parts.append(bar(one, top, _GREY if base else _GREEN if one.good else colour, _LEFT, _WIDE))
             top += _LINE
         top += 8
-    return f"{_OPEN.format(wide=730, tall=top, title=title)}{''.join(parts)}</svg>\n"
-
-
-def _bar(one: Figure, top: int, colour: str) -> str:
-    share = one.count / max(one.n, 1)
-    return (
-        f'<text x="8" y="{top + 13}">{escape(one.what)}</text>'
-        f'<rect x="{_LEFT}" y="{top}" width="{_WIDE * share:.1f}" height="16" fill="{colour}"/>'
-        f'<text x="{_LEFT + _WIDE * share + 4:.0f}" y="{top + 13}">{100 * share:.1f} %</text>'
-    )
+    return f"{OPEN.format(wide=730, tall=top, title=title)}{''.join(parts)}</svg>\n"
 
 
 def price(found: Curves) -> str:
@@ -74,7 +61,7 @@ def price(found: Curves) -> str:
     ]  # fmt: skip
     wide, tall = 120 + 2 * _SIDE + 30, 50 + 2 * (_TALL + _FOOT) + 4
     title = "What privacy and coarse doses cost"
-    return f"{_OPEN.format(wide=wide, tall=tall, title=title)}{''.join(parts)}</svg>\n"
+    return f"{OPEN.format(wide=wide, tall=tall, title=title)}{''.join(parts)}</svg>\n"
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from fivefold.explanation.counterfactual.audit import Terms, audit
 from fivefold.explanation.counterfactual.make import ours
 from fivefold.explanation.counterfactual.price import possible
 from fivefold.explanation.counterfactual.question import Purse, Question
+from fivefold.explanation.store import plain
 from fivefold.subject.rows import bare
 
 if TYPE_CHECKING:
@@ -156,12 +157,3 @@ def _changes(before: pd.Series, after: pd.Series) -> tuple[Change, ...]:
         for name in before.index
         if plain(before[name]) != plain(after[name])
     )
-
-
-def plain(value: Any) -> Any:
-    """Return a cell as a plain value: dates as text, missing ones as None."""
-    if value is None or value is pd.NA or value != value:  # noqa: PLR0124  NaN
-        return None
-    if isinstance(value, pd.Timestamp):
-        return value.date().isoformat()
-    return value.item() if isinstance(value, np.generic) else value

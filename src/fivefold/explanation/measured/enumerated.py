@@ -108,12 +108,7 @@ def _question(layout: Setting, background: int) -> explainer.Question:
 
 def _exact(question: explainer.Question, told: explainer.Told = lambda _share: None) -> np.ndarray:
     n, (total, players) = question.explained, question.codes.shape
-
-    def ask(present: np.ndarray, who: np.ndarray, base: np.ndarray) -> np.ndarray:
-        answers = question.ask(np.where(present, who[:, None], n + base[:, None]))
-        return cast("np.ndarray", answers[np.arange(len(who)), question.column[who]])
-
-    return shapley.by_enumeration(ask, n, total - n, players=players, told=told, batch=question.batch)
+    return shapley.by_enumeration(question.mixed, n, total - n, players=players, told=told, batch=question.batch)
 
 
 def _prove(question: explainer.Question, context: Context) -> Canary:

@@ -26,7 +26,7 @@ _NOT_RUN = (
     "The manifest names an explainer under controls.E2; this version cannot run it beside the model, so what people "
     "are told was not measured. "
 )
-_LIMIT = "Measured is the explainer named, on altered models over the user's rows; its use in the application is not."
+_LIMIT = "Measured is the explainer named, over the user's rows; its use in the application is not."
 
 
 def check_players(layout: Setting) -> None:
@@ -45,7 +45,7 @@ def check_players(layout: Setting) -> None:
 def decide(judged: Sequence[Measure], proof: Canary) -> tuple[Outcome, str]:
     """Return the worst outcome of the judged measures, after the canary, and how the reason begins."""
     if not proof.noticed:
-        return Outcome.INCONCLUSIVE, "An explainer that never asks the model was not told from an honest one. "
+        return Outcome.INCONCLUSIVE, f"Not told from an honest explainer: {proof.kind}. "
     outcomes = [measure.outcome for measure in judged]
     for one in (Outcome.FAIL, Outcome.INCONCLUSIVE):
         if one in outcomes:
