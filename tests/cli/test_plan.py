@@ -88,7 +88,8 @@ def test_what_needs_an_engine_is_undecided(app: Path, say: Callable[..., tuple[i
     found = checks(shown)
     assert code == 0
     assert {found[name]["status"] for name in ("P3.accuracy", "P3.membership", "F1.gaps")} == {"undecided"}
-    assert found["P1.images"]["status"] == "not-run"
+    assert found["P4.model"]["status"] == "not-run"
+    assert found["P1.images"]["status"] == "not-applicable"
     assert all(check["reason"] for check in found.values())
     assert json.loads(shown)["facts"] == {"data": None, "model": None, "notes": [], "version": 1}
 
