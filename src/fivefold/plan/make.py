@@ -221,7 +221,10 @@ def _status(inputs: _Inputs, entry: CheckEntry, spec: CheckSpec | None) -> tuple
         (met == "unknown", "undecided", f"It waits: {lacking}; that happens in the worker."),
     )
     found = next(((status, reason) for holds, status, reason in answers if holds), None)
-    return found or ("run", f"It needs {', '.join(needs)}; all are there.")
+    return found or (
+        "run",
+        f"It needs {', '.join(needs)}; all are there." if needs else "It needs nothing but the manifest.",
+    )
 
 
 def _missing(inputs: _Inputs, entry: CheckEntry, spec: CheckSpec | None) -> str:
