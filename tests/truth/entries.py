@@ -58,6 +58,7 @@ MODULES = {
     "P3.corruption": "worsened",
     "P3.faults": "faulty",
     "P3.identification": "operating",
+    "P3.inversion": "remembering",
     "P3.operating-point": "operating",
     "P3.membership": "membership",
     "P3.property": "composed",

@@ -53,6 +53,7 @@ JUDGE_EVERY_FLOOR = frozenset(
         "P3.corruption",
         "P3.faults",
         "P3.identification",
+        "P3.inversion",
         "P3.membership",
         "P3.operating-point",
         "P3.property",

@@ -1,0 +1,1 @@
+"""P3.inversion: can somebody who asks the model rebuild rows that it was trained on?"""
