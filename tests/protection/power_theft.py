@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 FIGURES = REPO / "docs" / "figures"
 GRID = (50, 75, 100, 150, 200, 300, 400, 600, 800, 1200, 1600, 2400, 3200, 4800)
+LONG = (*GRID, 6400, 9600, 12_800, 19_200)
+"""Questions of a thief whom nobody notices."""
 WAYS = {"alone": 0, "1:1": 1, "1:9": 9, "50 accounts": 0, "50 accounts beside 50 honest new ones": 0}
 SHAPES = {
     "full": Shaping(), "labels": None, "decimals 2": Shaping(decimals=2), "decimals 1": Shaping(decimals=1),
@@ -260,7 +262,12 @@ def shape(prey: Prey, runs: int, only: str) -> dict[str, Any]:
     held = take(prey.held, np.arange(5000))
     scores = prey.scores(held)
     said, truth = scores.argmax(axis=1), prey.truth[:5000]
-    grid = GRID[:: 1 if prey.classes == 2 else 2]
+    grid = LONG if prey.classes == 2 else GRID[::2] + GRID[-1:]
+    asked = (
+        _joined([take(prey.held, slice(5000, None)), prey.public])
+        if prey.classes == 2
+        else take(prey.held, slice(5000, None))
+    )
     found: dict[str, Any] = {}
     for name, shaping in shapes.items():
         out = np.eye(prey.classes)[said]
@@ -276,7 +283,7 @@ def shape(prey: Prey, runs: int, only: str) -> dict[str, Any]:
         rng = np.random.default_rng([4, run])
         who = thief(prey, rng)
         base = blind(prey, who, held, said)
-        rest = take(prey.held, 5000 + rng.permutation(len(prey.held) - 5000)[: grid[-1]])
+        rest = take(asked, rng.permutation(len(asked))[: grid[-1]])
         told = prey.scores(rest)
         ids = identities(rest, b"key")
         for name, shaping in shapes.items():

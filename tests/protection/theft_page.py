@@ -120,17 +120,21 @@ def _shape(found: dict[str, Any]) -> Iterator[str]:
         "alone take; students learn scores as told, and their labels, and the best counts.\n"
     )
     yield (
-        "| model | answers | fidelity at 300, 1,200, 4,800 | questions for 0.80 | of what labels take "
+        "| model | answers | fidelity at 300, 1,200, 4,800, 19,200 | questions for 0.80 | of what labels take "
         "| highest score another one | Brier score | calibration error |\n|---|---|---|---|---|---|---|---|"
     )
     for name, shapes in found.items():
         labels = _reaches(shapes["labels"])
         for told, one in shapes.items():
             points = dict(zip(one["grid"], one["curve"], strict=True))
-            shown = ", ".join(f"{points[count]:.2f}" for count in (300, 1200, 4800) if count in points)
+            shown = ", ".join(f"{points[count]:.2f}" for count in (300, 1200, 4800, 19_200) if count in points)
             need = _reaches(one)
             ratio = (
-                f"{need / labels:.2f}" if need and labels else "at least 1" if labels is None and need is None else "-"
+                f"{need / labels:.2f}"
+                if need and labels
+                else "neither reaches it"
+                if labels is None and need is None
+                else "-"
             )
             if need is None and labels:
                 ratio = f"over {one['grid'][-1] / labels:.2f}"
