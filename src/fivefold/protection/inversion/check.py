@@ -30,7 +30,6 @@ _PUBLIC = 1000
 _STRANGERS = 300
 _CLASSES = 24
 _STEPS = 40, 240
-_SHARE = 0.5
 _CLOSE = 0.02
 _LEVEL = 0.975  # each of two bounds; together 0.95
 _LUCK = 0.05
@@ -177,13 +176,13 @@ def _peaks(world: World, rng: np.random.Generator) -> tuple[Peaks, Peaks]:
 
 
 def _steps(subject: Subject, questions: int, wanted: int) -> int:
-    """Return how many steps are taken, within half of the calls that an endpoint's budget has left."""
+    """Return how many steps are taken, within the calls that an endpoint's budget has left."""
     steps = int(np.clip(wanted, *_STEPS))
     able = subject.capabilities
     if able.calls_left is None:
         return steps
-    each = -(-questions // max(able.max_rows, 1)) + 1  # what is joined is asked for by itself
-    affordable = int(able.calls_left * _SHARE) // each - 1
+    each = -(-questions // max(able.max_rows, 1))
+    affordable = able.calls_left // each - 1
     if affordable < _STEPS[0]:
         raise UnsupportedError(
             "inversion.calls",

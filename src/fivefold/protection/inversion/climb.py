@@ -87,16 +87,14 @@ class Climb:
             progress: Called with the share that is done.
         """
         rows = np.arange(len(self._aims))
-        who = np.repeat(rows, TRIED)
-        best = self._sure(self._now, rows)
+        who, each = np.repeat(rows, TRIED), np.repeat(rows, TRIED + 1)
+        best, joined = self._sure(self._now, rows), self._now
         for step in range(steps):
             reach = _REACH[0] * (_REACH[1] / _REACH[0]) ** (step / max(1, steps - 1))
-            tried = self._chart.near(self._now[who], reach, self._rng)
-            told = self._sure(tried, who).reshape(-1, TRIED)
-            tried = tried.reshape(len(rows), TRIED, -1)
-            joined = _joined(self._now, tried, told, best)
+            tried = self._chart.near(self._now[who], reach, self._rng).reshape(len(rows), TRIED, -1)
             tried = np.concatenate([tried, joined[:, None]], axis=1)
-            told = np.column_stack([told, self._sure(joined, rows)])
+            told = self._sure(tried.reshape(len(each), -1), each).reshape(len(rows), -1)
+            joined = _joined(self._now, tried, told, best)  # asked for with the next neighbours, in the same call
             top = told.argmax(axis=1)
             gain = told[rows, top] > best
             self._now[gain], best[gain] = tried[rows, top][gain], told[rows, top][gain]
@@ -130,7 +128,7 @@ def _joined(now: np.ndarray, tried: np.ndarray, told: np.ndarray, best: np.ndarr
     """Return (n, k) inputs with every change that is better by itself, the best one on top."""
     order = np.argsort(told, axis=1)
     made, rows = now.copy(), np.arange(len(now))
-    for place in range(TRIED):
+    for place in range(told.shape[1]):
         at = order[:, place]
         one = tried[rows, at]
         changed = (one != now) & ~(np.isnan(one) & np.isnan(now)) & (told[rows, at] > best)[:, None]
