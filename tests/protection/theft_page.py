@@ -117,7 +117,8 @@ def _shape(found: dict[str, Any]) -> Iterator[str]:
     yield "## What shaping does\n"
     yield (
         "The thief asks rows like the test rows. Questions for a rescaled fidelity of 0.80 against those that labels\n"
-        "alone take; students learn scores as told, and their labels, and the best counts.\n"
+        "alone take; students learn scores as told, and their labels, and the best counts. Pictures are also\n"
+        "moved by a pixel.\n"
     )
     yield (
         "| model | answers | fidelity at 300, 1,200, 4,800, 19,200 | questions for 0.80 | of what labels take "

@@ -38,6 +38,7 @@ MODULES = {
     "P1.images": "evasion_images",
     "P1.standard": "evasion_standard",
     "P1.tables": "evasion_tables",
+    "P1.series": "evasion_waves",
     "F1.challenge": "appealing",
     "F1.drift": "drifted",
     "G3.personal-data": "person",

@@ -41,6 +41,7 @@ JUDGE_EVERY_FLOOR = frozenset(
         "P1.gradient",
         "P1.honesty",
         "P1.images",
+        "P1.series",
         "P1.standard",
         "P2.benign",
         "P2.detection",

@@ -138,7 +138,7 @@ def result(
 def _given(setting: Setting) -> str:
     limit = setting.limit
     swaps = f", {limit.swaps:g} swapped categories" if setting.space.swaps.any() else ""
-    return f"Changes of at most {limit.epsilon:g} of each range{swaps}; at most {limit.queries} questions a row."
+    return f"{setting.space.told(limit.epsilon)}{swaps}; at most {limit.queries} questions a row."
 
 
 def _share(

@@ -11,6 +11,7 @@ from fivefold.errors import UnsupportedError
 from fivefold.protection.evasion.hunt import Goal, Limit
 from fivefold.protection.evasion.oracle import SHARE, Oracle, of_subject
 from fivefold.subject.possible import space as spaces
+from fivefold.subject.possible import waves
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,9 +82,9 @@ def lay_out(context: Context) -> Setting:
     if subject is None or not subject.capabilities.perturbable:
         raise UnsupportedError("evasion.subject", "there is no model that answers for changed rows.")
     test = _known(context.tables("test"))
-    if test.kind not in ("table", "image"):
+    if test.kind not in ("table", "image", "series"):
         raise UnsupportedError(
-            "evasion.inputs", f"this attack changes tables and images, not data of kind {test.kind}."
+            "evasion.inputs", f"this attack changes tables, images and series, not data of kind {test.kind}."
         )
     if len(test) < _FEWEST:
         raise UnsupportedError(
@@ -93,7 +94,7 @@ def lay_out(context: Context) -> Setting:
         )
     train = _train(context)
     both = [test] if train is None else [test, train]
-    space = spaces.of_images(both) if test.kind == "image" else spaces.of_tables(both, context.settings.features or {})
+    space, epsilon = _space(both, context)
     if space.is_empty:
         raise UnsupportedError(
             "evasion.fixed",
@@ -114,7 +115,7 @@ def lay_out(context: Context) -> Setting:
     rest = train if train is not None and len(train) else test
     public = rest.take(np.sort(context.rng.choice(len(rest), min(public_rows, len(rest)), replace=False)))
     encoded = space.encode(public)
-    notes += _stretched(space, encoded, _number(context.options, "epsilon", 0.05))
+    notes += _stretched(space, encoded, epsilon)
     tolerance, told = _tolerance(subject, test, context.options)
     return Setting(
         subject,
@@ -124,11 +125,22 @@ def lay_out(context: Context) -> Setting:
         public,
         encoded,
         of_subject(subject, space, sample, purse, context.guarded),
-        Limit(_number(context.options, "epsilon", 0.05), _number(context.options, "swaps", 1.0), queries),
+        Limit(epsilon, _number(context.options, "swaps", 1.0), queries),
         tolerance,
         len(test),
         (*space.notes, *notes, *told),
     )
+
+
+def _space(tables: list[Table], context: Context) -> tuple[Space, float]:
+    """Return what may be moved, and how far as a share of each range."""
+    epsilon = _number(context.options, "epsilon", 0.05)
+    kind = tables[0].kind
+    if kind == "series":
+        return waves.of_series(tables, _number(context.options, "smooth", 0.1)), epsilon
+    if kind == "image":
+        return spaces.of_images(tables), epsilon
+    return spaces.of_tables(tables, context.settings.features or {}), epsilon
 
 
 def _number(values: Mapping[str, object], key: str, default: float) -> float:

@@ -82,6 +82,10 @@ class Space:
         """Whether an attacker may change nothing at all."""
         return not (self.moves & (self.unit > 0)).any() and not self.swaps.any()
 
+    def told(self, epsilon: float) -> str:
+        """Say how far an attacker may go."""
+        return f"Changes of at most {epsilon:g} of each range"
+
     def count(self, column: int) -> int:
         """Return how many values of a category are tried as replacements."""
         levels = self.columns[column].levels
