@@ -39,6 +39,7 @@ MODULES = {
     "P1.standard": "evasion_standard",
     "P1.tables": "evasion_tables",
     "P1.series": "evasion_waves",
+    "P1.text": "evasion_texts",
     "F1.challenge": "appealing",
     "F1.drift": "drifted",
     "G3.personal-data": "person",

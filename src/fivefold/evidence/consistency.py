@@ -43,6 +43,7 @@ JUDGE_EVERY_FLOOR = frozenset(
         "P1.images",
         "P1.series",
         "P1.standard",
+        "P1.text",
         "P2.benign",
         "P2.detection",
         "P2.extraction",
