@@ -13,13 +13,16 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from fivefold.assess.run import Options, assess
 from fivefold.cli.main import run as command
 from fivefold.errors import InputError
 from fivefold.explanation.antehoc import additive, export, page, points, rules
 from fivefold.explanation.antehoc.form import Condition, Model, Rule, Term, decode, encode, require
 from fivefold.explanation.antehoc.serve import Classifier, Regressor, read
 from fivefold.explanation.antehoc.steps import Lesson, short
+from fivefold.manifest import reader as manifest
 from fivefold.subject.files.onnx_model import OnnxModel
 
 CREDIT = Path(__file__).resolve().parents[2] / "examples" / "credit"
@@ -291,3 +294,53 @@ def test_the_command_writes_model_page_and_network(tmp_path: Path, capsys: pytes
         with pytest.raises(InputError) as caught:
             decode(raw)
         assert caught.value.code == "antehoc.model"
+
+
+def deployed(app: Path, form: str, *, network: bool) -> None:
+    """Train on the application and deploy what came out, as its manifest's model, with its page."""
+    assert ran("model", "train", "--explainable", form, "--in", str(app), "--out", str(app / "card.json")) == 0
+    told = yaml.safe_load((app / "fivefold.yaml").read_text())
+    (app / "reader.py").write_text(
+        "from pathlib import Path\nfrom fivefold.explanation.antehoc.serve import read\n"
+        "def load():\n    return read(Path('card.json').read_bytes())\n"
+    )
+    told["model"] = {"factory": "reader:load", "path": "card.json"}
+    if network:
+        told["model"] = {"path": "card.onnx"}
+    told["model"]["files"] = ["card.html"]
+    told["controls"] = {"E1": {"page": "card.html"}}
+    (app / "fivefold.yaml").write_text(yaml.safe_dump(told))
+
+
+def outcomes(app: Path, *only: str) -> dict[str, tuple[str, dict[str, float | None]]]:
+    done = assess(manifest.read(app), Options(effort="quick", only=only))
+    return {
+        one.check: (str(one.result.outcome), {item.name: item.value for item in one.result.measures})
+        for one in done.findings
+    }
+
+
+def test_what_is_trained_is_served_and_measured(tmp_path: Path) -> None:
+    """From a manifest, in the product's own worker, as ONNX: faithful, directions kept, and the cost is told."""
+    app = credit(tmp_path, duration_months={"monotone": "down"}, amount={"monotone": "down"})
+    deployed(app, "points", network=True)
+    found = outcomes(app, "E1.faithful", "E1.constraints", "E1.cost")
+    assert found["E1.faithful"][1]["rows that the page answers otherwise"] == 0
+    assert found["E1.constraints"][1]["rows from which the score moves the wrong way"] == 0
+    assert found["E1.constraints"][1]["printed steps that go the wrong way"] == 0
+    assert found["E1.faithful"][0] == found["E1.constraints"][0] == "pass"
+    assert -0.15 < (found["E1.cost"][1]["accuracy lost"] or 0) < 0.15
+
+
+def test_a_page_that_is_old_fails_and_one_that_cannot_be_read_is_no_pass(tmp_path: Path) -> None:
+    """Served by a factory; one step of one column was changed since the page was printed."""
+    app = credit(tmp_path)
+    deployed(app, "additive", network=False)
+    text = (app / "card.html").read_text()
+    model = page.read(text)
+    first = model.terms[0]
+    old = replace(first, adds=((first.adds[0][0] + 1.0,), *first.adds[1:]))
+    (app / "card.html").write_text(page.render(replace(model, terms=(old, *model.terms[1:]))))
+    assert outcomes(app, "E1.faithful")["E1.faithful"][0] == "fail"
+    (app / "card.html").write_text(text.replace("</h1>", " </h1>"))
+    assert outcomes(app, "E1.faithful")["E1.faithful"][0] in ("not-run", "error")

@@ -17,7 +17,7 @@ from fivefold.explanation.antehoc.form import Model, Term
 from fivefold.explanation.antehoc.steps import bare
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from fivefold.explanation.antehoc.steps import Lesson
 
@@ -124,10 +124,3 @@ def term_of(laid: Term, shape: np.ndarray) -> Term:
     return msgspec.structs.replace(
         laid, cuts=tuple(laid.cuts[at - 1] for at in kept), adds=(told[0], *(told[at] for at in kept)), missing=missing
     )  # fmt: skip
-
-
-def declared(features: Mapping[str, Mapping[str, object]] | None) -> dict[str, int]:
-    """Return column to 1 or -1 for each ``monotone`` of the manifest."""
-    signs = {"up": 1, "down": -1}
-    found = {str(name): signs.get(str(one.get("monotone")), 0) for name, one in (features or {}).items()}
-    return {name: sign for name, sign in found.items() if sign}

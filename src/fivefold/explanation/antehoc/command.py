@@ -69,7 +69,7 @@ def learn(manifest: Manifest, form: str, seed: int) -> Made:
     many, cuts = _sizes(manifest, form)
     how = {"additive": additive.learn, "points": points.learn, "rules": rules.learn}[form]
     model = how(lesson, many, cuts, rng)
-    told = {"form": form, "rows": len(lesson.target), "columns": len(model.columns), "lines": _lines(model)}
+    told = {"form": form, "rows": len(lesson.target), "columns": len(model.columns), "lines": model.lines}
     other = manifest.data.get("test")
     if other is not None and other.kind == "table":
         judged = _lesson(store.table("test", coding), coding, order, manifest)
@@ -112,10 +112,6 @@ def _sizes(manifest: Manifest, form: str) -> tuple[int, int]:
     given = manifest.controls.get("E1", {})
     many, cuts = _DEFAULT[form]
     return int(given.get("terms", many)), int(given.get("steps", cuts))
-
-
-def _lines(model: Model) -> int:
-    return sum(len(term.adds) + 1 for term in model.terms) + len(model.rules) + (model.form == "rules")
 
 
 def _figures(model: Model, lesson: Lesson, judged: Lesson, rng: np.random.Generator) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fivefold.errors import InputError, UnsupportedError
-from fivefold.explanation.antehoc.form import steps
+from fivefold.explanation.antehoc.form import adds
 from fivefold.subject import labels
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _sum(graph: _Graph, model: Model) -> str:
     total = graph.constant(np.zeros((1, model.width)))
     for term in model.terms:
         at = graph.put("Reshape", _position(graph, term), graph.constant([-1], "whole"))
-        total = graph.put("Add", total, graph.put("Gather", graph.constant(steps(term)), at, axis=0))
+        total = graph.put("Add", total, graph.put("Gather", graph.constant(adds(term)), at, axis=0))
     scaled = graph.put("Mul", total, graph.constant([model.scale]))
     score = graph.put("Add", scaled, graph.constant(model.base))
     if model.task == "regression":

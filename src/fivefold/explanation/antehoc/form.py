@@ -102,6 +102,11 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         used += [(one.column, one.kind) for rule in self.rules for one in rule.when]
         return tuple(dict.fromkeys(used))
 
+    @property
+    def lines(self) -> int:
+        """Lines of the printed form."""
+        return sum(len(term.adds) + 1 for term in self.terms) + len(self.rules) + (self.form == "rules")
+
     def score(self, frame: pd.DataFrame) -> np.ndarray:
         """Return (n, K) scores of an additive model or scoring table.
 
@@ -110,7 +115,7 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         """
         total = np.zeros((len(frame), self.width))
         for term in self.terms:
-            total += steps(term)[positions(term, frame[term.column])]
+            total += adds(term)[positions(term, frame[term.column])]
         made: np.ndarray = np.array(self.base) + self.scale * total
         return made
 
@@ -133,13 +138,13 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         return np.asarray(weight / weight.sum(axis=1, keepdims=True))
 
 
-def steps(term: Term) -> np.ndarray:
+def adds(term: Term) -> np.ndarray:
     """Return (steps + 1, K) what each step adds, a missing cell last."""
     return np.array([*term.adds, term.missing])
 
 
 def positions(term: Term, column: pd.Series) -> np.ndarray:
-    """Return (n,) int64 steps of cells, as :func:`steps` orders them."""
+    """Return (n,) int64 steps of cells, as :func:`adds` orders them."""
     if term.kind == "text":
         return cells.coded(cells.texts(column), term.names)
     given = cells.numbers(column, term.kind)

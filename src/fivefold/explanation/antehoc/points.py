@@ -15,7 +15,7 @@ import numpy as np
 
 from fivefold.errors import InputError
 from fivefold.explanation.antehoc import additive
-from fivefold.explanation.antehoc.form import Model, Term, positions, steps
+from fivefold.explanation.antehoc.form import Model, Term, adds, positions
 
 if TYPE_CHECKING:
     from fivefold.explanation.antehoc.steps import Lesson
@@ -55,7 +55,7 @@ def learn(given: Lesson, terms: int, cuts: int, rng: np.random.Generator) -> Mod
         raise InputError("antehoc.points", "no column tells anything about the target.",
                          remedy="Bring more rows, or other columns.")  # fmt: skip
     codes = np.column_stack([positions(term, given.features[term.column]) for term in real.terms])
-    shapes = [steps(term)[:, 0] for term in real.terms]
+    shapes = [adds(term)[:, 0] for term in real.terms]
     best: tuple[_Fit, list[np.ndarray]] | None = None
     for widest in _WIDEST:
         unit = max(float(np.ptp(shape)) for shape in shapes) / widest

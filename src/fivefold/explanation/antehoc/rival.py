@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _TEXTS = 60
 _HELD = 0.2
-_TREES = 100
+_TREES = 60
 
 
 @dataclass(frozen=True)
@@ -108,17 +108,19 @@ def lost(mine: np.ndarray, rival_: np.ndarray, target: np.ndarray) -> tuple[Lost
     if target.dtype.kind == "f":
         error, other = np.abs(mine - target), np.abs(rival_ - target)
         usual = float(np.abs(target - np.median(target)).mean()) or 1.0
-        low, high = skew_t((error - other) / usual)
-        return (Lost("error added", float((error - other).mean()) / usual, low, high,
-                     float(error.mean()) / usual, float(other.mean()) / usual, n),)  # fmt: skip
-    right, better = mine == target, rival_ == target
-    low_, high_ = tango(int((better & ~right).sum()), int((right & ~better).sum()), n)
-    plain = Lost("accuracy lost", float(better.mean() - right.mean()), float(low_), float(high_), float(right.mean()),
-                 float(better.mean()), n)  # fmt: skip
+        return (_lost("error added", (error - other) / usual, (error / usual, other / usual), None),)
+    right, better = (mine == target).astype(np.float64), (rival_ == target).astype(np.float64)
+    counted = int((better > right).sum()), int((right > better).sum())
+    low, high = tango(*counted, n)
+    plain = _lost("accuracy lost", better - right, (right, better), (float(low), float(high)))
     present, codes, count = np.unique(target, return_inverse=True, return_counts=True)
-    weight = n / (len(present) * count[codes.ravel()])
-    low, high = skew_t(weight * (better.astype(float) - right))
     if len(present) < 2:
         return (plain,)
-    return (plain, Lost("balanced accuracy lost", float((weight * (better.astype(float) - right)).mean()), low, high,
-                        float((weight * right).mean()), float((weight * better).mean()), n))  # fmt: skip
+    weight = n / (len(present) * count[codes.ravel()])
+    return (plain, _lost("balanced accuracy lost", weight * (better - right), (weight * right, weight * better), None))
+
+
+def _lost(name: str, each: np.ndarray, both: tuple[np.ndarray, np.ndarray], bounds: tuple[float, float] | None) -> Lost:
+    low, high = skew_t(each) if bounds is None else bounds
+    return Lost(name, float(each.mean()), float(low), float(high), float(both[0].mean()), float(both[1].mean()),
+                len(each))  # fmt: skip

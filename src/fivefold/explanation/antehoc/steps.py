@@ -119,3 +119,15 @@ def short(low: float, high: float, *, whole: bool = False) -> float | None:
             if low < found <= high and (not whole or found.is_integer()):
                 return found + 0.0
     return None if whole else float(high)
+
+
+def signs(features: Mapping[str, Mapping[str, object]] | None) -> dict[str, int]:
+    """Return column to 1 (up) or -1 (down) for each ``monotone`` that the manifest declares."""
+    known = {"up": 1, "down": -1}
+    found = {str(name): known.get(str(one.get("monotone")), 0) for name, one in (features or {}).items()}
+    return {name: sign for name, sign in found.items() if sign}
+
+
+def types(features: Mapping[str, Mapping[str, object]] | None) -> dict[str, str]:
+    """Return column to the type that the manifest declares."""
+    return {str(name): str(one["type"]) for name, one in (features or {}).items() if one.get("type")}
