@@ -31,7 +31,7 @@ def train(
         str, typer.Option(help="With groups alike: reweigh, constraints, thresholds or blind.", metavar="METHOD")
     ] = "",
     explainable: Annotated[
-        str, typer.Option(help="Readable as it is: additive, points (a scoring table) or rules.", metavar="FORM")
+        str, typer.Option(help="Readable as it is: additive, points, rules, or network.", metavar="FORM")
     ] = "",
     seed: Annotated[int, typer.Option(help="What the draws of --fair and --explainable come from.", min=0)] = 7,
     json: Json = False,
@@ -44,8 +44,9 @@ def train(
     reweighed, constraints on the rates, thresholds by group, or a correction that asks for no group.
     With [bold]--robust[/bold] the module that model.factory makes is trained on rows that attacks have
     changed (adversarial training), in a process of its own. With [bold]--explainable[/bold] the model can be read as
-    it is: a sum of steps, a card of points, or a few rules, with features.NAME.monotone kept; beside the file a page
-    (.html) is printed, and an ONNX file where onnx is installed.
+    it is: a sum of steps, a card of points, a few rules, or a sum of steps that copies of your own network learn
+    (controls.E1.network); features.NAME.monotone is kept. Beside the file a page (.html) is printed, and an ONNX file
+    is written where onnx is installed.
 
     Example: [bold]fivefold model train --private --in my-app[/bold]
     """

@@ -7,6 +7,7 @@ boosting machine); monotone trees: Ke et al. 2017, scikit-learn's ``monotonic_cs
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -36,6 +37,17 @@ def learn(given: Lesson, terms: int, steps: int, rng: np.random.Generator) -> Mo
         rng: Seeds the boosting.
 
     Raises:
+        InputError: As :func:`chosen`.
+    """
+    return written(given, *chosen(given, terms, steps, rng))
+
+
+def chosen(
+    given: Lesson, terms: int, steps: int, rng: np.random.Generator
+) -> tuple[list[Term], np.ndarray, np.ndarray, list[np.ndarray]]:
+    """Return the terms that move the score most, (n, terms) steps of the cells, (K,) base, and (steps + 1, K) shapes.
+
+    Raises:
         InputError: ``antehoc.monotone`` for constraints with several classes; as
             :func:`fivefold.explanation.antehoc.steps.bare`.
     """
@@ -49,6 +61,22 @@ def learn(given: Lesson, terms: int, steps: int, rng: np.random.Generator) -> Mo
         kept = np.sort(np.argsort(-np.array(moved), kind="stable")[:terms])
         laid, codes = [laid[at] for at in kept], codes[:, kept]
         base, shapes = _fitted(given, laid, codes, rng)
+    return laid, codes, base, shapes
+
+
+def written(
+    given: Lesson, laid: Sequence[Term], codes: np.ndarray, base: np.ndarray, shapes: Sequence[np.ndarray]
+) -> Model:
+    """Return the model as it is printed: shapes centred and rounded, the steepest first, flat ones left out.
+
+    Args:
+        given: Rows.
+        laid: Terms without values.
+        codes: (n, terms) steps of the cells.
+        base: (K,).
+        shapes: For each term (steps + 1, K), the missing cell last.
+    """
+    base, shapes = _centred(laid, codes, base, shapes)
     digits = _digits(given)
     order = np.argsort([-float(np.abs(shape).max()) for shape in shapes], kind="stable")
     made = [term_of(laid[at], np.round(shapes[at], digits)) for at in order]
@@ -69,7 +97,7 @@ def _digits(given: Lesson) -> int:
 def _fitted(
     given: Lesson, laid: Sequence[Term], codes: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Return (K,) base and for each term (steps + 1, K) shapes whose mean over the rows is 0, the missing cell last."""
+    """Return (K,) base and the (steps + 1, K) shapes of the terms, read off the boosted trees step by step."""
     sizes = [len(term.adds) for term in laid]
     inputs = codes.astype(np.float64)
     inputs[codes == np.array(sizes)] = np.nan
@@ -81,20 +109,28 @@ def _fitted(
         asked[:, at] = [*range(size), np.nan]
         rows.append(asked)
     told = np.asarray(ask(np.concatenate(rows))).reshape(sum(map(len, rows)), -1)
-    base, shapes, start = told[0].copy(), [], 1
-    for at, size in enumerate(sizes):
-        shape = told[start : start + size + 1] - told[0]
+    ends = np.cumsum([1, *(size + 1 for size in sizes)])
+    shapes = [told[start:end] - told[0] for start, end in pairwise(ends)]
+    return _centred(laid, codes, told[0], shapes)
+
+
+def _centred(
+    laid: Sequence[Term], codes: np.ndarray, base: np.ndarray, shapes: Sequence[np.ndarray]
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Return base and shapes whose mean over the rows is 0; a kind of cell that was never seen says nothing."""
+    whole, made = base.copy(), []
+    for at, (term, given) in enumerate(zip(laid, shapes, strict=True)):
+        size = len(term.adds)
         count = np.bincount(codes[:, at], minlength=size + 1)
-        mean = count @ shape / count.sum()
-        shape = shape - mean
+        mean = count @ given / count.sum()
+        shape = given - mean
         if not count[size]:
-            shape[size] = 0.0  # a missing cell was never seen: it says nothing
-        if laid[at].kind == "text" and not count[size - 1]:
+            shape[size] = 0.0
+        if term.kind == "text" and not count[size - 1]:
             shape[size - 1] = 0.0
-        base += mean
-        shapes.append(shape)
-        start += size + 1
-    return base, shapes
+        whole += mean
+        made.append(shape)
+    return whole, made
 
 
 def _booster(given: Lesson, laid: Sequence[Term], rng: np.random.Generator) -> Any:

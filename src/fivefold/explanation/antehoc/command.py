@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from fivefold.errors import InputError, UnsupportedError
-from fivefold.explanation.antehoc import additive, export, page, points, rules
-from fivefold.explanation.antehoc.form import FORMS, encode
+from fivefold.explanation.antehoc import additive, export, head, page, points, rules
+from fivefold.explanation.antehoc.form import encode
 from fivefold.explanation.antehoc.rival import lost, rival
 from fivefold.explanation.antehoc.steps import Lesson
 from fivefold.subject import labels
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _MOST_ROWS = 50_000
 _FEWEST = 50
 _MOST_CLASSES = 20
-_DEFAULT = {"additive": (10, 8), "points": (5, 3), "rules": (8, 8)}
+_DEFAULT = {"additive": (10, 8), "points": (5, 3), "rules": (8, 8), "network": (10, 12)}
 """Form to how many columns (or rules), and how many cuts a column."""
 
 
@@ -45,14 +45,15 @@ def learn(manifest: Manifest, form: str, seed: int) -> Made:
 
     Args:
         manifest: The application.
-        form: ``additive``, ``points`` or ``rules``.
+        form: ``additive``, ``points`` or ``rules``; ``network``: an additive model learned by copies of
+            a network of the application, one for each column.
         seed: Seeds what is drawn.
 
     Raises:
         InputError: ``antehoc.form``, ``antehoc.data``, ``antehoc.classes``; as the form's ``learn``.
     """
-    if form not in FORMS:
-        raise InputError("antehoc.form", f"there is no form {form[:40]!r}.", remedy=f"Try: {', '.join(FORMS)}.")
+    if form not in _DEFAULT:
+        raise InputError("antehoc.form", f"there is no form {form[:40]!r}.", remedy=f"Try: {', '.join(_DEFAULT)}.")
     train = manifest.data.get("train")
     if train is None or train.kind != "table" or not train.target:
         raise InputError("antehoc.data", "the manifest declares no table `train` with a target.",
@@ -67,8 +68,11 @@ def learn(manifest: Manifest, form: str, seed: int) -> Made:
     if len(lesson.target) > _MOST_ROWS:
         lesson = lesson.take(np.sort(rng.choice(len(lesson.target), _MOST_ROWS, replace=False)))
     many, cuts = _sizes(manifest, form)
-    how = {"additive": additive.learn, "points": points.learn, "rules": rules.learn}[form]
-    model = how(lesson, many, cuts, rng)
+    if form == "network":
+        model = head.learn(manifest, lesson, (many, cuts), rng)
+    else:
+        how = {"additive": additive.learn, "points": points.learn, "rules": rules.learn}[form]
+        model = how(lesson, many, cuts, rng)
     told = {"form": form, "rows": len(lesson.target), "columns": len(model.columns), "lines": model.lines}
     other = manifest.data.get("test")
     if other is not None and other.kind == "table":

@@ -9,7 +9,7 @@ the first rule whose conditions all hold answers, else the last line does. Sourc
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 import numpy as np
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 Kind = Literal["number", "date", "text"]
 Form = Literal["additive", "points", "rules"]
-FORMS: tuple[str, ...] = get_args(Form)
 _FORM = 1
 _MOST_TERMS, _MOST_STEPS, _MOST_CLASSES = 100, 100, 100
 _MOST_BYTES = 4 << 20
