@@ -1,8 +1,9 @@
 """Additive: a sum of step functions of one column each, learned by boosting trees that each split one column alone.
 
 scikit-learn's histogram boosting learns it from columns that were cut before, so that what each step adds can be read
-off exactly and is all that the model knows. Source: Lou, Caruana and Gehrke 2012; Nori et al. 2019 (explainable
-boosting machine); monotone trees: Ke et al. 2017, scikit-learn's ``monotonic_cst``.
+off exactly and is all that the model knows: once from fine cuts, to see where the score changes and which columns move
+it most, and again from the few cuts that are printed. Source: Lou, Caruana and Gehrke 2012; Nori et al. 2019
+(explainable boosting machine); monotone trees: Ke et al. 2017, scikit-learn's ``monotonic_cst``.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ import msgspec
 import numpy as np
 
 from fivefold.errors import InputError
-from fivefold.explanation.antehoc.form import Model, Term
-from fivefold.explanation.antehoc.steps import bare
+from fivefold.explanation.antehoc.form import Model, Term, positions
+from fivefold.explanation.antehoc.steps import bare, fewer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 _ROUNDS = 200
 _STOPPING = 1000
 _DIGITS = 3
+_FINER = 4
+"""Columns are first cut into so many times as many steps as are printed, to see where the score changes."""
 
 
 def learn(given: Lesson, terms: int, steps: int, rng: np.random.Generator) -> Model:
@@ -54,13 +57,13 @@ def chosen(
     if given.task == "multiclass" and given.monotone:
         raise InputError("antehoc.monotone", "the score of which of several classes may only rise is not said.",
                          remedy="Take `monotone` away, or join the classes to two.")  # fmt: skip
-    laid, codes = bare(given, steps)
+    laid, codes = bare(given, _FINER * steps)
+    _, shapes = _fitted(given, laid, codes, rng)
+    moved = [np.sqrt(((shape[codes[:, at]]) ** 2).mean()) for at, shape in enumerate(shapes)]
+    kept = np.sort(np.argsort(-np.array(moved), kind="stable")[:terms])
+    laid = [fewer(laid[at], shapes[at], codes[:, at], steps) for at in kept]
+    codes = np.column_stack([positions(term, given.features[term.column]) for term in laid])
     base, shapes = _fitted(given, laid, codes, rng)
-    if len(laid) > terms:
-        moved = [np.sqrt(((shape[codes[:, at]]) ** 2).mean()) for at, shape in enumerate(shapes)]
-        kept = np.sort(np.argsort(-np.array(moved), kind="stable")[:terms])
-        laid, codes = [laid[at] for at in kept], codes[:, kept]
-        base, shapes = _fitted(given, laid, codes, rng)
     return laid, codes, base, shapes
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _MOST_ROWS = 50_000
 _FEWEST = 50
 _MOST_CLASSES = 20
-_DEFAULT = {"additive": (10, 8), "points": (5, 3), "rules": (8, 8), "network": (10, 12)}
+_DEFAULT = {"additive": (10, 8), "points": (6, 4), "rules": (8, 8), "network": (10, 12)}
 """Form to how many columns (or rules), and how many cuts a column."""
 
 
@@ -91,8 +91,10 @@ def _coding(manifest: Manifest, store: Store, train: DataSet) -> tuple[Coding, t
     if task == "regression" or (not task and (number or (len(classes) > _MOST_CLASSES and target.dtype.kind in "iuf"))):
         return Coding("regression", ()), ()
     if not 2 <= len(classes) <= _MOST_CLASSES:
-        raise InputError("antehoc.classes", f"the target has {len(classes)} classes; 2 to {_MOST_CLASSES} can be.",
-                         where=train.path, remedy="Join rare classes, or declare model.task: regression.")  # fmt: skip
+        raise InputError(
+            "antehoc.classes", f"the target has {len(classes)} classes; 2 to {_MOST_CLASSES} can be.", where=train.path,
+            remedy="Bring rows of other classes, join rare ones, or declare model.task: regression.",
+        )  # fmt: skip
     chosen = train.positive if train.positive is not None else train.alarm
     last = labels.find(chosen, classes) if chosen is not None else None
     order = tuple(sorted(range(len(classes)), key=lambda at: (at == last and len(classes) == 2, at)))

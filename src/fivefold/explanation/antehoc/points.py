@@ -57,9 +57,9 @@ def learn(given: Lesson, terms: int, cuts: int, rng: np.random.Generator) -> Mod
     codes = np.column_stack([positions(term, given.features[term.column]) for term in real.terms])
     shapes = [adds(term)[:, 0] for term in real.terms]
     best: tuple[_Fit, list[np.ndarray]] | None = None
-    for widest in _WIDEST:
-        unit = max(float(np.ptp(shape)) for shape in shapes) / widest
-        points = [np.round((shape - shape.min()) / unit).astype(np.int64) for shape in shapes]
+    ranges = np.sort([float(np.ptp(shape)) for shape in shapes])
+    for unit in {float(reach) / widest for reach in (ranges[-1], np.median(ranges)) for widest in _WIDEST if reach > 0}:
+        points = [np.minimum(np.round((shape - shape.min()) / unit), _WIDEST[-1]).astype(np.int64) for shape in shapes]
         fit, points = _refined(given, real.terms, codes, points)
         if best is None or fit.loss < best[0].loss * (1 - _GAIN):
             best = fit, points

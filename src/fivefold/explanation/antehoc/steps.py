@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+import msgspec
 import numpy as np
 
 from fivefold.errors import InputError
@@ -101,6 +102,51 @@ def _cuts(name: str, column: pd.Series, kind: Literal["number", "date"], most: i
     cuts = [short(known[at], known[at + 1], whole=kind == "date") for at in ends if at + 1 < len(known)]
     kept = tuple(sorted({cut for cut in cuts if cut is not None}))
     return Term(column=name, kind=kind, cuts=kept, adds=_empty(len(kept) + 1), missing=(0.0,))
+
+
+def fewer(term: Term, shape: np.ndarray, codes: np.ndarray, most: int) -> Term:
+    """Return a term with at most ``most`` cuts (or names), those that keep most of what its steps say.
+
+    Cuts: the segments with the least squared error over the rows, by dynamic programming (Bellman 1961). Names: those
+    that differ most from the mean of the others.
+
+    Args:
+        term: Without values.
+        shape: (steps + 1, K) what its steps say, the missing cell last.
+        codes: (n,) steps of the cells.
+        most: At least 1.
+    """
+    size = len(term.adds)
+    if size - 1 <= most:
+        return term
+    count = np.bincount(codes, minlength=size + 1)[:size].astype(np.float64)
+    if term.kind == "text":
+        away = np.abs(shape[:-2] - shape[-2]).max(axis=1) * np.sqrt(count[:-1])
+        kept = sorted(np.argsort(-away, kind="stable")[:most])
+        return msgspec.structs.replace(term, names=tuple(term.names[at] for at in kept), adds=_empty(len(kept) + 1))
+    ends = _segments(shape[:size], count + 1e-9, most + 1)
+    return msgspec.structs.replace(term, cuts=tuple(term.cuts[at - 1] for at in ends), adds=_empty(len(ends) + 1))
+
+
+def _segments(values: np.ndarray, weight: np.ndarray, many: int) -> list[int]:
+    """Return the first positions, but for 0, of the ``many`` runs of (m, K) values with the least squared error."""
+    m = len(values)
+    w = np.concatenate([[0.0], np.cumsum(weight)])
+    s = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(weight[:, None] * values, axis=0)])
+    q = np.concatenate([[0.0], np.cumsum(weight * (values**2).sum(axis=1))])
+    size = np.maximum(w[None, :] - w[:, None], 1e-12)
+    error = q[None, :] - q[:, None] - ((s[None] - s[:, None]) ** 2).sum(axis=-1) / size
+    error = np.where(np.arange(m + 1)[:, None] < np.arange(m + 1), error, np.inf)
+    best, back = error[0], np.zeros((many, m + 1), dtype=np.int64)
+    for run in range(1, many):
+        tried = best[:, None] + error
+        back[run] = tried.argmin(axis=0)
+        best = tried.min(axis=0)
+    ends, at = [], m
+    for run in range(many - 1, 0, -1):
+        at = int(back[run][at])
+        ends.append(at)
+    return sorted(ends)
 
 
 def short(low: float, high: float, *, whole: bool = False) -> float | None:
