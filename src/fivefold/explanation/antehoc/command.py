@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fivefold.manifest.nouns import DataSet, Manifest
 
 _MOST_ROWS = 50_000
+_MOST_JUDGED = 20_000
 _FEWEST = 50
 _MOST_CLASSES = 20
 _DEFAULT = {"additive": (10, 8), "points": (6, 4), "rules": (8, 8), "network": (10, 12)}
@@ -67,6 +68,7 @@ def learn(manifest: Manifest, form: str, seed: int) -> Made:
                          where=train.path, remedy=f"Bring at least {_FEWEST}.")  # fmt: skip
     if len(lesson.target) > _MOST_ROWS:
         lesson = lesson.take(np.sort(rng.choice(len(lesson.target), _MOST_ROWS, replace=False)))
+    store.release("train")  # the whole set is large
     many, cuts = _sizes(manifest, form)
     if form == "network":
         model = head.learn(manifest, lesson, (many, cuts), rng)
@@ -77,6 +79,9 @@ def learn(manifest: Manifest, form: str, seed: int) -> Made:
     other = manifest.data.get("test")
     if other is not None and other.kind == "table":
         judged = _lesson(store.table("test", coding), coding, order, manifest)
+        lesson, judged = (
+            one.take(np.sort(rng.permutation(len(one.target))[:_MOST_JUDGED])) for one in (lesson, judged)
+        )
         told |= _figures(model, lesson, judged, rng) if len(judged.target) else {}
     onnx, why = _onnx(model)
     return Made(encode(model), page.render(model).encode(), onnx, {**told, "without onnx": why})

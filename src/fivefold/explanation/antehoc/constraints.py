@@ -192,10 +192,10 @@ def _result(
 ) -> Result:  # fmt: skip
     seen, columns, bird = found
     judged, shown = _measures(seen, float(context.thresholds[FLOOR]), _steps(page[0], columns, context, subject))
-    outcomes = [one.outcome for one in judged]
-    outcome = Outcome.FAIL if Outcome.FAIL in outcomes or seen.broken_anew else judged[0].outcome
-    if outcome is Outcome.PASS and not bird.noticed:
-        outcome = Outcome.INCONCLUSIVE
+    outcomes = {one.outcome for one in judged}
+    outcome = Outcome.FAIL if Outcome.FAIL in outcomes else Outcome.INCONCLUSIVE
+    if outcomes == {Outcome.PASS} and bird.noticed:
+        outcome = Outcome.PASS
     k, n = int(seen.broken.sum()) + seen.broken_anew, len(seen.broken) + seen.other
     names = ", ".join(one.name for one in columns[:4]) + (f" and {len(columns) - 4} more" if len(columns) > 4 else "")
     reason = f"From {k:,} of {n:,} rows the score moves the wrong way when {names} is moved ({seen.asked:,} questions)."
@@ -212,17 +212,21 @@ def _result(
     lacking = sorted(set(steps.signs(context.settings.features)) - {one.name for one in columns})
     if lacking:
         limits.append(f"Not swept, because the model does not see it or it does not vary: {', '.join(lacking[:6])}.")
-    return Result(outcome=outcome or Outcome.INCONCLUSIVE, reason=reason, measures=(*judged, *shown), canary=bird,
-                  limits=tuple(limits), remedy=_REMEDY.get(outcome or Outcome.INCONCLUSIVE, ""))  # fmt: skip
+    return Result(outcome=outcome, reason=reason, measures=(*judged, *shown), canary=bird, limits=tuple(limits),
+                  remedy=_REMEDY.get(outcome, ""))  # fmt: skip
 
 
 def _measures(seen: _Seen, floor: float, counted: tuple[int, int] | None) -> tuple[list[Measure], list[Measure]]:
     """Return what is judged, rows as they are first, and what is shown."""
-    n, k = len(seen.broken), int(seen.broken.sum())
-    low, high = (float(one) for one in clopper_pearson(k, n))
-    outcome = Outcome.FAIL if k else judge(low, high, floor, "max")
-    judged = [Measure(name="rows from which the score moves the wrong way", value=k / n, low=low, high=high,
-                      threshold=floor, direction="max", outcome=outcome, unit="share", n=n)]  # fmt: skip
+    parts = ((int(seen.broken.sum()), len(seen.broken), ""), (seen.broken_anew, seen.other, "rows put together anew"))
+    judged = []
+    for k, n, where in parts:
+        low, high = (float(one) for one in clopper_pearson(k, n))
+        # one move that is found disproves the claim; none has to be shown of enough rows
+        outcome = Outcome.FAIL if k else judge(low, high, floor, "max")
+        judged.append(Measure(name="rows from which the score moves the wrong way", value=k / n, low=low, high=high,
+                              threshold=floor, direction="max", outcome=outcome, unit="share", n=n,
+                              where=where))  # fmt: skip
     if counted is not None:
         wrong, total = counted
         share = wrong / total if total else 0.0
@@ -231,10 +235,7 @@ def _measures(seen: _Seen, floor: float, counted: tuple[int, int] | None) -> tup
             direction="max", outcome=Outcome.FAIL if wrong else Outcome.PASS, unit="share", n=total,
             note="Counted on the page, so exact: it holds everywhere as far as the page is the model (E1.faithful).",
         ))  # fmt: skip
-    m, again = seen.other, seen.broken_anew
-    low, high = (float(one) for one in clopper_pearson(again, m))
-    shown = [Measure(name="rows put together anew from which it does", value=again / m, low=low, high=high,
-                     unit="share", n=m, note="One is enough to fail.")]  # fmt: skip
+    shown = []
     size, column, start, end = seen.worst
     if column:
         shown.append(Measure(name="largest move the wrong way", value=size, where=column,
