@@ -191,7 +191,7 @@ def _result(
     rows: tuple[int, int], subject: Subject,
 ) -> Result:  # fmt: skip
     seen, columns, bird = found
-    judged, shown = _measures(seen, float(context.thresholds[FLOOR]), _steps(page[0], columns, context, subject))
+    judged, shown = _measures(seen, float(context.thresholds[FLOOR]), _steps(page[0], context, subject))
     outcomes = {one.outcome for one in judged}
     outcome = Outcome.FAIL if Outcome.FAIL in outcomes else Outcome.INCONCLUSIVE
     if outcomes == {Outcome.PASS} and bird.noticed:
@@ -243,8 +243,8 @@ def _measures(seen: _Seen, floor: float, counted: tuple[int, int] | None) -> tup
     return judged, shown
 
 
-def _steps(model: Model | None, columns: list[Declared], context: Context, subject: Subject) -> tuple[int, int] | None:
+def _steps(model: Model | None, context: Context, subject: Subject) -> tuple[int, int] | None:
     if model is None:
         return None
     rising = "" if subject.task == "regression" else subject.classes[_class(context, subject)]
-    return wrong_steps(model, {one.name: one.sign for one in columns}, rising)
+    return wrong_steps(model, steps.signs(context.settings.features), rising)

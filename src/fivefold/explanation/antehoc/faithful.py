@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import msgspec
 import numpy as np
 import pandas as pd
 
@@ -14,6 +13,7 @@ from fivefold.contract.outcome import Outcome
 from fivefold.errors import UnsupportedError
 from fivefold.explanation import asking
 from fivefold.explanation.antehoc import page, printed
+from fivefold.explanation.antehoc.spoiled import KINDS, spoiled
 from fivefold.stats.judge import judge
 from fivefold.stats.proportion import clopper_pearson
 from fivefold.subject import labels
@@ -154,47 +154,6 @@ def _anew(sample: Table, model: Model, rng: np.random.Generator) -> pd.DataFrame
     return pd.DataFrame(made)
 
 
-def spoiled(model: Model, kind: str, rng: np.random.Generator) -> Model:
-    """Return the model of a page with a fault: ``rounded``, ``hidden`` (a part is left out) or ``stale``.
-
-    Args:
-        model: The page as it is.
-        kind: Which fault.
-        rng: Draws place and size.
-    """
-    if model.form == "rules":
-        at = int(rng.integers(len(model.rules))) if model.rules else 0
-        rules, last = list(model.rules), model.otherwise
-        if kind == "rounded":
-            coarse = [msgspec.structs.replace(one, answer=_coarse(one.answer)) for one in rules]
-            return msgspec.structs.replace(model, rules=tuple(coarse), otherwise=_coarse(last))
-        if kind == "hidden" or not rules:
-            return msgspec.structs.replace(model, rules=tuple(rules[:at] + rules[at + 1 :]), otherwise=last[::-1])
-        rules[at] = msgspec.structs.replace(rules[at], answer=rules[at].answer[::-1] if len(last) > 1 else last)
-        return msgspec.structs.replace(model, rules=tuple(rules))
-    terms = list(model.terms)
-    if kind == "rounded" or not terms:
-        coarse_terms = [msgspec.structs.replace(one, adds=tuple(map(_coarse, one.adds))) for one in terms]
-        return msgspec.structs.replace(
-            model, terms=tuple(coarse_terms), base=_coarse(model.base), scale=_coarse((model.scale,))[0]
-        )
-    at = int(rng.integers(len(terms)))
-    if kind == "hidden":
-        return msgspec.structs.replace(model, terms=tuple(terms[:at] + terms[at + 1 :]))
-    adds = np.array(terms[at].adds)
-    everything = np.concatenate([np.array(one.adds) for one in terms])
-    adds[rng.integers(len(adds)), rng.integers(adds.shape[1])] += (
-        rng.choice([-1, 1]) * rng.uniform(0.5, 1.0) * (float(np.ptp(everything)) or 1.0)
-    )
-    terms[at] = msgspec.structs.replace(terms[at], adds=tuple(tuple(map(float, row)) for row in adds))
-    return msgspec.structs.replace(model, terms=tuple(terms))
-
-
-def _coarse(values: tuple[float, ...]) -> tuple[float, ...]:
-    """Return numbers as they would be told in one digit."""
-    return tuple(float(f"{one:.1g}") for one in values)
-
-
 def _canary(model: Model, sample: Table, scored: bool, rng: np.random.Generator) -> Canary:
     """Print pages with a fault that shows in one half of the rows, and look for it in the other half."""
     half = rng.permutation(len(sample)) % 2 == 0
@@ -206,7 +165,7 @@ def _canary(model: Model, sample: Table, scored: bool, rng: np.random.Generator)
     for at in range(_TRIED if able else 0):
         if planted == _PLANTED:
             break
-        tried, kind = at, ("rounded", "hidden", "stale")[at % 3]
+        tried, kind = at, KINDS[at % len(KINDS)]
         bad = spoiled(model, kind, rng)
         if differing(bad, one, _own(model, one, scored), classes).mean() < _LEAST_PLANTED:
             continue
