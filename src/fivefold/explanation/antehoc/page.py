@@ -121,7 +121,7 @@ def _number(value: float) -> str:
 
 def _picture(term: Term) -> str:
     """Return the steps as a small picture: equal widths, one line a class."""
-    told = np.array(term.adds)[:, :_MOST_CURVES]
+    told = np.array(term.adds)[:, :_MOST_CURVES] + 0.0  # no sign of zero, which is not printed either
     low, high = min(float(told.min()), 0.0), max(float(told.max()), 0.0)
     scale = _HEIGHT / ((high - low) or 1.0)
     wide = _WIDTH / len(told)
