@@ -23,10 +23,11 @@ CLAIMS = ["1a", "1b", "1c", "2a", "2b", "2c", "2d", "3a", "3b", "3c", "4a", "4b"
 BUILT = {
     "D2.integrity", "D2.accuracy", "D2.availability", "D2.confidentiality", "D2.coverage", "D2.leakage", "D2.drift",
     "S5.label-noise", "S5.outliers", "S5.regression", "S5.backdoor", "S5.stream", "S5.removals",
-    "A1.answers", "J6.profiles", "E2.local", "E2.shapley", "E2.counterfactual", "E3.permutation", "E4.planted",
-    "E4.randomisation", "P1.blackbox", "P1.gradient", "P1.honesty", "P1.images", "P1.series", "P1.standard",
+    "A1.answers", "J6.profiles", "E1.faithful", "E1.constraints", "E1.cost",
+    "E2.local", "E2.shapley", "E2.counterfactual", "E3.permutation", "E4.planted",
+    "E4.randomisation", "P1.blackbox", "P1.gradient", "P1.honesty", "P1.images", "P1.series", "P1.standard", "P1.text",
     "P2.extraction", "F1.gaps", "P3.accuracy", "P3.membership", "P3.inversion", "F1.metrics", "F1.individual",
-    "F1.proxies", "F1.mitigation", "P1.text",
+    "F1.proxies", "F1.mitigation",
     "T2.signature", "T4.record", "C2.detection", "C2.adaptive", "C2.drift",
     "S6.audit", "S6.repeats", "S6.estimates", "S3.aggregation", "S3.server", "S3.accuracy",
     "S3.poisoning", "S3.leakage", "S3.membership", "S4.key", "S4.inference", "S4.training", "S4.parameters",
@@ -112,6 +113,9 @@ def test_floors_are_those_agreed() -> None:
         ("F1.individual", "max_twin_rate"): (0.10, "max"),
         ("F1.proxies", "max_proxy_gap"): (0.10, "max"),
         ("F1.mitigation", "max_accuracy_loss"): (0.05, "max"),
+        ("E1.faithful", "max_differing"): (0.01, "max"),
+        ("E1.constraints", "max_violated"): (0.01, "max"),
+        ("E1.cost", "max_lost"): (0.05, "max"),
         ("P1.blackbox", "min_robust_accuracy"): (0.50, "min"),
         ("P1.gradient", "min_robust_accuracy"): (0.50, "min"),
         ("P1.standard", "min_robust_accuracy"): (0.50, "min"),
@@ -195,7 +199,7 @@ def test_rows_with_a_gap_are_never_built() -> None:
         wanted = {"built": "built", "gap": "gap"}.get("".join(states), "partial") if states else row.state
         assert row.state == wanted, row.id
     assert {row.id for row in load().techniques if row.state == "built"} == {
-        "A1", "A2", "A3", "C2", "C3", "C5", "D1", "D2", "F1", "J6", "P2", "P3", "P5", "S2", "S3", "S4", "S5", "S6",
+        "A1", "A2", "A3", "C2", "C3", "C5", "D1", "D2", "E1", "F1", "J6", "P2", "P3", "P5", "S2", "S3", "S4", "S5", "S6",
         "T1", "X2", "X4", "X5", "X7", "X8", "X10",
     }  # fmt: skip
     assert load().rows["P1"].state == "partial"

@@ -12,6 +12,7 @@ _QUALITY = ("integrity", "accuracy", "availability", "confidentiality", "coverag
 
 MODULES = {
     **{f"D2.{name}": "quality" for name in _QUALITY},
+    **{f"E1.{name}": "readable" for name in ("faithful", "constraints", "cost")},
     "E2.local": "explanation_local",
     "E2.counterfactual": "explanation_counterfactual",
     "E3.permutation": "explanation_permutation",

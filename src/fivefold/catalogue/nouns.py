@@ -53,6 +53,7 @@ Fact = Literal[
     "manifest.labels",
     "manifest.parties",
     "manifest.scenarios",
+    "features.monotone",
     "control.certificate",
     "control.people",
     "control.threats",

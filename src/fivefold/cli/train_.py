@@ -1,4 +1,4 @@
-"""Command ``model train``: with differential privacy, on encrypted rows, with groups alike, or against changed rows."""
+"""Command ``model train``: differentially private, on encrypted rows, groups alike, against changed rows, readable."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ def train(
     fair: Annotated[
         str, typer.Option(help="With groups alike: reweigh, constraints, thresholds or blind.", metavar="METHOD")
     ] = "",
-    seed: Annotated[int, typer.Option(help="What the draws of --fair come from.", min=0)] = 7,
+    explainable: Annotated[
+        str, typer.Option(help="Readable as it is: additive, points, rules, or network.", metavar="FORM")
+    ] = "",
+    seed: Annotated[int, typer.Option(help="What the draws of --fair and --explainable come from.", min=0)] = 7,
     json: Json = False,
 ) -> None:
     """Learn a model: what controls.S2.training, controls.S4.training or controls.P1.training declares.
@@ -40,7 +43,10 @@ def train(
     stays here. With [bold]--fair[/bold] groups of the first protected field are treated alike (controls.F1.aim): rows
     reweighed, constraints on the rates, thresholds by group, or a correction that asks for no group.
     With [bold]--robust[/bold] the module that model.factory makes is trained on rows that attacks have
-    changed (adversarial training), in a process of its own.
+    changed (adversarial training), in a process of its own. With [bold]--explainable[/bold] the model can be read as
+    it is: a sum of steps, a card of points, a few rules, or a sum of steps that copies of your own network learn
+    (controls.E1.network); features.NAME.monotone is kept. Beside the file a page (.html) is printed, and an ONNX file
+    is written where onnx is installed.
 
     Example: [bold]fivefold model train --private --in my-app[/bold]
     """
@@ -50,11 +56,11 @@ def train(
     from fivefold.manifest.digests import data_digests
     from fivefold.manifest.reader import read
 
-    if sum((private, bool(encrypted), bool(fair), robust)) != 1:
+    if sum((private, bool(encrypted), bool(fair), robust, bool(explainable))) != 1:
         raise InputError(
             "privacy.private",
-            "say one way: with differential privacy, on encrypted rows, with groups alike, against changed rows.",
-            remedy="Give one of --private, --encrypted URL, --fair METHOD, --robust.",
+            "say one way: with differential privacy, on encrypted rows, groups alike, against changed rows, readable.",
+            remedy="Give one of --private, --encrypted URL, --fair METHOD, --robust, --explainable FORM.",
         )
     if out.exists():
         raise InputError("privacy.exists", f"{out} is there already.", remedy="Name another file.")
@@ -62,6 +68,9 @@ def train(
     provided("labels.enforce")(manifest, "model train")
     if robust:
         _robust(manifest, out, json=json)
+        return
+    if explainable:
+        _explainable(manifest, out, (explainable, seed), json=json)
         return
     if encrypted:
         wanted = provided("ciphertext.learning")(manifest)
@@ -103,6 +112,40 @@ def _fair(out: Path, told: dict[str, Any]) -> list[str]:
     if told["asks for the group"]:
         lines.append("This model asks for the group at decision time.")
     return lines
+
+
+def _explainable(manifest: Manifest, out: Path, how: tuple[str, int], *, json: bool) -> None:
+    """Write the model, its page and its ONNX file; say what it loses against a black box on other rows."""
+    from fivefold.assess import operating
+    from fivefold.contract.registry import provided
+    from fivefold.errors import InputError
+    from fivefold.manifest.digests import data_digests
+
+    page, network = out.with_suffix(".html"), out.with_suffix(".onnx")
+    for place in (page, network):
+        if place == out or place.exists():
+            raise InputError("privacy.exists", f"{place} is there already.",
+                             remedy="Name another file, for example card.json.")  # fmt: skip
+    with operating.operation(manifest, "model train", model=False) as operation:
+        operation.digests |= data_digests(manifest)
+        made = provided("antehoc.learn")(manifest, *how)
+        operation.results["train"] = f"learned from, in the form {how[0]}"
+    out.write_bytes(made.model)
+    page.write_bytes(made.page)
+    told = made.told
+    value = {"model": str(out), "page": str(page), "onnx": str(network) if made.onnx else "", **told}
+    lines = [f"Learned {out} from {told['rows']} rows: {told['columns']} columns, {told['lines']} lines on {page}."]
+    if "lost" in told:
+        lines.append(
+            f"On data.test: {told['measure']} against {told['black box kind']} {told['lost']:.1%} "
+            f"({told['low']:.1%} to {told['high']:.1%}); {told['mine']:.1%} and {told['black box']:.1%}."
+        )
+    if made.onnx:
+        network.write_bytes(made.onnx)
+        lines.append(f"{network} answers the same.")
+    else:
+        lines.append(f"No ONNX file: {told['without onnx']}")
+    say(json=json, value=value, lines=[*lines, "E1.faithful, E1.constraints and E1.cost measure it in earnest."])
 
 
 def _robust(manifest: Manifest, out: Path, *, json: bool) -> None:

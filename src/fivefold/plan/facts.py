@@ -117,6 +117,7 @@ def _of_manifest(manifest: Manifest) -> Values:
         "manifest.labels": all(labels),
         "manifest.parties": len(manifest.parties),
         "manifest.scenarios": len(manifest.scenarios),
+        "features.monotone": sum(one.monotone is not None for one in manifest.features.values()),
         "control.certificate": "certificate" in manifest.controls.get("P1", {}),
         "control.encrypted-training": "training" in manifest.controls.get("S4", {}),
         "control.people": "C3" in manifest.controls and "human" in manifest.controls["C3"].get("levels", ["human"]),

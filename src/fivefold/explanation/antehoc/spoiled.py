@@ -1,0 +1,58 @@
+"""Spoiled: pages with a known fault, for the canary of E1.faithful."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+if TYPE_CHECKING:
+    from fivefold.explanation.antehoc.form import Model
+
+KINDS = ("rounded", "hidden", "stale")
+"""Numbers told in one digit; a part left out; one step or rule changed since."""
+
+
+def spoiled(model: Model, kind: str, rng: np.random.Generator) -> Model:
+    """Return the model of a page with a fault.
+
+    Args:
+        model: The page as it is.
+        kind: One of :data:`KINDS`.
+        rng: Draws place and size.
+    """
+    return _list(model, kind, rng) if model.form == "rules" else _sum(model, kind, rng)
+
+
+def _list(model: Model, kind: str, rng: np.random.Generator) -> Model:
+    rules, last = list(model.rules), model.otherwise
+    if kind == "rounded" or not rules:
+        coarse = [msgspec.structs.replace(one, answer=_coarse(one.answer)) for one in rules]
+        return msgspec.structs.replace(model, rules=tuple(coarse), otherwise=_coarse(last))
+    at = int(rng.integers(len(rules)))
+    if kind == "hidden":
+        return msgspec.structs.replace(model, rules=tuple(rules[:at] + rules[at + 1 :]))
+    rules[at] = msgspec.structs.replace(rules[at], answer=rules[at].answer[::-1] if len(last) > 1 else last)
+    return msgspec.structs.replace(model, rules=tuple(rules))
+
+
+def _sum(model: Model, kind: str, rng: np.random.Generator) -> Model:
+    terms = list(model.terms)
+    if kind == "rounded" or not terms:
+        coarse = [msgspec.structs.replace(one, adds=tuple(map(_coarse, one.adds))) for one in terms]
+        scale = _coarse((model.scale,))[0]
+        return msgspec.structs.replace(model, terms=tuple(coarse), base=_coarse(model.base), scale=scale)
+    at = int(rng.integers(len(terms)))
+    if kind == "hidden":
+        return msgspec.structs.replace(model, terms=tuple(terms[:at] + terms[at + 1 :]))
+    adds = np.array(terms[at].adds)
+    spread = float(np.ptp(np.concatenate([np.array(one.adds) for one in terms]))) or 1.0
+    place = rng.integers(len(adds)), rng.integers(adds.shape[1])
+    adds[place] += rng.choice([-1, 1]) * rng.uniform(0.5, 1.0) * spread
+    terms[at] = msgspec.structs.replace(terms[at], adds=tuple(tuple(map(float, row)) for row in adds))
+    return msgspec.structs.replace(model, terms=tuple(terms))
+
+
+def _coarse(values: tuple[float, ...]) -> tuple[float, ...]:
+    return tuple(float(f"{one:.1g}") for one in values)

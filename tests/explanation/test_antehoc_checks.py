@@ -1,0 +1,237 @@
+"""E1.faithful, E1.constraints, E1.cost: on hard tables, against their definitions, and what cannot be measured."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.metrics import accuracy_score, balanced_accuracy_score
+from tests.truth import readable as truth
+from tests.truth.subjects import table
+
+from fivefold.contract.codec import canonical
+from fivefold.contract.outcome import Outcome
+from fivefold.contract.registry import checks, resolve
+from fivefold.contract.subject import Capabilities, SettingsView
+from fivefold.errors import FivefoldError
+from fivefold.explanation.antehoc import additive, constraints, rival
+from fivefold.explanation.antehoc.form import Condition, Model, Rule
+
+from . import test_antehoc as made
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fivefold.contract.check import Context
+
+CHECKS = ("E1.faithful", "E1.constraints", "E1.cost")
+BUILD = {"E1.faithful": truth.faithful, "E1.constraints": truth.constrained, "E1.cost": truth.cost}
+
+
+@pytest.fixture
+def tidy() -> Iterator[list[Context]]:
+    """Delete the folders of subjects of E1.faithful."""
+    kept: list[Context] = []
+    yield kept
+    for one in kept:
+        if one.scratch is not None:
+            shutil.rmtree(one.scratch.parent)
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_same_context_gives_the_same_bytes(check: str, tidy: list[Context]) -> None:
+    """A second run with the same seed writes the same result, and the data are left as they were."""
+    found = []
+    for _ in range(2):
+        given = BUILD[check](4, rows=400)
+        tidy.append(given)
+        before = given.tables("test").features.copy()
+        found.append(canonical(resolve(check)(given)))
+        pd.testing.assert_frame_equal(before, given.tables("test").features)
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_every_check_is_described(check: str) -> None:
+    """The pack tells question, threat, method, limits, source and cost."""
+    spec = checks()[check]
+    assert all((spec.question, spec.threat, spec.method, spec.limits, spec.source, spec.cost))
+
+
+def refused(check: str, given: Context) -> str:
+    with pytest.raises(FivefoldError) as caught:
+        resolve(check)(given)
+    assert caught.value.remedy
+    return caught.value.code
+
+
+def test_what_cannot_be_measured_says_so(tidy: list[Context]) -> None:
+    """No page, a page outside of the signed files, no direction, no class, texts, one class, few rows."""
+    page = truth.faithful(1, rows=100)
+    tidy.append(page)
+    bare = replace(page, settings=SettingsView())
+    assert refused("E1.faithful", bare) == "antehoc.undeclared"
+    assert refused("E1.faithful", replace(page, model_root=None)) == "antehoc.unsigned"
+    for name in ("../card.html", "other.html", "/etc/passwd"):
+        told = SettingsView(controls={"E1": {"page": name}})
+        assert refused("E1.faithful", replace(page, settings=told)) == "antehoc.unsigned"
+    (page.model_root / "card.html").write_bytes(b"\xff\xfe" * 9)  # type: ignore[operator]
+    assert refused("E1.faithful", page) == "antehoc.page"
+    moving = truth.constrained(1, rows=100)
+    assert refused("E1.constraints", replace(moving, settings=SettingsView())) == "antehoc.no-direction"
+    assert (
+        refused("E1.constraints", replace(moving, settings=replace(moving.settings, positive=None))) == "antehoc.class"
+    )
+    texts = moving.tables("test").features.assign(town=["a", "b"] * 50)
+    worded = replace(moving.settings, features={"town": {"monotone": "up"}})
+    given = replace(
+        moving, settings=worded, tables={"test": table("test", texts, np.zeros(100, dtype=int))}.__getitem__
+    )
+    assert refused("E1.constraints", given) == "antehoc.monotone"
+    cost = truth.cost(1, rows=100)
+    assert refused("E1.cost", replace(cost, settings=SettingsView())) == "antehoc.undeclared"
+    same = {name: replace(cost.tables(name), target=np.zeros(100, dtype=np.int64)) for name in ("train", "test")}
+    assert refused("E1.cost", replace(cost, tables=same.__getitem__)) == "antehoc.rows"
+    few = {name: cost.tables(name).take(np.arange(20)) for name in ("train", "test")}
+    assert refused("E1.cost", replace(cost, tables=few.__getitem__)) == "antehoc.rows"
+
+
+def test_a_budget_of_calls_is_kept() -> None:
+    """Of an endpoint's calls at most half; too few are refused before one is made."""
+    given = truth.constrained(3, rows=600)
+    calls: list[int] = []
+    subject = given.subject
+
+    class Endpoint(truth.Deployed):
+        left = 600
+
+        @property
+        def capabilities(self) -> Capabilities:
+            return Capabilities(scores=True, retrains=False, perturbable=True, max_rows=50, calls_left=self.left)
+
+        def predict_proba(self, asked):
+            calls.append(len(asked))
+            return super().predict_proba(asked)
+
+    endpoint = Endpoint(subject.answer, subject.task, subject.classes)  # type: ignore[union-attr]
+    result = resolve("E1.constraints")(replace(given, subject=endpoint))
+    assert result.outcome in (Outcome.INCONCLUSIVE, Outcome.PASS)
+    assert len(calls) <= 300
+    assert max(calls) <= 50
+    Endpoint.left = 20
+    calls.clear()
+    assert refused("E1.constraints", replace(given, subject=endpoint)) == "explanation.budget"
+    assert not calls
+
+
+def test_trees_without_constraints_are_caught_and_trees_with_them_are_not() -> None:
+    """A real model: gradient boosting on noise falls somewhere; with `monotonic_cst` it never does."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(600, 4)), columns=list("abcd"))
+    frame["a"] = frame["a"].where(rng.random(600) > 0.1)
+    target = (frame["a"].fillna(0) + frame["b"] + rng.logistic(size=600) > 0).astype(int)
+    for cst, outcome in ((None, Outcome.FAIL), ([1, 0, 0, 0], Outcome.PASS)):
+        model = HistGradientBoostingClassifier(monotonic_cst=cst, max_iter=40, random_state=0).fit(frame, target)
+        given = truth.constrained(1)
+        settings = SettingsView(features={"a": {"monotone": "up"}}, positive=1, classes=("no", "yes"))
+        subject = truth.Deployed(model.predict_proba, "binary", ("no", "yes"))
+        tables = {"test": table("test", frame, target.to_numpy())}
+        result = resolve("E1.constraints")(
+            replace(given, subject=subject, settings=settings, tables=tables.__getitem__)
+        )  # type: ignore[arg-type]
+        assert result.outcome is outcome, result.reason
+    assert "a" in result.reason
+
+
+def test_dates_written_as_text_are_swept_and_the_page_is_counted() -> None:
+    """A trained additive model with directions for a number, a date and a text of dates: no step goes the wrong way."""
+    signs = {"amount": 1, "since": -1, "written": 1}
+    model = additive.learn(made.lesson("binary", signs), 10, 8, np.random.default_rng(0))
+    told = {name: {"monotone": "up" if sign > 0 else "down"} for name, sign in signs.items()}
+    settings = SettingsView(features=told, positive=1, classes=model.classes)
+    tables = {"test": table("test", made.frame(500, 9), np.zeros(500, dtype=np.int64))}
+    given = replace(truth.constrained(1), subject=truth.Deployed(model.answers, "binary", model.classes),  # type: ignore[arg-type]
+                    settings=settings, tables=tables.__getitem__)  # fmt: skip
+    result = resolve("E1.constraints")(given)
+    assert result.outcome is Outcome.PASS, result.reason
+    wrong, total = constraints.wrong_steps(model, signs, model.classes[1]) or (-1, 0)
+    assert wrong == 0
+    assert total > 3
+    assert constraints.wrong_steps(model, signs, model.classes[0]) == (total - _flat(model, signs), total)
+
+
+def _flat(model: Model, signs: dict[str, int]) -> int:
+    moves = [np.diff(np.array(term.adds)[:, 0]) for term in model.terms if term.column in signs]
+    return int((np.concatenate(moves) == 0).sum())
+
+
+@pytest.mark.parametrize(
+    ("test", "answers", "told"),
+    [("from", (0.9, 0.5, 0.1), (0, 2)), ("below", (0.9, 0.5, 0.1), None), ("from", (0.5, 0.9, 0.1), None)],
+)
+def test_a_rule_list_is_proven_only_if_it_falls(
+    test: str, answers: tuple[float, ...], told: tuple[int, int] | None
+) -> None:
+    """Answers fall from the top and conditions point up; anything else is left to the search."""
+    when = Condition(column="x", kind="number", test=test, cut=1.0)  # type: ignore[arg-type]
+    rules = tuple(Rule(when=(when,), answer=(1 - one, one)) for one in answers[:-1])
+    model = Model(
+        form="rules", task="binary", classes=("n", "y"), rules=rules, otherwise=(1 - answers[-1], answers[-1])
+    )
+    assert constraints.wrong_steps(model, {"x": 1}, "y") == told
+
+
+def test_what_is_lost_is_the_difference_of_accuracies() -> None:
+    """Accuracy and balanced accuracy as scikit-learn has them; the bounds hold the truth in 19 of 20 draws or more."""
+    rng = np.random.default_rng(0)
+    inside = 0
+    for _ in range(80):
+        target = (rng.random(400) < 0.2).astype(int)
+        mine = np.where(rng.random(400) < 0.15, 1 - target, target)
+        other = np.where(rng.random(400) < 0.10, 1 - target, target)
+        plain, balanced = rival.lost(mine, other, target)
+        assert plain.value == pytest.approx(accuracy_score(target, other) - accuracy_score(target, mine))
+        both = balanced_accuracy_score(target, other) - balanced_accuracy_score(target, mine)
+        assert balanced.value == pytest.approx(both)
+        inside += plain.low <= 0.05
+        assert plain.low <= plain.value <= plain.high
+    assert inside >= 72
+
+
+def test_the_black_box_knows_what_a_sum_cannot_say() -> None:
+    """An exclusive or: the additive model knows nothing of it, the black box nearly all, and the check fails it."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(1600, 3)), columns=list("abc"))
+    target = ((frame["a"] > 0) ^ (frame["b"] > 0)).to_numpy().astype(np.int64)
+    parts = {name: table(name, frame[some].reset_index(drop=True), target[some])
+             for name, some in (("train", np.arange(1600) < 800), ("test", np.arange(1600) >= 800))}  # fmt: skip
+    lesson = made.Lesson(parts["train"].features, parts["train"].target, "binary", ("n", "y"), {}, {})
+    model = additive.learn(lesson, 5, 5, rng)
+    subject = truth.Deployed(model.answers, "binary", ("n", "y"))
+    result = resolve("E1.cost")(replace(truth.cost(1, rows=100), subject=subject, tables=parts.__getitem__))  # type: ignore[arg-type]
+    assert result.outcome is Outcome.FAIL, result.reason
+    assert (result.measures[0].value or 0) > 0.3
+
+
+def test_three_hundred_columns_and_one_column() -> None:
+    """A wide table with thirty directions is walked over in fewer rows; a single column has no other to hide behind."""
+    rng = np.random.default_rng(0)
+    for wide, ruled in ((300, 20), (1, 1)):
+        frame = pd.DataFrame(rng.normal(size=(400, wide)), columns=[f"c{at}" for at in range(wide)])
+        weights = np.where(np.arange(wide) < ruled, 1.0, 0.0)
+
+        def answer(asked: pd.DataFrame, weights: np.ndarray = weights) -> np.ndarray:
+            one = 1 / (1 + np.exp(-asked.to_numpy() @ weights))
+            return np.column_stack([1 - one, one])
+
+        settings = SettingsView(features={f"c{at}": {"monotone": "up"} for at in range(ruled)}, positive=1)
+        given = replace(truth.constrained(1), subject=truth.Deployed(answer, "binary", ("n", "y")), settings=settings,  # type: ignore[arg-type]
+                        tables={"test": table("test", frame, np.zeros(400, dtype=np.int64))}.__getitem__)  # fmt: skip
+        result = resolve("E1.constraints")(replace(given, rows=120 if wide > 1 else 400))
+        assert result.outcome is (Outcome.PASS if wide == 1 else Outcome.INCONCLUSIVE), result.reason
+        assert result.measures[0].value == 0
