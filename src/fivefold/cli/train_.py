@@ -18,7 +18,9 @@ def train(
     where: Annotated[
         Path, typer.Option("--in", help="The application's folder, or its manifest.", metavar="FOLDER")
     ] = Path(),
-    out: Annotated[Path, typer.Option(help="File for the model.", metavar="FILE")] = Path("private-model.json"),
+    out: Annotated[
+        Path | None, typer.Option(help="File for the model (default: private-model.json, and so on).", metavar="FILE")
+    ] = None,
     *,
     private: Annotated[bool, typer.Option("--private", help="With differential privacy.")] = False,
     robust: Annotated[
@@ -62,6 +64,9 @@ def train(
             "say one way: with differential privacy, on encrypted rows, groups alike, against changed rows, readable.",
             remedy="Give one of --private, --encrypted URL, --fair METHOD, --robust, --explainable FORM.",
         )
+    ways = {"robust": robust, "readable": explainable, "shared": encrypted, "fair": fair, "private": private}
+    name = next(way for way, is_given in ways.items() if is_given)
+    out = out or Path(f"{name}-model.{'safetensors' if robust else 'json'}")
     if out.exists():
         raise InputError("privacy.exists", f"{out} is there already.", remedy="Name another file.")
     manifest = read(where)
