@@ -39,6 +39,7 @@ SHAPES = {
     "top 1, decimals 1": Shaping(top=1, decimals=1), "noise 0.5, decimals 2": Shaping(noise=0.5, decimals=2),
     "noise 1, decimals 1": Shaping(noise=1.0, decimals=1), "noise 1.5, decimals 1": Shaping(noise=1.5, decimals=1),
     "noise 2, decimals 1": Shaping(noise=2.0, decimals=1),
+    "top 1, noise 1.5, decimals 1": Shaping(top=1, noise=1.5, decimals=1),
 }  # fmt: skip
 HIDDEN = {
     "19 honest questions beside each": (1, 19, 0), "49 beside each": (1, 49, 0),
