@@ -74,7 +74,7 @@ def road(whole: Approaches, rng: np.random.Generator) -> case.Road:
     attacked = np.flatnonzero((part == 2) & np.isin(whole.kinds, critical))
     odd, even = np.arange(1, _FRAMES, 2), np.arange(0, _FRAMES, 2)
     return case.Road(
-        names, critical, (), _moved(whole[np.flatnonzero(part == 0)], rng),
+        names, _moved(whole[np.flatnonzero(part == 0)], rng),
         whole[np.flatnonzero(part == 1)], frames(whole[attacked], odd), frames(whole[attacked], even),
         frames(whole[np.flatnonzero((part == 2) & ~np.isin(whole.kinds, critical))], odd),
     )  # fmt: skip

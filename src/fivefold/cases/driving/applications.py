@@ -120,6 +120,6 @@ def _rows(road: Road, one: Driven) -> list[tuple[str, np.ndarray, np.ndarray]]:
         for word, faces, seen, told in (("Before", old, frames[0], one.before), ("After", new, frames[1], one.after)):
             read = told["sticker"][at]
             decision = "the car slows down" if read == SLOW else f"read as {KINDS[read]}"
-            none = " (rehearsal found no sticker)" if (faces[at] == one.faces[0][at]).all() else ""
+            none = " (no sticker found)" if (faces[at] == one.faces[0][at]).all() else ""
             rows.append((f"{word}: {KINDS[kind]}, {decision}{none}", faces[at], seen[at, some]))
     return rows

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _FRAMES_AT_ONCE = 1200
 _LOSSES: tuple[Loss, Loss] = ("cross-entropy", "margin")
 Effort = tuple[int, int, int]
+"""Places that are tried, gradients at each, and squares that are tried without gradients."""
 _APART = 100.0  # more than logarithms of chances differ by
 SLOW = -1
 """What the car decides where it knows no sign: it slows down, and its driver takes over."""
@@ -140,7 +141,7 @@ def sticker(seen: Approaches, by: Attacker, side: int, rng: np.random.Generator,
         by: Who does.
         side: Of the square, in pixels of the sheet.
         rng: Places and contents.
-        effort: Places, gradients at each, and squares that are tried without gradients.
+        effort: How hard.
 
     Returns:
         (n, 3, S, S) sheets; those that nothing was found for are as they were.

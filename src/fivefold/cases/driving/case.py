@@ -77,8 +77,6 @@ class Road:
 
     Attributes:
         names: Of the kinds.
-        critical: Which of them are stop and priority signs.
-        boards: Which are none.
         learned: What nets and ensemble learn from.
         tried: What nothing was fitted to: thresholds.
         signs: Stop and priority signs that are attacked.
@@ -87,8 +85,6 @@ class Road:
     """
 
     names: tuple[str, ...]
-    critical: tuple[int, ...]
-    boards: tuple[int, ...]
     learned: Approaches
     tried: Approaches
     signs: Approaches
@@ -143,7 +139,7 @@ def drawn(rng: np.random.Generator) -> Road:
     signs = approaches(np.repeat(CRITICAL, EACH), rng)
     rest = np.concatenate([rng.integers(0, NOTHING, OTHERS), np.full(BOARDS, NOTHING)])
     return Road(
-        KINDS, CRITICAL, (NOTHING,), approaches(rng.integers(0, kinds, LEARNED), rng, 2),
+        KINDS, approaches(rng.integers(0, kinds, LEARNED), rng, 2),
         approaches(rng.integers(0, kinds, TRIED), rng, 2), signs,
         approaches(signs.kinds, rng, REHEARSED, signs.sheets), approaches(rest, rng),
     )  # fmt: skip
@@ -266,12 +262,22 @@ def _lines(met: list[Driven]) -> list[str]:
         lines.append(
             f"{KINDS[kind]}, sticker: missed {100 * shares[0]:.0f} of 100 before, {100 * shares[1]:.0f} after."
         )
+    lines.append(_mistaken(met))
     for word, which in (("before", 0), ("after", 1)):
         costs = [one.needless(which) / KM for one in met]
         lines.append(spread(f"Slow-downs and stops without a reason {word}", costs, "a kilometre", 1))
     slow = [float((one.after["sticker"] == SLOW).mean()) for one in met]
     lines.append(spread("Signs with a sticker at which the car slows down, after", slow, "of 100 signs", 100))
     return lines
+
+
+def _mistaken(met: list[Driven]) -> str:
+    """Return what missed signs with a sticker are taken for after, in words."""
+    pairs = [(int(one.kinds[at]), int(one.after["sticker"][at])) for one in met
+             for at in np.flatnonzero(one.missed(one.after["sticker"]))]  # fmt: skip
+    most = sorted(set(pairs), key=lambda pair: (-pairs.count(pair), pair))[:3]
+    shown = ", ".join(f"{KINDS[true]} for {KINDS[read]} ({pairs.count((true, read))})" for true, read in most)
+    return f"Of {len(pairs)} missed with a sticker after, taken most often: {shown or 'none'}."
 
 
 def missed(what: str, pairs: list[tuple[Driven, np.ndarray]]) -> str:
