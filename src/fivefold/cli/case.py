@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from fivefold.cases.nouns import Figure
 
 BUILT = {
+    "X1": "fivefold.cases.driving.case",
     "X2": "fivefold.cases.dosage.case",
     "X4": "fivefold.cases.genetics.case",
     "X5": "fivefold.cases.accident.case",
@@ -23,7 +24,11 @@ BUILT = {
     "X10": "fivefold.cases.purpose.case",
 }
 """Module of each case that can be run; the catalogue names the command in the same rows."""
-_WRITTEN = {"X2": "fivefold.cases.dosage.applications", "X4": "fivefold.cases.genetics.applications"}
+_WRITTEN = {
+    "X1": "fivefold.cases.driving.applications",
+    "X2": "fivefold.cases.dosage.applications",
+    "X4": "fivefold.cases.genetics.applications",
+}
 
 
 def case(
@@ -33,7 +38,9 @@ def case(
     *,
     out: Annotated[
         Path | None,
-        typer.Option(help="New folder for pictures and an application before and after (X2, X4).", show_default=False),
+        typer.Option(
+            help="New folder for pictures and applications before and after (X1, X2, X4).", show_default=False
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
