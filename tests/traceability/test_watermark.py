@@ -1,0 +1,418 @@
+"""T3 in weights: a mark from file to claim, what it withstands, what forgers and strangers get, and the exact null."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from scipy.stats import binom, kstest
+
+from fivefold.cli.main import run
+from fivefold.errors import InputError, TrustError
+from fivefold.keys import store
+from fivefold.keys import trust as trust_file
+from fivefold.keys.signing import generate
+from fivefold.log.witness import Witness
+from fivefold.manifest.reader import read
+from fivefold.stats.proportion import clopper_pearson
+from fivefold.store.witnessed import Witnessed
+from fivefold.traceability.watermark import claims, committing, embedding, tensors
+from fivefold.traceability.watermark.carriers import binomial_p, bits_of, signs_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Weights = dict[str, np.ndarray]
+SHAPES = [(48, 160), (160, 140), (140, 10)]
+
+
+def network(seed: int, shapes: list[tuple[int, ...]] | None = None) -> Weights:
+    """Return weights as training leaves them in size, layers of different scale, and a bias that bears nothing."""
+    rng = np.random.default_rng(seed)
+    made = {f"layer{at}.weight": (rng.standard_t(6, size=shape) / np.sqrt(shape[0])).astype(np.float32)
+            for at, shape in enumerate(shapes or SHAPES)}  # fmt: skip
+    return made | {"bias": np.zeros(10, np.float32)}
+
+
+def bearing(weights: Weights) -> Weights:
+    """Return what can bear a mark."""
+    return {name: values for name, values in weights.items() if values.ndim > 1}
+
+
+@pytest.fixture(scope="module")
+def marked() -> tuple[Weights, embedding.Marked]:
+    """Return a network with a mark in it."""
+    weights = bearing(network(1))
+    made = embedding.embed(weights, bytes(range(32)))
+    return weights | made.tensors, made
+
+
+def test_a_fresh_mark_is_read_whole_for_a_small_change(marked) -> None:
+    """All bits, p of 2 to the power of minus their number, no weight changed beyond the promise."""
+    weights, made = marked
+    found = embedding.read(weights, made.opening)
+    assert (found.matched, found.bits, found.found) == (128, 128, 1.0)
+    assert found.p == pytest.approx(2.0**-128, rel=1e-9)
+    before = bearing(network(1))
+    moved = sum(float(np.sum((weights[one] - before[one]) ** 2) / np.mean(before[one] ** 2)) for one in before)
+    assert np.sqrt(moved / sum(one.size for one in before.values())) == pytest.approx(made.change, rel=1e-3)
+    assert made.change <= embedding.CHANGE
+
+
+def _pruned(weights: Weights, share: float, *, whole: bool) -> Weights:
+    edge = np.quantile(np.concatenate([np.abs(one).reshape(-1) for one in weights.values()]), share)
+    return {name: np.where(np.abs(one) >= (edge if whole else np.quantile(np.abs(one), share)), one, 0)
+            for name, one in weights.items()}  # fmt: skip
+
+
+def _moved(weights: Weights, share: float) -> Weights:
+    rng = np.random.default_rng(5)
+    return {name: one + share * one.std() * rng.normal(size=one.shape).astype(np.float32)
+            for name, one in weights.items()}  # fmt: skip
+
+
+ATTACKS = {
+    "80 % pruned in each layer": lambda one: _pruned(one, 0.8, whole=False),
+    "80 % pruned over the whole": lambda one: _pruned(one, 0.8, whole=True),
+    "moved by half": lambda one: _moved(one, 0.5),
+    "8 bits a layer": lambda one: {n: np.round(v / np.abs(v).max() * 127).astype(np.int8) for n, v in one.items()},
+    "half precision": lambda one: {name: values.astype(np.float16) for name, values in one.items()},
+    "scaled": lambda one: {name: 3.7 * values for name, values in one.items()},
+    "averaged with the unmarked": lambda one: {n: (v + network(1)[n]) / 2 for n, v in one.items()},
+    "a layer replaced": lambda one: one | {"layer2.weight": network(9)["layer2.weight"]},
+    "other names": lambda one: {f"x{name}": values for name, values in one.items()},
+    "turned": lambda one: {f"x{name}": values.T for name, values in one.items()},
+    "another head": lambda one: {n: v if n != "layer2.weight" else np.zeros((140, 3)) for n, v in one.items()},
+}
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_a_changed_copy_still_bears_the_mark(attack: str, marked, tmp_path: Path) -> None:
+    """What people do to stolen weights leaves enough bits for p below the limit, through a file."""
+    weights, made = marked
+    place = tmp_path / "copy.npz"
+    np.savez(place, **ATTACKS[attack](weights))
+    assert embedding.read(tensors.read(place).tensors, made.opening).p < claims.LIMIT
+
+
+def test_a_thief_who_marks_it_again_does_not_remove_the_mark(marked) -> None:
+    """Both marks are read then; which was first is for the log to say."""
+    weights, made = marked
+    second = embedding.embed(weights, bytes(range(32, 64)))
+    copy = weights | second.tensors
+    assert embedding.read(copy, made.opening).p < 1e-15
+    assert embedding.read(copy, second.opening).p < 1e-15
+    assert embedding.read(weights, second.opening).p > 1e-6
+
+
+def test_neurons_in_another_order_lose_the_mark(marked) -> None:
+    """The limit that the page states: the reading looks at weights in their places."""
+    weights, made = marked
+    order = np.random.default_rng(2).permutation(160)
+    turned = weights | {"layer0.weight": weights["layer0.weight"][:, order]}
+    turned["layer1.weight"] = weights["layer1.weight"][order]
+    assert embedding.read(turned, made.opening).p > 1e-6
+
+
+@pytest.mark.parametrize(
+    ("shapes", "bits"), [([(20, 70), (70, 70), (70, 2)], 32), ([(30, 100), (100, 90), (90, 2)], 64), (None, 128)]
+)
+def test_smaller_networks_bear_fewer_bits(shapes: list[tuple[int, ...]] | None, bits: int) -> None:
+    """A mark of fewer bits, still clear of the limit."""
+    weights = bearing(network(3, shapes))
+    made = embedding.embed(weights, bytes(32))
+    assert made.opening.bits == bits
+    assert embedding.read(weights | made.tensors, made.opening).p < 1e-9
+
+
+@pytest.mark.parametrize("weights", [{}, {"a": np.zeros((50, 50))}, bearing(network(4, [(8, 16), (16, 2)]))])
+def test_weights_that_bear_nothing_are_refused(weights: Weights) -> None:
+    """None, zeros, or a few hundred."""
+    with pytest.raises(InputError) as caught:
+        embedding.embed(weights, bytes(32))
+    assert caught.value.code == "mark.small"
+    assert caught.value.remedy
+
+
+def test_p_values_are_those_of_a_fair_coin_for_any_model() -> None:
+    """100,000 keys on one fixed model: agreements are Binomial(32, 1/2), and a rate of 1e-3 is kept.
+
+    The model is as unlike noise as can be: all weights alike. p is discrete, so it is spread by a uniform draw (KS).
+    """
+    rng, model, keys = np.random.default_rng(6), np.full(41, 0.7), 100_000
+    signs = rng.integers(0, 2, (keys, 32, 41), dtype=np.int8) * 2 - 1
+    bits = rng.integers(0, 2, (keys, 32), dtype=np.int8) * 2 - 1
+    matched = ((signs.astype(np.float32) @ model.astype(np.float32)) * bits > 0).sum(axis=1)
+    table = np.array([binomial_p(one, 32) for one in range(33)] + [0.0])
+    p, below = table[matched], table[matched + 1]
+    wide = below + (p - below) * rng.random(keys)
+    low, high = clopper_pearson(int((wide <= 1e-3).sum()), keys, side="two")
+    assert low <= 1e-3 <= high
+    assert kstest(wide, "uniform").pvalue > 1e-3
+    assert (p <= 1e-3).mean() <= 1e-3
+
+
+def test_keys_draw_signs_and_bits_that_are_fair_and_apart() -> None:
+    """Over 3,000 keys the bits agree with the signs of a fixed model half of the time."""
+    model = np.linspace(0.1, 1, 64).astype(np.float32)
+    keys = [np.random.default_rng(at).bytes(32) for at in range(3000)]
+    right = [int(((signs_of(key, 32, 64) @ model) * bits_of(key, 32) > 0).sum()) for key in keys]
+    p = np.array([binomial_p(one, 32) for one in right])
+    assert abs(np.mean(right) - 16) < 4 * np.sqrt(8 / 3000)
+    assert (p <= 0.01).mean() <= 0.01 + 3 * np.sqrt(0.01 / 3000)
+
+
+@pytest.mark.parametrize(("matched", "count", "chance"), [(0, 32, 0.5), (20, 32, 0.5), (128, 128, 0.5), (9, 40, 0.1)])
+def test_the_tail_is_the_binomial_one(matched: int, count: int, chance: float) -> None:
+    """Against SciPy's, to twelve digits."""
+    assert binomial_p(matched, count, chance) == pytest.approx(binom.sf(matched - 1, count, chance), rel=1e-10)
+
+
+# files
+
+
+@pytest.mark.parametrize("kind", ["F32", "F16", "BF16", "F64", "npz", "onnx"])
+def test_files_keep_all_but_the_mark(kind: str, tmp_path: Path) -> None:
+    """Marked weights are read back from a written file; tensors without a mark, and the header, stay as they are."""
+    weights = network(1)
+    source = tmp_path / f"model.{kind if kind in ('npz', 'onnx') else 'safetensors'}"
+    _write(source, weights, kind)
+    stored = tensors.read(source)
+    made = embedding.embed({name: stored.tensors[name] for name in stored.marked}, bytes(32))
+    target = source.with_stem("marked")
+    target.write_bytes(stored.write(made.tensors))
+    again = tensors.read(target)
+    assert embedding.read(again.tensors, made.opening).matched == 128
+    assert embedding.read(stored.tensors, made.opening).p > 1e-6
+    if kind != "npz":
+        assert target.stat().st_size == source.stat().st_size
+
+
+def _write(place: Path, weights: Weights, kind: str) -> None:
+    if kind == "npz":
+        np.savez(place, **weights)
+    elif kind == "onnx":
+        onnx = pytest.importorskip("onnx")
+        items = [onnx.numpy_helper.from_array(values, name) for name, values in weights.items()]
+        nodes = [onnx.helper.make_node("MatMul", ["x", "layer0.weight"], ["y"])]
+        ends = [onnx.helper.make_tensor_value_info(name, 1, [None, wide]) for name, wide in (("x", 48), ("y", 160))]
+        graph = onnx.helper.make_graph(nodes, "g", ends[:1], ends[1:], items)
+        place.write_bytes(onnx.helper.make_model(graph).SerializeToString())
+    else:
+        parts, header, at = [], {}, 0
+        for name, values in weights.items():
+            cells = tensors._bfloat16(values) if kind == "BF16" else values.astype(tensors._KINDS[kind])
+            header[name] = {"dtype": kind, "shape": list(values.shape), "data_offsets": [at, at + cells.nbytes]}
+            parts.append(cells.tobytes())
+            at += cells.nbytes
+        text = json.dumps(header | {"__metadata__": {"by": "us"}}).encode()
+        place.write_bytes(len(text).to_bytes(8, "little") + text + b"".join(parts))
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "code"),
+    [
+        ("a.pt", b"\x80\x04\x95\x0b\x00\x00\x00\x00\x00\x00\x00\x8c\x07os.path\x94.", "model.pickle"),
+        ("a.safetensors", b"\xff" * 40, "model.safetensors"),
+        ("a.txt", b"hello", "mark.file"),
+        ("a.npz", b"no archive", "mark.file"),
+        ("", b"", "mark.file"),
+    ],
+)
+def test_other_files_are_refused(name: str, data: bytes, code: str, tmp_path: Path) -> None:
+    """A pickle, a header that lies, text, a torn file, none."""
+    place = tmp_path / (name or "none.npz")
+    if name:
+        place.write_bytes(data)
+    with pytest.raises((InputError, TrustError)) as caught:
+        tensors.read(place)
+    assert caught.value.code == code
+
+
+# from the model to the claim
+
+NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An application with a network in a file, whose owner has a key and trusts it."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    root = tmp_path / "app"
+    root.mkdir()
+    _write(root / "model.safetensors", network(1), "F32")
+    (root / "test.csv").write_text("x,y\n1,a\n2,b\n")
+    (root / "net.py").write_text("def build():\n    raise NotImplementedError\n")
+    document: dict[str, Any] = {
+        "fivefold": 1, "application": {"id": "marked", "level": 1, "purpose": "p"}, "use": {"output": "label"},
+        "model": {"factory": "net:build", "path": "model.safetensors"},
+        "data": {"test": {"path": "test.csv", "target": "y"}},
+    }  # fmt: skip
+    (root / "fivefold.yaml").write_text(json.dumps(document))
+    owner = store.new_key("signer", "Owner")
+    store.write_trust(trust_file.add(trust_file.Trust(), owner.signer.public, name="Owner", roles=("signer",)))
+    return root
+
+
+@pytest.fixture
+def vouching(app: Path, tmp_path: Path) -> Iterator[Any]:
+    """Return what has a trusted witness vouch for the application's marks at a time."""
+    key = generate()
+    log = committing.log_signer()
+    store.write_trust(
+        trust_file.add(trust_file.read(store.read_trust()), key.public, name="Notary", roles=("witness",))
+    )
+    memory = Witnessed(tmp_path / "witness.sqlite")
+    witness = Witness("notary", key, {committing.origin("marked"): (log.public,)}, memory)
+
+    def vouch(at: datetime = NOW) -> None:
+        trust = trust_file.read(store.read_trust())
+        committing.witness(read(app), lambda data: witness.add(data, int(at.timestamp())), trust, at)
+
+    yield vouch
+    memory.close()
+
+
+def _run(words: list[str], capsys: pytest.CaptureFixture[str], code: int = 0) -> dict[str, Any]:
+    with pytest.raises(SystemExit) as left:
+        run([*words, "--json"])
+    said = capsys.readouterr()
+    assert (left.value.code or 0) == code, said
+    found: dict[str, Any] = json.loads(said.out or said.err)
+    return found
+
+
+def test_a_mark_is_made_committed_to_claimed_and_verified(app: Path, vouching, capsys, tmp_path: Path) -> None:
+    """The four commands from end to end; a stranger's model is not called a copy, and before a witness nothing is."""
+    made = _run(["model", "mark", "--in", str(app)], capsys)
+    copy, claim = Path(made["model"]), tmp_path / "claim.json"
+    assert made["bits"] == 128
+    assert made["vkey"].startswith("fivefold/marked/marks+")
+    assert Path(made["secret"]).stat().st_mode & 0o077 == 0
+    assert "secret" not in (app / "model.weights-mark.json").read_text()
+    _run(["model", "claim", "--in", str(app), "--out", str(claim)], capsys)
+    own = ["model", "own", str(copy), "--claim", str(claim)]
+    assert _run(own, capsys, 1)["error"]["code"] == "mark.no-witness"
+    vouching()
+    claim.unlink()
+    _run(["model", "claim", "--in", str(app), "--out", str(claim)], capsys)
+    found = _run([*own, "--released", "2026-11-30"], capsys)
+    assert found["holds"]
+    assert found["claims"][0]["witnesses"] == [{"name": "Notary", "at": "2026-11-30T12:00:00Z"}]
+    stranger = tmp_path / "stranger.npz"
+    np.savez(stranger, **network(8))
+    assert not _run(["model", "own", str(stranger), "--claim", str(claim)], capsys, 1)["holds"]
+    assert _run([*own, "--released", "2026-11-29"], capsys, 1)["error"]["code"] == "mark.late"
+    assert (
+        _run(["model", "mark", "--in", str(app), "--out", "m.safetensors"], capsys, 2)["error"]["code"] == "mark.exists"
+    )
+
+
+@pytest.fixture
+def claimed(app: Path, vouching, capsys, tmp_path: Path) -> tuple[claims.Claim, Path]:
+    """Return a witnessed claim and the marked file."""
+    made = _run(["model", "mark", "--in", str(app)], capsys)
+    vouching()
+    _run(["model", "claim", "--in", str(app), "--out", str(tmp_path / "claim.json")], capsys)
+    return claims.read((tmp_path / "claim.json").read_bytes()), Path(made["model"])
+
+
+def _judge(claim: claims.Claim, suspect: Path, **how: Any) -> claims.Judged:
+    trust = how.pop("trust", None) or trust_file.read(store.read_trust())
+    return claims.judge(claims.write(claim), suspect, trust=trust, now="2026-12-24T12:00:00Z", **how)
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"opening": b"{}"}, "mark.other-opening"),
+        ({"proof": b""}, "mark.not-logged"),
+        ({"proof": b"no proof"}, "log.malformed-proof"),
+        ({"statement": b""}, "mark.none"),
+        ({"statement": b"{}"}, "evidence.malformed"),
+    ],
+)
+def test_a_claim_with_a_part_exchanged_does_not_hold(change: dict[str, bytes], code: str, claimed) -> None:
+    """Another secret, no proof, a torn one, no commitment."""
+    claim, copy = claimed
+    parts = {"statement": claim.statement, "opening": claim.opening, "proof": claim.proof} | change
+    with pytest.raises(TrustError) as caught:
+        _judge(claims.Claim(**parts), copy)
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("role", "code"),
+    [("signer", "trust.unknown-key"), ("log", "log.unknown-key"), ("witness", "mark.no-witness")],
+)
+def test_a_claim_counts_only_by_keys_that_the_verifier_trusts(role: str, code: str, claimed) -> None:
+    """Owner, log and witness: without one of them nothing is proven."""
+    claim, copy = claimed
+    trust = trust_file.read(store.read_trust())
+    fewer = trust_file.Trust(keys=tuple(key for key in trust.keys if role not in key.roles))
+    with pytest.raises(TrustError) as caught:
+        _judge(claim, copy, trust=fewer)
+    assert caught.value.code == code
+
+
+def test_who_overwrote_a_mark_and_committed_later_loses(claimed, app: Path, vouching, tmp_path: Path) -> None:
+    """Both marks are read from the copy; the earlier commitment wins, whichever way round they are given."""
+    claim, copy = claimed
+    weights = tensors.read(copy)
+    second = embedding.embed(weights.tensors, bytes(32))
+    thief = tmp_path / "thief.safetensors"
+    thief.write_bytes(weights.write(second.tensors))
+    owner = store.own_keys()[0].signer
+    opening = committing_bytes(second)
+    statement = committing.model_mark.commit("weights", opening, {"m": "0" * 64}, owner, "2026-11-30T11:00:00Z")
+    committing.enter(read(app), statement)
+    committing.model_mark.place_of(read(app), "triggers").write_bytes(statement)
+    vouching(NOW + timedelta(hours=1))
+    proof = committing.model_mark.proof_of(committing.model_mark.place_of(read(app), "triggers")).read_bytes()
+    rival = claims.Claim(statement=statement, opening=opening, proof=proof)
+    one, two = _judge(claim, thief), _judge(rival, thief)
+    assert one.copy
+    assert two.copy
+    assert (claims.first(one, two), claims.first(two, one)) == (0, 1)
+    assert not _judge(rival, copy).copy
+
+
+def committing_bytes(made: embedding.Marked) -> bytes:
+    """Return an opening as stored."""
+    from fivefold.contract.codec import canonical
+
+    return canonical(made.opening)
+
+
+def test_commands_say_what_is_missing(app: Path, capsys) -> None:
+    """No mark, no claim; a change that is none; a manifest without a file."""
+    said = _run(["model", "claim", "--in", str(app)], capsys, 2)
+    assert said["error"]["code"] == "mark.none"
+    assert _run(["model", "mark", "--in", str(app), "--change", "1.5"], capsys, 2)["error"]["code"] == "mark.change"
+    text = (app / "fivefold.yaml").read_text().replace(', "path": "model.safetensors"', "")
+    (app / "fivefold.yaml").write_text(text)
+    assert _run(["model", "mark", "--in", str(app)], capsys, 2)["error"]["code"] == "mark.no-file"
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda one: {**one, "bits": 129},
+        lambda one: {**one, "key": "AAAA"},
+        lambda one: {**one, "places": []},
+        lambda one: {**one, "places": [{**one["places"][0], "packed": "AAAA"}]},
+        lambda one: {**one, "places": [{**one["places"][0], "shape": [1, 1]}]},
+        lambda one: {**one, "places": [{**one["places"][0], "shape": [1 << 40, 1 << 40]}]},
+    ],
+)
+def test_openings_that_are_none_are_refused(spoil: Any, marked) -> None:
+    """A stranger's claim is bytes: bits, key, places and sizes that cannot be are named, not computed with."""
+    _, made = marked
+    data = json.dumps(spoil(json.loads(committing_bytes(made)))).encode()
+    with pytest.raises(TrustError) as caught:
+        embedding.require(claims.opening_of(data))
+    assert caught.value.code == "mark.malformed"
