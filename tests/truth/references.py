@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from . import (
     accuracy,
+    accusing,
     admitting,
     appealing,
     bent,
@@ -55,6 +56,7 @@ from . import (
     threats,
     trainings,
     triggered,
+    weights_marked,
     worsened,
 )
 
@@ -170,6 +172,8 @@ REFERENCES: Mapping[str, Make] = {
     "overrun-detector": threats.overrun,
     "joint-median": threats.unlike,
     "no-ensemble": partial(ensemble.build, "C2.detection", declared=False),
+    "key-tried-on-everybody": accusing.chosen,
+    "washed-out-mark": partial(weights_marked.build, fault="neurons reordered"),
     "easy-calibration": partial(ensemble.build, "C2.detection", quiet=True),
 }
 """Name under ``reference`` in the catalogue to the subject."""

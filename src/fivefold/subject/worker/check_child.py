@@ -279,6 +279,7 @@ def _context(
         signature=job.signature,
         trust=job.trust,
         labels=job.labels,
+        mark=job.mark,
         digests=job.digests,
         now=job.now,
         row_id=row_ids(job.row_key),

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fivefold.evidence.model_mark import Known
+    from fivefold.keys.signing import Signer
     from fivefold.keys.trust import Trust
     from fivefold.log.cosignature import Cosignature
     from fivefold.log.disk import Disk
@@ -79,15 +80,15 @@ def enter(manifest: Manifest, statement: bytes) -> bytes:
     lock = WriterLock(place)
     disk = Folder(place)
     try:
-        return entered(disk, origin(manifest.application.id), statement)
+        return entered(disk, origin(manifest.application.id), statement, log_signer())
     finally:
         disk.close()
         lock.close()
 
 
-def entered(disk: Disk, name: str, statement: bytes) -> bytes:
-    """Enter a commitment into a log of this user's and return its proof."""
-    book = Book(disk, name, log_signer(), segment_bytes=_SEGMENT)
+def entered(disk: Disk, name: str, statement: bytes, signer: Signer) -> bytes:
+    """Enter a commitment into the log of a signer and return its proof."""
+    book = Book(disk, name, signer, segment_bytes=_SEGMENT)
     index = book.append([statement])
     book.publish()
     found = prove(disk, index)

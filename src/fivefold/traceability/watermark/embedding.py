@@ -33,6 +33,7 @@ _MOST = 1 << 16
 _MARGINS = (2.0, 0.75)
 """Readings aimed at, in units of what chance gives: the largest that is wanted, and the least that is taken."""
 _LARGEST = 1 << 26
+_CHUNK = 50
 
 
 class Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -183,6 +184,34 @@ def read(tensors: Mapping[str, np.ndarray], opening: WeightsOpening) -> Reading:
     said = signs @ carried.astype(np.float32)
     right = int((said * bits_of(opening.key, opening.bits) > 0).sum())
     return Reading(right, opening.bits, binomial_p(right, opening.bits), here / len(carried))
+
+
+def of_strangers(
+    tensors: Mapping[str, np.ndarray], opening: WeightsOpening, count: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Return (count,) p-values of a mark in networks whose tensors hold the same values in random order.
+
+    Args:
+        tensors: Name to array, of the application's own network.
+        opening: Of the mark.
+        count: How many networks.
+        rng: Draws them.
+    """
+    matched = _matched(tensors, opening)
+    sizes = [(len(place.positions()), matched.get(place.name)) for place in opening.places]
+    carriers = sum(size for size, _ in sizes)
+    signs = signs_of(opening.key, opening.bits, carriers).astype(np.float32)
+    bits, found = bits_of(opening.key, opening.bits)[:, None], []
+    table = np.array([binomial_p(one, opening.bits) for one in range(opening.bits + 1)])
+    for start in range(0, count, _CHUNK):
+        wide = min(_CHUNK, count - start)
+        drawn = np.concatenate([
+            np.zeros((size, wide), np.float32) if values is None or not _rms(values)
+            else (rng.choice(values.reshape(-1), (size, wide)) / _rms(values)).astype(np.float32)
+            for size, values in sizes
+        ])  # fmt: skip
+        found.append(table[((signs @ drawn) * bits > 0).sum(axis=0)])
+    return np.concatenate(found)
 
 
 def require(opening: WeightsOpening) -> None:
