@@ -270,7 +270,7 @@ def _sample(values: np.ndarray) -> np.ndarray:
 
 def _place(name: str, shape: tuple[int, ...], at: np.ndarray) -> Place:
     steps = np.diff(at, prepend=0).astype("<u4")
-    return Place(name=name, shape=tuple(int(one) for one in shape), packed=zlib.compress(steps.tobytes(), 9))
+    return Place(name=name, shape=tuple(int(one) for one in shape), packed=zlib.compress(steps.tobytes(), 1))
 
 
 def _moved(values: np.ndarray, key: bytes, count: int, most: float) -> tuple[np.ndarray, float] | None:
