@@ -1,16 +1,18 @@
 """Peer: Uchida's watermark, trained into a convolution by a regulariser; written anew from the paper.
 
-Source: Uchida, Nagai, Sakazawa and Satoh 2017, *Embedding watermarks into deep neural networks*, sections 3.2 to 3.4: the
-weights of one convolution, averaged over its filters, times a drawn matrix X (T x M) and through a sigmoid, are held to
-the bits by binary cross-entropy of weight 0.01 beside the loss of the task.
+Source: Uchida, Nagai, Sakazawa and Satoh 2017, *Embedding watermarks into deep neural networks*, sections 3.2 to 3.4:
+the weights of one convolution, averaged over its filters, times a drawn matrix X (T x M) and through a sigmoid, are
+held to the bits by binary cross-entropy of weight 0.01 beside the loss of the task.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
+
+if TYPE_CHECKING:
+    import numpy as np
 
 WEIGHT = 0.01
 
