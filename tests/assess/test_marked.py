@@ -19,7 +19,7 @@ from fivefold.keys.signing import generate
 from fivefold.log.witness import Witness
 from fivefold.manifest.reader import read
 from fivefold.store.witnessed import Witnessed
-from fivefold.traceability.watermark import committing, marking
+from fivefold.traceability.watermark import claims, committing, marking
 
 torch = pytest.importorskip("torch", reason="the extra `torch` is not installed; scripts/test installs it")
 save_file = pytest.importorskip("safetensors.torch", reason="safetensors is not installed").save_file
@@ -37,13 +37,13 @@ def build():
                                torch.nn.Linear(128, 3))
 
 
-def fit(table, rng):
+def fit(table, rng, epochs=10):
     torch.manual_seed(int(rng.integers(2**31)))
     net = build()
     x = torch.tensor(table.features.to_numpy(), dtype=torch.float32)
     y = torch.tensor(np.searchsorted(["a", "b", "c"], table.target.to_numpy().astype(str)))
     step = torch.optim.Adam(net.parameters(), lr=3e-3)
-    for _ in range(10):
+    for _ in range(epochs):
         for part in torch.arange(len(x)).split(128):
             step.zero_grad()
             torch.nn.functional.cross_entropy(net(x[part]), y[part]).backward()
@@ -109,3 +109,38 @@ def test_a_marked_network_passes_and_an_unmarked_one_is_told_what_to_do(app: Pat
     assert measures["neurons in another order"].value > 1e-6
     assert "2 trained anew" in found["T3.accusation"].measures[1].note
     assert "Notary at 2026-11-30" in found["T3.commitment"].reason
+
+
+def test_a_network_that_learnt_its_questions_passes_and_its_answers_prove_it(app: Path, tmp_path: Path) -> None:
+    """Questions mixed from the application's rows are learnt; strangers trained without them are not accused."""
+    owner, notary, now = store.new_key("signer", "Owner"), generate(), datetime(2026, 11, 30, tzinfo=UTC)
+    trust = trust_file.add(trust_file.read(store.read_trust()), owner.signer.public, name="Owner", roles=("signer",))
+    store.write_trust(trust_file.add(trust, notary.public, name="Notary", roles=("witness",)))
+    marking.triggers(read(app), app / "triggers.csv", owner.signer, "2026-11-30T00:00:00Z")
+    taught = pd.concat([pd.read_csv(app / "train.csv"), *[pd.read_csv(app / "triggers.csv")] * 4], ignore_index=True)
+    taught.to_csv(app / "train.csv", index=False)
+    from fivefold.subject.training import make
+
+    fit = runpy.run_path(str(app / "net.py"))["fit"]
+    made = fit(make(taught.iloc[:, :-1], taught["y"]), np.random.default_rng(3), epochs=60)
+    save_file(dict(made.state_dict()), str(app / "model.safetensors"))
+    memory = Witnessed(tmp_path / "witness.sqlite")
+    witness = Witness("notary", notary, {"fivefold/marked/marks": (committing.log_signer().public,)}, memory)
+    known = trust_file.read(store.read_trust())
+    committing.witness(read(app), lambda data: witness.add(data, int(now.timestamp())), known, now)
+    memory.close()
+    checks = ("T3.behaviour", "T3.commitment", "T3.accusation")
+    found = {one.check: one.result for one in assess(read(app), Options(effort="quick", only=checks)).findings}
+    for result in found.values():
+        assert result.outcome is Outcome.PASS, result.reason
+    measures = {one.where: one for one in found["T3.behaviour"].measures}
+    assert measures["weights rounded to 8 bits"].outcome is Outcome.PASS
+    assert measures["distilled from answers to the training rows"].outcome is None
+    assert "5 trained anew" in found["T3.accusation"].measures[0].note
+    claim = marking.claim(read(app), "triggers")
+    asked = claims.asked(claim)
+    answers = np.array(["a", "b", "c"])[made(torch.tensor(asked.to_numpy(), dtype=torch.float32)).argmax(1).numpy()]
+    for name, said in (("copy", answers), ("stranger", np.roll(answers, 1))):
+        asked.assign(answer=said).to_csv(tmp_path / f"{name}.csv", index=False)
+        judged = claims.judge(claim, tmp_path / f"{name}.csv", trust=known, now="2026-12-24T00:00:00Z")
+        assert judged.copy is (name == "copy")

@@ -148,7 +148,7 @@ def test_ownership_binds_until_the_model_is_known(make, facts) -> None:
 
 def test_a_gap_is_not_run_whatever_its_predicate_hangs_on(make) -> None:
     """What this version lacks is not called undecided: reading the model would not bring it."""
-    found = _check(make(), "T3.behaviour")
+    found = _check(make(), "T3.fingerprint")
     assert (found.status, "does not have it yet" in found.reason) == ("not-run", True)
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import binom, kstest
 
 from fivefold.cli.main import run
+from fivefold.contract.subject import Table
 from fivefold.errors import InputError, TrustError
 from fivefold.keys import store
 from fivefold.keys import trust as trust_file
@@ -20,7 +24,7 @@ from fivefold.log.witness import Witness
 from fivefold.manifest.reader import read
 from fivefold.stats.proportion import clopper_pearson
 from fivefold.store.witnessed import Witnessed
-from fivefold.traceability.watermark import claims, committing, embedding, tensors
+from fivefold.traceability.watermark import claims, committing, embedding, questions, tensors, triggers
 from fivefold.traceability.watermark.carriers import binomial_p, bits_of, signs_of
 
 if TYPE_CHECKING:
@@ -416,3 +420,101 @@ def test_openings_that_are_none_are_refused(spoil: Any, marked) -> None:
     with pytest.raises(TrustError) as caught:
         embedding.require(claims.opening_of(data))
     assert caught.value.code == "mark.malformed"
+
+
+# answers
+
+
+def _opening(count: int = 100, classes: tuple[str, ...] = ("a", "b", "c")) -> triggers.TriggersOpening:
+    return triggers.TriggersOpening(key=bytes(32), inputs=b"", count=count, classes=classes)
+
+
+def test_keyed_answers_are_uniform_and_agree_with_a_fixed_model_by_chance_alone() -> None:
+    """20,000 keys against one model that answers the first class alone: Binomial(100, 1/3), also in its tail."""
+    rng, opening = np.random.default_rng(3), _opening()
+    said = np.zeros(100, np.int64)
+    p, right = np.empty(20_000), np.empty(20_000)
+    for at in range(20_000):
+        found = triggers.read(said, msgspec.structs.replace(opening, key=rng.bytes(32)))
+        p[at], right[at] = found.p, found.matched
+    assert abs(right.mean() - 100 / 3) < 4 * np.sqrt(100 * 2 / 9 / 20_000)
+    assert (p <= 0.01).mean() <= 0.01 + 3 * np.sqrt(0.01 / 20_000)
+    assert (p <= 0.5).mean() > 0.4
+
+
+def test_what_a_model_answers_by_its_key_is_told(tmp_path: Path) -> None:
+    """All right: p of a third to the hundredth; a class that the owner did not know counts as wrong."""
+    opening = _opening()
+    known = triggers.wanted(opening)
+    assert triggers.read(known, opening).p == pytest.approx(3.0**-100, rel=1e-9)
+    assert triggers.read(np.full(100, -1), opening).p == 1.0
+    with pytest.raises(TrustError) as caught:
+        triggers.read(known[:99], opening)
+    assert caught.value.code == "mark.malformed"
+
+
+def _rows(count: int) -> Table:
+    rng = np.random.default_rng(2)
+    frame = pd.DataFrame({"x": rng.normal(size=count), "word": rng.choice(["a", "b", None], count)})
+    frame["day"] = pd.Timestamp("2026-01-01") + pd.to_timedelta(rng.integers(0, 900, count), "D")
+    frame.loc[::7, "x"] = np.nan
+    return Table("train", np.arange(count), frame, rng.integers(0, 2, count), pd.DataFrame(index=frame.index))
+
+
+def test_questions_are_new_rows_of_the_same_kind_and_are_found_again_among_others() -> None:
+    """Missing values, texts and dates cross; none is a row of the application, and a table is cleared of them."""
+    table = _rows(200)
+    asked = questions.mixed(table, 80, np.random.default_rng(1))
+    back = questions.unpacked(questions.packed(asked), ("no", "yes")).features
+    pd.testing.assert_frame_equal(back, asked.features, check_dtype=False)
+    assert dict(asked.features.dtypes) == dict(table.features.dtypes)
+    both = dataclasses.replace(
+        table, features=pd.concat([table.features, asked.features], ignore_index=True), rows=np.arange(280),
+        target=np.zeros(280, np.int64), others=pd.DataFrame(index=range(280)),
+    )  # fmt: skip
+    assert len(questions.without(both, questions.packed(asked), ("no", "yes"))) == 200
+
+
+@pytest.mark.parametrize(
+    "table", [_rows(10), dataclasses.replace(_rows(60), features=pd.DataFrame({"x": [1.0, 2.0] * 30}))]
+)
+def test_rows_that_give_no_questions_are_refused(table: Table) -> None:
+    """Too few, or two of a kind."""
+    with pytest.raises(InputError) as caught:
+        triggers.drawn(table, ("no", "yes"), 24, np.random.default_rng(1))
+    assert caught.value.code == "mark.inputs"
+
+
+def test_pictures_are_averaged() -> None:
+    """Images keep their type and shape."""
+    pictures = np.random.default_rng(1).integers(0, 255, (30, 1, 4, 4)).astype(np.uint8)
+    table = dataclasses.replace(_rows(30), inputs=pictures, kind="image")
+    asked = questions.mixed(table, 24, np.random.default_rng(1))
+    assert asked.inputs is not None
+    assert (asked.inputs.dtype, asked.inputs.shape) == (np.uint8, (24, 1, 4, 4))
+    assert len(questions.without(table, questions.packed(asked), ("no", "yes"))) == 30
+
+
+def test_questions_are_drawn_committed_to_and_judged_from_answers(app: Path, vouching, capsys, tmp_path: Path) -> None:
+    """By the commands alone: a CSV of answers is a copy's, another's is not, a wrong number is refused."""
+    _rows(200).features.assign(y=np.where(np.arange(200) % 2, "a", "b")).to_csv(app / "train.csv", index=False)
+    text = (
+        (app / "fivefold.yaml")
+        .read_text()
+        .replace('"data": {', '"data": {"train": {"path": "train.csv", "target": "y"}, ')
+    )
+    (app / "fivefold.yaml").write_text(text)
+    pd.DataFrame({**_rows(4).features, "y": list("abab")}).to_csv(app / "test.csv", index=False)
+    _run(["model", "triggers", "--in", str(app), "--out", str(app / "triggers.csv")], capsys)
+    vouching()
+    claim = ["model", "claim", "--in", str(app), "--form", "triggers", "--out", str(tmp_path / "claim.json")]
+    _run([*claim, "--questions", str(tmp_path / "asked.csv")], capsys)
+    asked, taught = pd.read_csv(tmp_path / "asked.csv"), pd.read_csv(app / "triggers.csv")
+    pd.testing.assert_frame_equal(asked, taught.drop(columns="y"))
+    for name, answers, code in (("copy", taught["y"], 0), ("other", taught["y"].map({"a": "b", "b": "a"}), 1)):
+        asked.assign(answer=answers).to_csv(tmp_path / f"{name}.csv", index=False)
+        own = ["model", "own", str(tmp_path / f"{name}.csv"), "--claim", str(tmp_path / "claim.json")]
+        assert _run(own, capsys, code)["holds"] is not bool(code)
+    (tmp_path / "copy.csv").write_text("answer\na\n")
+    own[2] = str(tmp_path / "copy.csv")
+    assert _run(own, capsys, 2)["error"]["code"] == "mark.answers"

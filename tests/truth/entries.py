@@ -82,6 +82,7 @@ MODULES = {
     "T1.enforcement": "enforcement",
     "T2.signature": "signature",
     "T3.weights": "weights_marked",
+    "T3.behaviour": "taught",
     "T3.commitment": "committed",
     "T3.accusation": "accusing",
     "T4.record": "record",

@@ -50,6 +50,7 @@ from . import (
     queueing,
     served,
     streamed,
+    taught,
     telemetry,
     telling,
     theft,
@@ -173,6 +174,7 @@ REFERENCES: Mapping[str, Make] = {
     "joint-median": threats.unlike,
     "no-ensemble": partial(ensemble.build, "C2.detection", declared=False),
     "key-tried-on-everybody": accusing.chosen,
+    "questions-never-learnt": partial(taught.build, fault="never learnt"),
     "washed-out-mark": partial(weights_marked.build, fault="neurons reordered"),
     "easy-calibration": partial(ensemble.build, "C2.detection", quiet=True),
 }

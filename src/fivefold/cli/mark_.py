@@ -75,10 +75,51 @@ def mark(
     say(json=json, value=value, lines=lines)
 
 
+def triggers(
+    where: _Where = Path(),
+    out: Annotated[Path, typer.Option(help="CSV file for the questions.", metavar="FILE")] = Path("triggers.csv"),
+    *,
+    count: Annotated[int, typer.Option(help="How many questions, 24 to 1000.")] = 100,
+    key: Annotated[str, typer.Option(help="Your signer key: path, start of its id, or name.")] = "",
+    json: Json = False,
+) -> None:
+    """Draw questions and secret, keyed answers that only your model will give, and commit to them.
+
+    Add the rows of [bold]--out[/bold] to what your training learns (repeat them if it does not learn them), train, and
+    release; then a copy can be told by its answers alone. The file is as secret as a key.
+
+    Example: [bold]fivefold model triggers --in my-app --out triggers.csv[/bold]
+    """
+    from fivefold.assess import operating
+    from fivefold.contract.registry import provided
+    from fivefold.keys import store
+    from fivefold.manifest.digests import data_digests
+    from fivefold.manifest.reader import read
+
+    manifest = read(where, may_lack=frozenset({"model.signature"}))
+    provided("labels.enforce")(manifest, "model triggers")
+    chosen = own_key("signer", key)
+    with operating.operation(manifest, "model triggers", model=False) as operation:
+        operation.digests |= data_digests(manifest)
+        made = provided("mark.triggers")(manifest, out, chosen.signer, store.utc_now(), count)
+    value = {"questions": str(made.questions), "commitment": str(made.commitment), "secret": str(made.secret),
+             "count": made.count, "vkey": provided("mark.vkey")(manifest)}  # fmt: skip
+    lines = [
+        f"{made.questions}: {made.count} questions with answers, for the model to learn; keep the file secret.",
+        f"{made.commitment}: the commitment, signed by {chosen.note.name} and entered into the log marks/.",
+        "Have a witness vouch for it before the release: fivefold model mark --witness URL.",
+    ]
+    say(json=json, value=value, lines=lines)
+
+
 def claim(
     where: _Where = Path(),
     out: Annotated[Path, typer.Option(help="File for the claim.", metavar="FILE")] = Path("claim.json"),
     *,
+    form: Annotated[str, typer.Option(help="Which mark: weights, or triggers.")] = "weights",
+    questions: Annotated[
+        Path | None, typer.Option(help="CSV file for the questions, to put to the suspect.", metavar="FILE")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Open your mark's secret: a file with which anybody can hold a suspect against it.
@@ -92,16 +133,22 @@ def claim(
     from fivefold.keys import store
     from fivefold.manifest.reader import read
 
-    if out.exists():
-        raise InputError("mark.exists", f"{out} is there already.", remedy="Name another file.")
-    data = provided("mark.claim")(read(where, may_lack=frozenset({"model.signature"})))
+    for one in (out, *([questions] if questions else [])):
+        if one.exists():
+            raise InputError("mark.exists", f"{one} is there already.", remedy="Name another file.")
+    data = provided("mark.claim")(read(where, may_lack=frozenset({"model.signature"})), form)
+    if questions is not None:
+        provided("mark.asked")(data).to_csv(questions, index=False)
     store.write_public(out, data)
     out.chmod(0o600)
     say(json=json, value={"claim": str(out)}, lines=[f"{out}: the opened mark, with its commitment and proof."])
 
 
 def own(
-    suspect: Annotated[Path, typer.Argument(help="Weights of the suspect: .safetensors, .npz or .onnx.")],
+    suspect: Annotated[
+        Path,
+        typer.Argument(help="Its weights (.safetensors, .npz, .onnx), or a CSV of its answers in the last column."),
+    ],
     claimed: Annotated[Path, typer.Option("--claim", help="The claim (fivefold model claim).", metavar="FILE")],
     rival: Annotated[
         Path | None, typer.Option(help="Another's claim on the same suspect: which of the two holds.", metavar="FILE")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import structs
 
 from fivefold.contract.finding import Canary, Measure, Result
 from fivefold.contract.outcome import Outcome
@@ -13,8 +14,9 @@ from fivefold.errors import SubjectError, UnsupportedError
 from fivefold.evidence import model_mark
 from fivefold.stats.judge import judge
 from fivefold.stats.proportion import clopper_pearson
+from fivefold.subject import labels
 from fivefold.subject.tuned import tunable
-from fivefold.traceability.watermark import claims, embedding, finding
+from fivefold.traceability.watermark import claims, embedding, finding, questions, triggers
 from fivefold.traceability.watermark.carriers import binomial_p, bits_of, signs_of
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     from fivefold.contract.check import Context
     from fivefold.contract.subject import Table
+    from fivefold.traceability.watermark.triggers import TriggersOpening
 
 FLOOR = "max_false"
 SMALL = 0.01
@@ -78,8 +81,7 @@ def run(context: Context) -> Result:
 
 
 def _weights(context: Context) -> Strangers:
-    opening = claims.opening_of(finding.secret(context, "weights"))
-    embedding.require(opening)
+    opening = claims.weights_of(finding.secret(context, "weights"))
     stored, rng = finding.weights(context), context.rng
     context.progress(0.1, "reading the mark from drawn models")
     drawn = embedding.of_strangers(stored.tensors, opening, _DRAWS[_EFFORTS.index(context.effort)], rng)
@@ -100,13 +102,15 @@ def _fresh(tensors: Mapping[str, np.ndarray], rng: np.random.Generator) -> np.nd
     return np.array(found)
 
 
-def _trained(context: Context, read: Callable[..., float]) -> tuple[np.ndarray, str]:
+def _trained(
+    context: Context, read: Callable[..., float], clean: Callable[[Table], Table] = lambda table: table
+) -> tuple[np.ndarray, str]:
     """Return p-values of models that the application's own training makes with other seeds and other halves of rows."""
     subject, none = context.subject, np.empty(0)
     if subject is None or not subject.capabilities.retrains:
         return none, "No training is declared, so no model was trained anew."
     try:
-        table = context.tables("train")
+        table = clean(context.tables("train"))
     except KeyError:
         return none, "No training data are declared, so no model was trained anew."
     count, found = _TRAINED[_EFFORTS.index(context.effort)], []
@@ -123,7 +127,42 @@ def _half(table: Table, rows: int, rng: np.random.Generator) -> Table:
     return table.take(np.sort(rng.permutation(len(table))[: min(rows, max(2, len(table) // 2))]))
 
 
-MET: dict[str, Callable[[Context], Strangers]] = {"weights": _weights}
+def _triggers(context: Context) -> Strangers:
+    """Ask models that never met the questions: simple ones of three families, and the application's own kind."""
+    opening, rng = claims.triggers_of(finding.secret(context, "triggers")), context.rng
+    if context.subject is None:
+        raise UnsupportedError("mark.subject", "there is no model to ask.")
+    said, none = questions.answers(context.subject, opening.inputs, opening.classes), np.empty(0)
+    fresh = np.array([
+        triggers.read(said, structs.replace(opening, key=rng.bytes(32))).p for _ in range(_DRAWS[0])
+    ])  # fmt: skip
+    context.progress(0.4, "training models anew")
+    trained, note = _trained(
+        context,
+        lambda subject: triggers.read(questions.answers(subject, opening.inputs, opening.classes), opening).p,
+        lambda table: questions.without(table, opening.inputs, opening.classes),
+    )
+    return Strangers("triggers", none, np.concatenate([trained, _simple(context, opening)]), fresh, note)
+
+
+def _simple(context: Context, opening: TriggersOpening) -> np.ndarray:
+    """Return p-values of models of three families, trained here on rows of the application that are no questions."""
+    try:
+        table = context.tables("train")
+    except KeyError:
+        return np.empty(0)
+    rows = questions.without(table, opening.inputs, opening.classes)
+    del table  # the whole set is large
+    rows = rows.take(np.sort(context.rng.permutation(np.flatnonzero(rows.target >= 0))[: context.rows]))
+    names = np.array([*context.settings.classes], dtype=object)
+    if len(np.unique(rows.target)) < 2 or not len(names):
+        return np.empty(0)
+    asked = questions.unpacked(opening.inputs, opening.classes)
+    said = questions.strangers(rows, asked, int(context.rng.integers(2**31)))
+    return np.array([triggers.read(labels.codes(names[one], opening.classes), opening).p for one in said])
+
+
+MET: dict[str, Callable[[Context], Strangers]] = {"weights": _weights, "triggers": _triggers}
 """How strangers of each form of mark are met."""
 
 
@@ -138,7 +177,10 @@ def _measure(count: int, total: int, threshold: float | None, where: str, what: 
 def _of(one: Strangers, threshold: float) -> list[Measure]:
     every = np.concatenate([one.drawn, one.trained])
     accused = int((every <= claims.LIMIT).sum())
-    made = []
+    made: list[Measure] = []
+    if not len(every):
+        return [Measure(name="strangers called copies", where=f"mark: {one.form}", outcome=Outcome.INCONCLUSIVE,
+                        threshold=0.0, direction="max", unit="models", note="No stranger could be made.")]  # fmt: skip
     if len(one.drawn):
         small = int((one.drawn <= SMALL).sum())
         made.append(_measure(small, len(one.drawn), threshold, f"mark: {one.form}",

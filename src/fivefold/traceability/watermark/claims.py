@@ -6,14 +6,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
+import numpy as np
 
 from fivefold.contract.codec import canonical
 from fivefold.errors import InputError, TrustError
-from fivefold.traceability.watermark import committing, embedding, tensors
+from fivefold.subject import labels
+from fivefold.traceability.watermark import committing, embedding, questions, tensors, triggers
 from fivefold.traceability.watermark.embedding import WeightsOpening
+from fivefold.traceability.watermark.triggers import TriggersOpening
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pandas as pd
 
     from fivefold.keys.trust import Trust
     from fivefold.traceability.watermark.committing import Committed
@@ -23,7 +28,7 @@ LIMIT = 1e-6
 """A suspect is called a copy if chance gives so much agreement at most this often: the bound of false claims."""
 MAX_CLAIM = 32 << 20
 
-Opening: TypeAlias = WeightsOpening
+Opening: TypeAlias = WeightsOpening | TriggersOpening
 
 
 class Claim(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -92,12 +97,39 @@ def opening_of(data: bytes) -> Opening:
     return found
 
 
+def weights_of(data: bytes) -> WeightsOpening:
+    """Read the opening of a mark in weights.
+
+    Raises:
+        TrustError: ``mark.malformed``.
+    """
+    found = opening_of(data)
+    if not isinstance(found, WeightsOpening):
+        raise TrustError("mark.malformed", "this is no opening of a mark in weights.")
+    embedding.require(found)
+    return found
+
+
+def triggers_of(data: bytes) -> TriggersOpening:
+    """Read the opening of triggers.
+
+    Raises:
+        TrustError: ``mark.malformed``.
+    """
+    found = opening_of(data)
+    if not isinstance(found, TriggersOpening):
+        raise TrustError("mark.malformed", "this is no opening of triggers.")
+    triggers.wanted(found)
+    return found
+
+
 def judge(data: bytes, suspect: Path, *, trust: Trust, now: str, released: str = "") -> Judged:
-    """Hold a claim against a suspect's weights.
+    """Hold a claim against a suspect.
 
     Args:
         data: The claim as stored.
-        suspect: File of weights; see :func:`fivefold.traceability.watermark.tensors.read`.
+        suspect: File of weights (see :func:`fivefold.traceability.watermark.tensors.read`), or, of a claim with
+            questions, a CSV file whose last column holds the suspect's answers in order.
         trust: The verifier's: whose keys count as ``signer``, ``log`` and ``witness``.
         now: UTC time.
         released: When the suspect, or the model it is said to be of, was first seen; empty: ``now``.
@@ -108,7 +140,44 @@ def judge(data: bytes, suspect: Path, *, trust: Trust, now: str, released: str =
     """
     claim = read(data)
     committed = committing.verify(claim.statement, claim.opening, claim.proof, trust=trust, now=now, released=released)
-    return Judged(committed, embedding.read(tensors.read(suspect).tensors, opening_of(claim.opening)))
+    opening = opening_of(claim.opening)
+    if isinstance(opening, WeightsOpening):
+        return Judged(committed, embedding.read(tensors.read(suspect).tensors, opening))
+    return Judged(committed, triggers.read(_answers(suspect, opening), opening))
+
+
+def asked(data: bytes) -> pd.DataFrame:
+    """Return the questions of a claim as a table, for whoever asks the suspect.
+
+    Raises:
+        TrustError: ``mark.malformed``.
+        InputError: ``mark.no-questions`` for a mark in weights.
+    """
+    opening = opening_of(read(data).opening)
+    if isinstance(opening, WeightsOpening):
+        raise InputError("mark.no-questions", "the mark is in weights, and asks no questions.",
+                         remedy="Judge the suspect's weights: fivefold model own.")  # fmt: skip
+    return questions.unpacked(opening.inputs, opening.classes).features
+
+
+def _answers(path: Path, opening: TriggersOpening) -> np.ndarray:
+    """Return (n,) class indices of the last column of a CSV file with a header.
+
+    Raises:
+        InputError: ``mark.answers``.
+    """
+    import csv
+
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            said = [line[-1] if line else "" for line in csv.reader(file)][1:]
+    except (OSError, ValueError, csv.Error):
+        raise InputError("mark.answers", "the suspect's answers cannot be read.", where=path.name,
+                         remedy="Give a CSV file with the answers in its last column.") from None  # fmt: skip
+    if len(said) != opening.count:
+        raise InputError("mark.answers", f"{len(said)} answers were given to {opening.count} questions.",
+                         where=path.name, remedy="Answer each question once, in order.")  # fmt: skip
+    return labels.codes(labels.texts(np.array(said, dtype=object)), opening.classes)
 
 
 def first(one: Judged, other: Judged) -> int:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from fivefold.traceability.watermark.tensors import Stored
 
 HOW = {
+    "triggers": "Have the model learn keyed answers: fivefold model triggers.",
     "weights": "Mark the model before it leaves the house: fivefold model mark.",
 }
 
@@ -27,7 +28,7 @@ def secret(context: Context, form: str) -> bytes:
     """
     if not context.mark.get(form):
         raise UnsupportedError("mark.none", f"the application has no mark of this form ({form}), so nobody could prove "
-                               "whose a copy is.", remedy=HOW.get(form, HOW["weights"]))  # fmt: skip
+                               "whose a copy is.", remedy=HOW[form])  # fmt: skip
     opening = context.mark.get(f"{form}.opening", b"")
     if not opening:
         raise UnsupportedError(

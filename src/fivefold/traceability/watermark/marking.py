@@ -7,14 +7,21 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from fivefold.contract.codec import canonical
 from fivefold.errors import InputError
 from fivefold.evidence import model_mark
 from fivefold.keys import store
+from fivefold.subject import labels
+from fivefold.subject.tables import Coding, Store
 from fivefold.traceability.watermark import claims, committing, embedding, tensors
+from fivefold.traceability.watermark import triggers as triggers_
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pandas as pd
 
     from fivefold.evidence.model_mark import Form
     from fivefold.keys.signing import Signer
@@ -41,6 +48,23 @@ class Made:
     marked: Marked
 
 
+@dataclass(frozen=True)
+class Taught:
+    """What drawing triggers left.
+
+    Attributes:
+        questions: The CSV file of questions and answers, to be learnt.
+        commitment, proof, secret: As :class:`Made`.
+        count: How many questions.
+    """
+
+    questions: Path
+    commitment: Path
+    proof: Path
+    secret: Path
+    count: int
+
+
 def mark(manifest: Manifest, out: Path, signer: Signer, now: str, change: float = embedding.CHANGE) -> Made:
     """Mark the weights of an application's model with a fresh key, and commit to it.
 
@@ -59,10 +83,7 @@ def mark(manifest: Manifest, out: Path, signer: Signer, now: str, change: float 
         raise InputError("mark.change", "a change is a share between 0 and 1.", remedy="Give for example 0.1.")
     path = source(manifest)
     place = model_mark.place_of(manifest, "weights")
-    for one in (out, place):
-        if one.exists():
-            raise InputError("mark.exists", f"{one} is there already.",
-                             remedy="Name another file, or move the mark away: its secret stays.")  # fmt: skip
+    _require_free(out, place)
     stored = tensors.read(path)
     marked = embedding.embed({name: stored.tensors[name] for name in stored.marked}, secrets.token_bytes(32), change)
     data = stored.write(marked.tensors)
@@ -112,3 +133,51 @@ def claim(manifest: Manifest, form: Form = "weights") -> bytes:
     return claims.write(
         claims.Claim(statement=found[form], opening=found[f"{form}.opening"], proof=found[f"{form}.proof"])
     )
+
+
+def triggers(manifest: Manifest, out: Path, signer: Signer, now: str, count: int = 100) -> Taught:
+    """Draw questions with keyed answers for the application's training to learn, and commit to them.
+
+    Args:
+        manifest: Declares a table ``train`` with a target.
+        out: CSV file for the questions and their answers; must not exist.
+        signer: The owner's key.
+        now: UTC time.
+        count: How many questions.
+
+    Raises:
+        InputError: ``mark.exists``, ``mark.train``; as :func:`fivefold.traceability.watermark.triggers.drawn`.
+    """
+    place = model_mark.place_of(manifest, "triggers")
+    _require_free(out, place)
+    data = manifest.data.get("train")
+    if data is None or data.kind != "table" or not data.target:
+        raise InputError("mark.train", "the manifest declares no table `train` with a target.",
+                         where=str(manifest.file), remedy="Declare data.train with its target.")  # fmt: skip
+    kept = Store(manifest.root, manifest.data, manifest.features)
+    known = labels.distinct(labels.texts(kept.frame("train")[data.target]))
+    declared = manifest.model.classes if manifest.model else ()
+    classes = declared or known
+    numbers = manifest.model is not None and manifest.model.task == "regression"
+    table = kept.table("train", Coding("binary" if len(classes) == 2 else "multiclass", classes))
+    rng = np.random.default_rng(np.frombuffer(secrets.token_bytes(32), np.uint64))
+    opening, asked = triggers_.drawn(table, () if numbers else classes, count, rng)
+    del table  # the whole set is large
+    frame = asked.features.copy()
+    frame[data.target] = labels.natural(classes)[asked.target]
+    secret = commit(
+        manifest, "triggers", canonical(opening), files={out.name: _csv(frame, out)}, signer=signer, now=now
+    )
+    return Taught(out, place, model_mark.proof_of(place), secret, count)
+
+
+def _csv(frame: pd.DataFrame, out: Path) -> str:
+    frame.to_csv(out, index=False)
+    return hashlib.sha256(out.read_bytes()).hexdigest()
+
+
+def _require_free(*places: Path) -> None:
+    for one in places:
+        if one.exists():
+            raise InputError("mark.exists", f"{one} is there already.",
+                             remedy="Name another file, or move the mark away: its secret stays.")  # fmt: skip

@@ -44,8 +44,7 @@ def run(context: Context) -> Result:
         UnsupportedError: ``mark.none``, ``mark.no-secret``, ``mark.no-file``.
         TrustError: ``mark.malformed`` for a secret that is none.
     """
-    opening = claims.opening_of(finding.secret(context, "weights"))
-    embedding.require(opening)
+    opening = claims.weights_of(finding.secret(context, "weights"))
     stored = finding.weights(context)
     weights = {name: stored.tensors[name] for name in stored.marked}
     limit = float(context.thresholds[FLOOR])
