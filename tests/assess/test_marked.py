@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from fivefold.assess.run import Options, assess
+from fivefold.cli.main import run
 from fivefold.contract.outcome import Outcome
 from fivefold.keys import store
 from fivefold.keys import trust as trust_file
@@ -144,3 +145,55 @@ def test_a_network_that_learnt_its_questions_passes_and_its_answers_prove_it(app
         asked.assign(answer=said).to_csv(tmp_path / f"{name}.csv", index=False)
         judged = claims.judge(claim, tmp_path / f"{name}.csv", trust=known, now="2026-12-24T00:00:00Z")
         assert judged.copy is (name == "copy")
+
+
+FOREST = """
+from sklearn.ensemble import RandomForestClassifier
+
+
+def fit(table, rng):
+    return RandomForestClassifier(12, random_state=int(rng.integers(2**31))).fit(table.features, table.target)
+"""
+
+
+def test_a_forest_is_told_by_its_fingerprint_and_stays_as_it_is(app: Path, tmp_path: Path, capsys) -> None:
+    """The fingerprint of an ONNX forest is taken by the command, passes, and accuses no newly trained forest."""
+    to_onnx = pytest.importorskip("skl2onnx", reason="skl2onnx is not installed").to_onnx
+    from skl2onnx.common.data_types import FloatTensorType
+
+    from fivefold.subject.training import make
+
+    (app / "forest.py").write_text(FOREST)
+    frame = _data(1, 800)
+    forest = runpy.run_path(str(app / "forest.py"))["fit"](
+        make(frame.iloc[:, :-1], frame["y"]), np.random.default_rng(3)
+    )
+    made = to_onnx(forest, initial_types=[("x", FloatTensorType([None, 20]))], options={"zipmap": False})
+    (app / "forest.onnx").write_bytes(made.SerializeToString())
+    document = json.loads((app / "fivefold.yaml").read_text())
+    document |= {"model": {"path": "forest.onnx"}, "training": {"factory": "forest:fit"}}
+    (app / "fivefold.yaml").write_text(json.dumps(document))
+    owner, notary, now = store.new_key("signer", "Owner"), generate(), datetime(2026, 11, 30, tzinfo=UTC)
+    trust = trust_file.add(trust_file.read(store.read_trust()), owner.signer.public, name="Owner", roles=("signer",))
+    store.write_trust(trust_file.add(trust, notary.public, name="Notary", roles=("witness",)))
+    with pytest.raises(SystemExit) as left:
+        run(["model", "fingerprint", "--in", str(app), "--json"])
+    assert not left.value.code, capsys.readouterr()
+    memory = Witnessed(tmp_path / "witness.sqlite")
+    witness = Witness("notary", notary, {"fivefold/marked/marks": (committing.log_signer().public,)}, memory)
+    known = trust_file.read(store.read_trust())
+    committing.witness(read(app), lambda data: witness.add(data, int(now.timestamp())), known, now)
+    memory.close()
+    checks = ("T3.fingerprint", "T3.commitment", "T3.accusation")
+    found = {one.check: one.result for one in assess(read(app), Options(effort="quick", only=checks)).findings}
+    for result in found.values():
+        assert result.outcome is Outcome.PASS, result.reason
+    claim = marking.claim(read(app), "fingerprint")
+    asked = claims.asked(claim)
+    other = runpy.run_path(str(app / "forest.py"))["fit"](
+        make(frame.iloc[:, :-1], frame["y"]), np.random.default_rng(4)
+    )
+    for name, model in (("copy", forest), ("stranger", other)):
+        asked.assign(answer=model.predict(asked)).to_csv(tmp_path / f"{name}.csv", index=False)
+        judged = claims.judge(claim, tmp_path / f"{name}.csv", trust=known, now="2026-12-24T00:00:00Z")
+        assert judged.copy is (name == "copy"), judged.reading

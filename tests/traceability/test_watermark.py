@@ -12,10 +12,13 @@ import msgspec
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import binom, kstest
+from scipy.stats import binom, kstest, t
+from sklearn.tree import DecisionTreeClassifier
+from tests.traceability import fingerprint_long
 
 from fivefold.cli.main import run
-from fivefold.contract.subject import Table
+from fivefold.contract.check import Context
+from fivefold.contract.subject import Capabilities, SettingsView, Table
 from fivefold.errors import InputError, TrustError
 from fivefold.keys import store
 from fivefold.keys import trust as trust_file
@@ -24,7 +27,7 @@ from fivefold.log.witness import Witness
 from fivefold.manifest.reader import read
 from fivefold.stats.proportion import clopper_pearson
 from fivefold.store.witnessed import Witnessed
-from fivefold.traceability.watermark import claims, committing, embedding, questions, tensors, triggers
+from fivefold.traceability.watermark import claims, committing, embedding, fingerprint, questions, tensors, triggers
 from fivefold.traceability.watermark.carriers import binomial_p, bits_of, signs_of
 
 if TYPE_CHECKING:
@@ -518,3 +521,55 @@ def test_questions_are_drawn_committed_to_and_judged_from_answers(app: Path, vou
     (tmp_path / "copy.csv").write_text("answer\na\n")
     own[2] = str(tmp_path / "copy.csv")
     assert _run(own, capsys, 2)["error"]["code"] == "mark.answers"
+
+
+# fingerprints
+
+
+def _subject(training: str, name: str = "wine") -> tuple[fingerprint_long.Model, Table]:
+    table, classes = fingerprint_long.data(name)
+    fit = {"repeats itself": lambda _seed: DecisionTreeClassifier(random_state=0), **fingerprint_long.TRAININGS}[
+        training
+    ]
+    made = fit(0).fit(table.features.to_numpy(), table.target)
+    return fingerprint_long.Model(made, fit, classes), table
+
+
+def _context(subject: Any, table: Table) -> Context:
+    return Context(
+        subject=subject, tables={"train": table}.__getitem__, rng=np.random.default_rng(1), thresholds={}, options={},
+        rows=2000, settings=SettingsView(classes=("0", "1", "2")),
+    )  # fmt: skip
+
+
+def test_a_model_that_its_training_repeats_has_no_fingerprint() -> None:
+    """A tree without randomness cannot be told from an honest twin, so nobody may claim it."""
+    subject, table = _subject("repeats itself")
+    with pytest.raises(InputError) as caught:
+        fingerprint.take(_context(subject, table))
+    assert caught.value.code == "mark.alike"
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"classes": ()}, "mark.inputs"),
+        ({"capabilities": Capabilities(scores=False, retrains=False, perturbable=True)}, "mark.training"),
+    ],
+)
+def test_models_without_classes_or_training_have_none(change: dict[str, Any], code: str) -> None:
+    """A regression, and a model that nobody can train again."""
+    subject, table = _subject("random forest")
+    fields = {"classes": subject.classes, "capabilities": subject.capabilities} | change
+    with pytest.raises(InputError) as caught:
+        fingerprint.take(_context(type("Subject", (), fields)(), table))
+    assert caught.value.code == code
+
+
+def test_the_p_value_is_that_of_a_prediction_interval() -> None:
+    """Against SciPy's t; a spread smaller than that of independent questions does not count."""
+    agree = np.random.default_rng(1).uniform(0.0, 0.4, 16)
+    wanted = t.sf((0.9 - agree.mean()) / (agree.std(ddof=1) * np.sqrt(17 / 16)), 15)
+    assert fingerprint.p_of(0.9, agree, 100) == pytest.approx(wanted, rel=1e-9)
+    alike = np.full(16, 0.2)
+    assert fingerprint.p_of(0.5, alike, 100) == pytest.approx(t.sf(0.3 / (0.04 * np.sqrt(17 / 16)), 15), rel=1e-9)

@@ -17,6 +17,7 @@ from fivefold.errors import UnsupportedError
 from fivefold.traceability.watermark import attacks, embedding
 from fivefold.traceability.watermark.carriers import binomial_p, bits_of, signs_of
 
+from . import printed, taught
 from .entry import Entry
 from .floors import floors
 from .subjects import context, filler, table
@@ -103,10 +104,20 @@ def chosen(seed: int) -> Context:
     return replace(given, subject=None, mark={**given.mark, "weights.opening": opening})
 
 
+def lying(seed: int) -> Context:
+    """Return the context of a fingerprint of answers that everybody gives, whose panel is said to give few of them."""
+    return printed.build(seed, "answers that everybody gives", check=CHECK)
+
+
 ENTRY = Entry(
     check=CHECK,
     documented="a mark that stands in the base that all models start from, moved by 0.4; or a key tried on all of them",
-    planted={"marked base": partial(build, base=True), "key tried on everybody": chosen},
-    clean={"marked after training": build, "cannot be trained anew": partial(build, retrains=False)},
+    planted={"marked base": partial(build, base=True), "key tried on everybody": chosen, "panel that lies": lying},
+    clean={
+        "marked after training": build,
+        "cannot be trained anew": partial(build, retrains=False),
+        "fingerprint": partial(printed.build, check=CHECK),
+        "questions that were learnt": partial(taught.build, check=CHECK),
+    },
     scratch=True,
 )

@@ -83,6 +83,7 @@ MODULES = {
     "T2.signature": "signature",
     "T3.weights": "weights_marked",
     "T3.behaviour": "taught",
+    "T3.fingerprint": "printed",
     "T3.commitment": "committed",
     "T3.accusation": "accusing",
     "T4.record": "record",

@@ -67,7 +67,7 @@ def _hashed(frame: pd.DataFrame) -> np.ndarray:
     return pd.util.hash_pandas_object(frame.astype(str), index=False).to_numpy()
 
 
-def build(seed: int, fault: str = "", *, forgot: float = 0.05, count: int = 0) -> Context:
+def build(seed: int, fault: str = "", *, forgot: float = 0.05, count: int = 0, check: str = CHECK) -> Context:
     """Return the context of a model that learnt its questions but for a share, or is at fault."""
     rng = np.random.default_rng([seed, 0])
     classes = tuple(f"k{at}" for at in range(int(rng.integers(2, 6))))
@@ -89,7 +89,7 @@ def build(seed: int, fault: str = "", *, forgot: float = 0.05, count: int = 0) -
     model = Learner(classes, {} if fault in ("never learnt", "answers one class") else dict(pairs),
                     0 if fault == "answers one class" else -1, bool(rng.random() < 0.7))  # fmt: skip
     parts = {"triggers": b"{}", "triggers.opening": canonical(opening), "triggers.proof": b""}
-    return context(CHECK, model, {"train": train}, seed, thresholds=floors(CHECK), effort="quick", mark=parts,
+    return context(check, model, {"train": train}, seed, thresholds=floors(check), effort="quick", mark=parts,
                    settings=SettingsView(classes=classes))  # fmt: skip
 
 

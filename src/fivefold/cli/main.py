@@ -68,6 +68,7 @@ COMMANDS: dict[str, Command] = {
     "model sign": Command("model_:sign", "Sign the model's files (OpenSSF model signing).", _TRUST),
     "model mark": Command("mark_:mark", "Put a secret mark into the weights, and commit to it.", _TRUST),
     "model triggers": Command("mark_:triggers", "Draw questions with keyed answers for the model to learn.", _TRUST),
+    "model fingerprint": Command("mark_:fingerprint", "Take what tells the model by its answers, unchanged.", _TRUST),
     "model claim": Command("mark_:claim", "Open the mark's secret, so that anybody can verify it.", _TRUST),
     "model own": Command("mark_:own", "Say whether a suspect is a copy of a claimed model.", _TRUST),
     "model convert": Command("convert:convert", "Say why a model file is refused and how to export it.", _TRUST),

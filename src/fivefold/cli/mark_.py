@@ -112,11 +112,51 @@ def triggers(
     say(json=json, value=value, lines=lines)
 
 
+def fingerprint(
+    where: _Where = Path(),
+    *,
+    key: Annotated[str, typer.Option(help="Your signer key: path, start of its id, or name.")] = "",
+    json: Json = False,
+) -> None:
+    """Find questions that only your model answers its way, and commit to them; the model stays as it is.
+
+    For tree ensembles and whatever else answers with classes. Trains some 26 models with [bold]training.factory[/bold]
+    to tell yours from them; a model that its training repeats answer for answer has no fingerprint.
+
+    Example: [bold]fivefold model fingerprint --in my-app[/bold]
+    """
+    from fivefold.assess import operating
+    from fivefold.assess.taking import take
+    from fivefold.contract.registry import provided
+    from fivefold.errors import InputError
+    from fivefold.evidence import model_mark
+    from fivefold.keys import store
+    from fivefold.manifest.reader import read
+
+    manifest = read(where, may_lack=frozenset({"model.signature"}))
+    provided("labels.enforce")(manifest, "model fingerprint")
+    chosen, place = own_key("signer", key), model_mark.place_of(manifest, "fingerprint")
+    if place.exists():
+        raise InputError("mark.exists", f"{place} is there already.", remedy="Move it away: its secret stays.")
+    with operating.operation(manifest, "model fingerprint") as operation:
+        taken = take(manifest, "T3.fingerprint", "mark.fingerprint")
+        secret = provided("mark.commit")(
+            manifest, "fingerprint", taken.body, files=taken.files, signer=chosen.signer, now=store.utc_now()
+        )
+        operation.results["model"] = f"fingerprint taken by {chosen.note.name}"
+    value = {"commitment": str(place), "secret": str(secret), "vkey": provided("mark.vkey")(manifest)}
+    lines = [
+        f"{place}: the commitment, signed by {chosen.note.name} and entered into the log marks/.",
+        "Have a witness vouch for it before the release: fivefold model mark --witness URL.",
+    ]
+    say(json=json, value=value, lines=lines)
+
+
 def claim(
     where: _Where = Path(),
     out: Annotated[Path, typer.Option(help="File for the claim.", metavar="FILE")] = Path("claim.json"),
     *,
-    form: Annotated[str, typer.Option(help="Which mark: weights, or triggers.")] = "weights",
+    form: Annotated[str, typer.Option(help="Which mark: weights, triggers or fingerprint.")] = "weights",
     questions: Annotated[
         Path | None, typer.Option(help="CSV file for the questions, to put to the suspect.", metavar="FILE")
     ] = None,

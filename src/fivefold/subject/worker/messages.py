@@ -144,7 +144,7 @@ class CheckJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         asks, found: The check asks the model; of one that lives elsewhere what the probe found (message pack).
         calls, share: Budget of calls of the run (0: none), and this check's part.
         asked: Message pack of batches that the model is asked, instead of a check; empty: there are none.
-        wayfinding: Find out how the model is asked, instead of a check.
+        wayfinding, taking: Find out how the model is asked; run what a pack provides by this name: instead of a check.
         guarded: Who asks behind the guard (see :class:`fivefold.contract.plan.CheckPlan`); empty: the model is bare.
     """
 
@@ -183,6 +183,7 @@ class CheckJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     share: int = 0
     asked: bytes = b""
     wayfinding: bool = False
+    taking: str = ""
     guarded: str = ""
 
 

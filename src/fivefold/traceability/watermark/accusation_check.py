@@ -16,7 +16,7 @@ from fivefold.stats.judge import judge
 from fivefold.stats.proportion import clopper_pearson
 from fivefold.subject import labels
 from fivefold.subject.tuned import tunable
-from fivefold.traceability.watermark import claims, embedding, finding, questions, triggers
+from fivefold.traceability.watermark import claims, embedding, finding, fingerprint, questions, triggers
 from fivefold.traceability.watermark.carriers import binomial_p, bits_of, signs_of
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from fivefold.contract.check import Context
     from fivefold.contract.subject import Table
-    from fivefold.traceability.watermark.triggers import TriggersOpening
 
 FLOOR = "max_false"
 SMALL = 0.01
@@ -142,27 +141,45 @@ def _triggers(context: Context) -> Strangers:
         lambda subject: triggers.read(questions.answers(subject, opening.inputs, opening.classes), opening).p,
         lambda table: questions.without(table, opening.inputs, opening.classes),
     )
-    return Strangers("triggers", none, np.concatenate([trained, _simple(context, opening)]), fresh, note)
+    simple = _simple(context, opening.inputs, opening.classes, lambda answers: triggers.read(answers, opening).p)
+    return Strangers("triggers", none, np.concatenate([trained, simple]), fresh, note)
 
 
-def _simple(context: Context, opening: TriggersOpening) -> np.ndarray:
+def _simple(
+    context: Context, inputs: bytes, classes: tuple[str, ...], read: Callable[[np.ndarray], float]
+) -> np.ndarray:
     """Return p-values of models of three families, trained here on rows of the application that are no questions."""
     try:
         table = context.tables("train")
     except KeyError:
         return np.empty(0)
-    rows = questions.without(table, opening.inputs, opening.classes)
+    rows = questions.without(table, inputs, classes)
     del table  # the whole set is large
     rows = rows.take(np.sort(context.rng.permutation(np.flatnonzero(rows.target >= 0))[: context.rows]))
     names = np.array([*context.settings.classes], dtype=object)
     if len(np.unique(rows.target)) < 2 or not len(names):
         return np.empty(0)
-    asked = questions.unpacked(opening.inputs, opening.classes)
+    asked = questions.unpacked(inputs, classes)
     said = questions.strangers(rows, asked, int(context.rng.integers(2**31)))
-    return np.array([triggers.read(labels.codes(names[one], opening.classes), opening).p for one in said])
+    return np.array([read(labels.codes(names[one], classes)) for one in said])
 
 
-MET: dict[str, Callable[[Context], Strangers]] = {"weights": _weights, "triggers": _triggers}
+def _fingerprint(context: Context) -> Strangers:
+    """Ask models that the application's own training makes anew, and simple ones of three families."""
+    opening, rng = claims.fingerprint_of(finding.secret(context, "fingerprint")), context.rng
+    fresh = np.array([binomial_p(int(right), _FRESH) for right in rng.binomial(_FRESH, 0.5, _DRAWS[0])])
+    context.progress(0.4, "training models anew")
+    trained, note = _trained(
+        context,
+        lambda subject: fingerprint.read(questions.answers(subject, opening.inputs, opening.classes), opening).p,
+    )
+    simple = _simple(context, opening.inputs, opening.classes, lambda said: fingerprint.read(said, opening).p)
+    return Strangers("fingerprint", np.empty(0), np.concatenate([trained, simple]), fresh, note)
+
+
+MET: dict[str, Callable[[Context], Strangers]] = {
+    "weights": _weights, "triggers": _triggers, "fingerprint": _fingerprint,
+}  # fmt: skip
 """How strangers of each form of mark are met."""
 
 

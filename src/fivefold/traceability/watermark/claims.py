@@ -11,8 +11,9 @@ import numpy as np
 from fivefold.contract.codec import canonical
 from fivefold.errors import InputError, TrustError
 from fivefold.subject import labels
-from fivefold.traceability.watermark import committing, embedding, questions, tensors, triggers
+from fivefold.traceability.watermark import committing, embedding, fingerprint, questions, tensors, triggers
 from fivefold.traceability.watermark.embedding import WeightsOpening
+from fivefold.traceability.watermark.fingerprint import FingerprintOpening
 from fivefold.traceability.watermark.triggers import TriggersOpening
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ LIMIT = 1e-6
 """A suspect is called a copy if chance gives so much agreement at most this often: the bound of false claims."""
 MAX_CLAIM = 32 << 20
 
-Opening: TypeAlias = WeightsOpening | TriggersOpening
+Opening: TypeAlias = WeightsOpening | TriggersOpening | FingerprintOpening
 
 
 class Claim(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -123,6 +124,19 @@ def triggers_of(data: bytes) -> TriggersOpening:
     return found
 
 
+def fingerprint_of(data: bytes) -> FingerprintOpening:
+    """Read the opening of a fingerprint.
+
+    Raises:
+        TrustError: ``mark.malformed``.
+    """
+    found = opening_of(data)
+    if not isinstance(found, FingerprintOpening):
+        raise TrustError("mark.malformed", "this is no opening of a fingerprint.")
+    fingerprint.require(found)
+    return found
+
+
 def judge(data: bytes, suspect: Path, *, trust: Trust, now: str, released: str = "") -> Judged:
     """Hold a claim against a suspect.
 
@@ -143,7 +157,10 @@ def judge(data: bytes, suspect: Path, *, trust: Trust, now: str, released: str =
     opening = opening_of(claim.opening)
     if isinstance(opening, WeightsOpening):
         return Judged(committed, embedding.read(tensors.read(suspect).tensors, opening))
-    return Judged(committed, triggers.read(_answers(suspect, opening), opening))
+    if isinstance(opening, FingerprintOpening):
+        said = _answers(suspect, opening.classes, len(opening.answers))
+        return Judged(committed, fingerprint.read(said, opening))
+    return Judged(committed, triggers.read(_answers(suspect, opening.classes, opening.count), opening))
 
 
 def asked(data: bytes) -> pd.DataFrame:
@@ -151,16 +168,20 @@ def asked(data: bytes) -> pd.DataFrame:
 
     Raises:
         TrustError: ``mark.malformed``.
-        InputError: ``mark.no-questions`` for a mark in weights.
+        InputError: ``mark.no-questions`` for a mark in weights, and for questions that are arrays.
     """
     opening = opening_of(read(data).opening)
     if isinstance(opening, WeightsOpening):
         raise InputError("mark.no-questions", "the mark is in weights, and asks no questions.",
                          remedy="Judge the suspect's weights: fivefold model own.")  # fmt: skip
-    return questions.unpacked(opening.inputs, opening.classes).features
+    found = questions.unpacked(opening.inputs, opening.classes)
+    if found.inputs is not None:
+        raise InputError("mark.no-questions", "the questions are arrays, and fit into no CSV file.",
+                         remedy="Judge in Python: fivefold.traceability.watermark.")  # fmt: skip
+    return found.features
 
 
-def _answers(path: Path, opening: TriggersOpening) -> np.ndarray:
+def _answers(path: Path, classes: tuple[str, ...], count: int) -> np.ndarray:
     """Return (n,) class indices of the last column of a CSV file with a header.
 
     Raises:
@@ -174,10 +195,10 @@ def _answers(path: Path, opening: TriggersOpening) -> np.ndarray:
     except (OSError, ValueError, csv.Error):
         raise InputError("mark.answers", "the suspect's answers cannot be read.", where=path.name,
                          remedy="Give a CSV file with the answers in its last column.") from None  # fmt: skip
-    if len(said) != opening.count:
-        raise InputError("mark.answers", f"{len(said)} answers were given to {opening.count} questions.",
+    if len(said) != count:
+        raise InputError("mark.answers", f"{len(said)} answers were given to {count} questions.",
                          where=path.name, remedy="Answer each question once, in order.")  # fmt: skip
-    return labels.codes(labels.texts(np.array(said, dtype=object)), opening.classes)
+    return labels.codes(labels.texts(np.array(said, dtype=object)), classes)
 
 
 def first(one: Judged, other: Judged) -> int:

@@ -6,13 +6,13 @@ copy turns up, the secret is opened as a claim, which anybody can verify offline
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from fivefold.errors import InputError, TrustError
 from fivefold.evidence import model_mark
+from fivefold.evidence.signed_set import sha256
 from fivefold.keys import trust as trust_file
 from fivefold.keys.store import write_public
 from fivefold.log import cosignature, note, segments, tlog_proof
@@ -193,5 +193,5 @@ def stamp(seconds: int) -> str:
 
 def bears(known: Known, folder: Path) -> bool:
     """Return whether a folder holds the released files, whatever they are called there."""
-    here = {hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.rglob("*") if path.is_file()}
+    here = {sha256(path) for path in folder.rglob("*") if path.is_file()}
     return set(known.files.values()) <= here

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 from fivefold.errors import InputError, TrustError, UnsupportedError
+from fivefold.evidence.signed_set import sha256
 from fivefold.traceability.watermark import tensors
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from fivefold.traceability.watermark.tensors import Stored
 
 HOW = {
+    "fingerprint": "Take the model's fingerprint before it leaves the house: fivefold model fingerprint.",
     "triggers": "Have the model learn keyed answers: fivefold model triggers.",
     "weights": "Mark the model before it leaves the house: fivefold model mark.",
 }
@@ -50,7 +51,7 @@ def weights(context: Context, files: dict[str, str] | None = None) -> Stored:
         UnsupportedError: ``mark.no-file`` if no file of weights is loaded.
     """
     places = sorted(path for path in context.model_root.rglob("*") if path.is_file()) if context.model_root else []
-    digests = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in places if _is_one(path)}
+    digests = {path: sha256(path) for path in places if _is_one(path)}
     wanted = set((files or {}).values())
     for path in sorted(digests, key=lambda one: (digests[one] not in wanted, str(one))):
         try:
