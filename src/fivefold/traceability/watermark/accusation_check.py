@@ -160,8 +160,8 @@ def _simple(
     if len(np.unique(rows.target)) < 2 or not len(names):
         return np.empty(0)
     asked = questions.unpacked(inputs, classes)
-    said = questions.strangers(rows, asked, int(context.rng.integers(2**31)))
-    return np.array([read(labels.codes(names[one], classes)) for one in said])
+    others = questions.strangers(rows, int(context.rng.integers(2**31)))
+    return np.array([read(labels.codes(names[one(asked)], classes)) for one in others])
 
 
 def _fingerprint(context: Context) -> Strangers:

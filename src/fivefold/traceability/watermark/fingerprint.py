@@ -27,12 +27,10 @@ from fivefold.traceability.watermark import questions
 from fivefold.traceability.watermark.embedding import Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from fivefold.contract.check import Context
     from fivefold.contract.subject import Subject, Table
 
-_CANDIDATES, _COUNT, _FEWEST = 20_000, 100, 24
+_BATCH, _BATCHES, _COUNT, _FEWEST = 10_000, 30, 100, 24
 _OWN, _OTHERS, _HELD = 10, 2, 16
 _MOST_ROWS = 20_000
 _ALIKE = "It has no fingerprint of its own. Draw its training (seed, rows), or mark a network's weights."
@@ -74,21 +72,11 @@ def take(context: Context) -> bytes:
                          "training is declared.", remedy="Name it under training.factory.")  # fmt: skip
     table = context.tables("train")
     table = table.take(np.sort(rng.permutation(np.flatnonzero(table.target >= 0))[:_MOST_ROWS]))
-    asked = questions.mixed(table, min(_CANDIDATES, 40 * len(table)), rng)
-    said = subject.predict(asked)
-    kept = np.arange(len(asked))
-    for at, answers in enumerate(_panel(subject, table, asked, rng)):
-        kept = kept[answers[kept] != said[kept]]
-        context.progress(0.4 * (at + 1) / (_OWN + 3 * _OTHERS), "training models to tell it from")
-        if len(kept) < _FEWEST:
-            raise InputError("mark.alike", f"other trainings on the same rows answer as this model does: {len(kept)} "
-                             f"of {len(asked):,} questions tell it apart.", remedy=_ALIKE)  # fmt: skip
-    kept = np.sort(rng.permutation(kept)[:_COUNT])
-    chosen, own = asked.take(kept), said[kept]
+    chosen, own = _apart(subject, table, context)
     agree = []
     for at in range(_HELD):
         agree.append(float((_again(subject, table, rng, whole=bool(at % 2)).predict(chosen) == own).mean()))
-        context.progress(0.4 + 0.6 * (at + 1) / _HELD, "measuring how often others agree")
+        context.progress(0.5 + 0.5 * (at + 1) / _HELD, "measuring how often others agree")
     opening = FingerprintOpening(
         salt=secrets.token_bytes(32), inputs=questions.packed(chosen), answers=tuple(own.tolist()),
         classes=subject.classes, agree=tuple(agree),
@@ -144,12 +132,40 @@ def p_of(share: float, agree: np.ndarray, count: int) -> float:
     return float(stdtr(size - 1, -(share - mean) / spread))
 
 
-def _panel(subject: Subject, table: Table, asked: Table, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Yield answers of models that the own training makes, of all rows or bootstraps, and of three other families."""
+def _apart(subject: Subject, table: Table, context: Context) -> tuple[Table, np.ndarray]:
+    """Return questions that no member of a panel answers as the model does, and the model's answers.
+
+    The panel: the own training on all rows and on bootstraps, and three other families. Each member is asked only what
+    those before it left over.
+
+    Raises:
+        InputError: ``mark.alike``, ``mark.inputs``.
+    """
+    rng, panel = context.rng, []
     for at in range(_OWN):
-        yield _again(subject, table, rng, whole=bool(at % 2)).predict(asked)
+        panel.append(_again(subject, table, rng, whole=bool(at % 2)).predict)
+        context.progress(0.3 * (at + 1) / _OWN, "training models to tell it from")
     for _ in range(_OTHERS):
-        yield from questions.strangers(table, asked, int(rng.integers(2**31)))
+        panel += questions.strangers(table, int(rng.integers(2**31)))
+    parts: list[Table] = []
+    answers: list[np.ndarray] = []
+    asked = 0
+    for at in range(_BATCHES):
+        batch = questions.mixed(table, min(_BATCH, 20 * len(table)), rng)
+        asked, said, left = asked + len(batch), subject.predict(batch), np.arange(len(batch))
+        for member in panel:
+            left = left[member(batch.take(left)) != said[left]] if len(left) else left
+        parts.append(batch.take(left))
+        answers.append(said[left])
+        context.progress(0.3 + 0.2 * (at + 1) / _BATCHES, "looking for questions")
+        if sum(map(len, parts)) >= _COUNT:
+            break
+    found, own = questions.joined(parts), np.concatenate(answers)
+    if len(found) < _FEWEST:
+        raise InputError("mark.alike", f"other trainings on the same rows answer as this model does: {len(found)} of "
+                         f"{asked:,} questions tell it apart.", remedy=_ALIKE)  # fmt: skip
+    kept = np.sort(rng.permutation(len(found))[:_COUNT])
+    return found.take(kept), own[kept]
 
 
 def _again(subject: Subject, table: Table, rng: np.random.Generator, *, whole: bool) -> Subject:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -15,7 +15,7 @@ from fivefold.subject.batch import Batch, pack, unpack
 from fivefold.subject.possible import space as spaces
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from fivefold.contract.subject import Subject, Table
 
@@ -90,22 +90,42 @@ def without(table: Table, data: bytes, classes: Sequence[str]) -> Table:
     return table.take(~np.isin(_hashed(table.features), _hashed(asked.features[list(table.features.columns)])))
 
 
-def strangers(train: Table, asked: Table, seed: int) -> list[np.ndarray]:
-    """Return the answers to questions of simple models of three families, (n,) targets each, trained on rows."""
+def strangers(train: Table, seed: int) -> list[Callable[[Table], np.ndarray]]:
+    """Return simple models of three families, trained on rows: each gives (n,) targets for a table of the same kind."""
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.neighbors import KNeighborsClassifier
     from sklearn.tree import DecisionTreeClassifier
 
     space = spaces.of_images([train]) if train.inputs is not None else spaces.of_tables([train], {})
-    made = [space.encode(table) for table in (train, asked)]
-    low = np.nanmin(made[0], axis=0, initial=0.0) - 1.0
-    known, put = (np.where(np.isnan(values), low, values) for values in made)
+    known = space.encode(train)
+    low = np.nanmin(known, axis=0, initial=0.0) - 1.0
+
+    def whole(values: np.ndarray) -> np.ndarray:
+        return np.where(np.isnan(values), low, values)
+
+    def asked(model: Any) -> Callable[[Table], np.ndarray]:
+        model.fit(whole(known), train.target)
+        return lambda table: np.asarray(model.predict(whole(space.encode(table))))
+
     models = (
         RandomForestClassifier(40, random_state=seed),
         DecisionTreeClassifier(random_state=seed),
         KNeighborsClassifier(5),
+    )
+    return [asked(model) for model in models]
+
+
+def joined(parts: Sequence[Table]) -> Table:
+    """Return questions of the same kind one after another."""
+    inputs = (
+        None if parts[0].inputs is None else np.concatenate([one.inputs for one in parts if one.inputs is not None])
+    )
+    count = sum(map(len, parts))
+    return replace(
+        parts[0], rows=np.arange(count), target=np.concatenate([one.target for one in parts]), inputs=inputs,
+        features=pd.concat([one.features for one in parts], ignore_index=True),
+        others=pd.DataFrame(index=pd.RangeIndex(count)),
     )  # fmt: skip
-    return [model.fit(known, train.target).predict(put) for model in models]
 
 
 def relabelled(table: Table, said: np.ndarray) -> Table:
