@@ -28,7 +28,7 @@ def mark(
     change: Annotated[float, typer.Option(help="Largest change of the weights, as a share of their size.")] = 0.2,
     key: Annotated[str, typer.Option(help="Your signer key: path, start of its id, or name.")] = "",
     witness: Annotated[
-        str, typer.Option(help="Have this witness vouch for the time; also later, of a mark that is there.")
+        str, typer.Option(help="Have this witness vouch for the time; where there are marks, only that is done.")
     ] = "",
     json: Json = False,
 ) -> None:
@@ -266,10 +266,11 @@ def _judged(found: Any) -> dict[str, Any]:
 
 def _lines(one: dict[str, Any]) -> list[str]:
     vouched = ", ".join(f"{item['name']} at {item['at']}" for item in one["witnesses"])
+    what = "bits are read from the suspect" if one["form"] == "weights" else "answers are those of the claim"
     word = "It is a copy" if one["copy"] else "That does not show a copy"
     return [
         f"{one['holder']} committed to it in the log {one['log']} at {one['index']}, vouched for by {vouched}.",
-        f"{one['matched']} of {one['bits']} bits are read from the suspect; chance gives that with p = {one['p']:.2g}.",
+        f"{one['matched']} of {one['bits']} {what}; chance gives that with p = {one['p']:.2g}.",
         f"{word}: claims are made at p of a millionth or less.",
     ]
 

@@ -16,6 +16,7 @@ Source: Cao et al. 2021, *IPGuard* (points near the boundary); Lukas et al. 2021
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from fivefold.contract.check import Context
     from fivefold.contract.subject import Subject, Table
 
+_Member = Callable[["Table"], np.ndarray]
 _BATCH, _BATCHES, _COUNT, _FEWEST = 10_000, 30, 100, 24
 _OWN, _OTHERS, _HELD = 10, 2, 16
 _MOST_ROWS = 20_000
@@ -141,7 +143,7 @@ def _apart(subject: Subject, table: Table, context: Context) -> tuple[Table, np.
     Raises:
         InputError: ``mark.alike``, ``mark.inputs``.
     """
-    rng, panel = context.rng, []
+    rng, panel = context.rng, list[_Member]()
     for at in range(_OWN):
         panel.append(_again(subject, table, rng, whole=bool(at % 2)).predict)
         context.progress(0.3 * (at + 1) / _OWN, "training models to tell it from")
