@@ -32,6 +32,9 @@ TRAININGS: dict[str, Fit] = {
 }
 _ROWS = 600
 SETS = {"wine": load_wine, "breast cancer": load_breast_cancer, "digits": load_digits}
+PAIRS = [(name, training) for name in ("wine", "breast cancer") for training in TRAININGS] + [
+    ("digits", "random forest")
+]
 
 
 @dataclass(frozen=True)
@@ -100,10 +103,9 @@ def main() -> int:
               "p of the model", "distilled from training rows", "distilled from 5,000 mixed rows")  # fmt: skip
     for line in (f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"):
         sys.stdout.write(f"{line}\n")
-    for name in SETS:
-        for training in TRAININGS:
-            sys.stdout.write(held(name, training, models) + "\n")
-            sys.stdout.flush()
+    for name, training in PAIRS:
+        sys.stdout.write(held(name, training, models) + "\n")
+        sys.stdout.flush()
     return 0
 
 
