@@ -36,6 +36,8 @@ def build(seed: int, fault: str = "", *, changed: float = 0.0, count: int = 0, c
     everybody = fault == "answers that everybody gives"
     own = natural if everybody else (natural + rng.integers(1, len(classes), number)) % len(classes)
     usual = 0.85 if everybody and check == CHECK else float(rng.uniform(0.05, 0.2))
+    if check != CHECK and not everybody:
+        usual = 1 / len(classes)  # strangers are really asked then, and agree by chance
     agree = np.clip(rng.normal(usual, 0.05, 16), 0, 1)
     known = dict(zip(_hashed(asked.features).tolist(), own.tolist(), strict=True))
     if fault == "another training":
