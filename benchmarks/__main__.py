@@ -27,6 +27,7 @@ NAMES = {
     "personal_data": "benchmarks.personal_data",
     "recorder": "benchmarks.recorder",
     "secagg": "benchmarks.secagg",
+    "watermark": "benchmarks.watermark",
 }
 
 

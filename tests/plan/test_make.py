@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import math
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -15,8 +17,11 @@ from fivefold.contract.codec import canonical, decode
 from fivefold.contract.plan import DataFact, Facts, ModelFact, Plan
 from fivefold.errors import InputError, ProblemsError
 from fivefold.manifest.nouns import DataSet, Model
+from fivefold.plan import make as make_plan
 from fivefold.plan import seal
 from fivefold.plan.seal import plan_digest, seed
+
+catalogue_load = importlib.import_module("fivefold.catalogue.load")
 
 BUILT = {"F1.gaps", "P3.accuracy", "P3.membership", "T2.signature"}
 
@@ -146,9 +151,19 @@ def test_ownership_binds_until_the_model_is_known(make, facts) -> None:
     assert {check.status for check in plan.checks if check.technique == "T3"} == {"not-run"}
 
 
-def test_a_gap_is_not_run_whatever_its_predicate_hangs_on(make) -> None:
+def test_a_gap_is_not_run_whatever_its_predicate_hangs_on(manifest) -> None:
     """What this version lacks is not called undecided: reading the model would not bring it."""
-    found = _check(make(), "T3.weights")
+    folder = Path(catalogue_load.__file__).parent
+    texts = {name: (folder / name).read_bytes() for name in catalogue_load.FILES}
+    rows, old = "rows/e_traceability.toml", b'{ id = "T2.trace", state = "gap",'
+    assert texts[rows].count(old) == 1
+    texts[rows] = texts[rows].replace(old, old + b' applies_when = [[["model.neural", "eq", true]]],')
+    digests = {"train": "train-digest", "test": "test-digest"}
+    plan = make_plan(
+        manifest(), catalogue_load.parse(texts), None, data_digests=digests, model_digest="m", code="c",
+        installed=lambda _: True,
+    )  # fmt: skip
+    found = _check(plan, "T2.trace")
     assert (found.status, "does not have it yet" in found.reason) == ("not-run", True)
 
 

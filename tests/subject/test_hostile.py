@@ -147,6 +147,15 @@ def test_plain_files_pass(tmp_path: Path, name: str) -> None:
     assert refused(tmp_path, name, PLAIN[name]) == ""
 
 
+@pytest.mark.parametrize("line", [b"c\xfe?\x80\nz\nR", b"c\x9d a?b\n\x01\nR", b"ca b?\nc\nR"])
+def test_arrays_whose_bytes_name_what_no_module_is_called_pass(line: bytes) -> None:
+    """What looks like an import of impossible names, as stored arrays do now and then, is no pickle."""
+    from fivefold.subject.hostile.pickles import look
+
+    assert not look(io.BytesIO(b"PK\x03\x04\n" + line)).is_pickle
+    assert look(io.BytesIO(b"PK\x03\x04\ncos\nsystem\nR")).is_pickle
+
+
 def test_random_bytes_pass(tmp_path: Path) -> None:
     """Raw weights are rarely taken for something else."""
     rng = np.random.default_rng(3)

@@ -85,6 +85,11 @@ MODULES = {
     "T1.propagation": "propagation",
     "T1.enforcement": "enforcement",
     "T2.signature": "signature",
+    "T3.weights": "weights_marked",
+    "T3.behaviour": "taught",
+    "T3.fingerprint": "printed",
+    "T3.commitment": "committed",
+    "T3.accusation": "accusing",
     "T4.record": "record",
 }
 """Check id to the module of this package that makes its subjects."""

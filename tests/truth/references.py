@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from . import (
     accuracy,
+    accusing,
     admitting,
     appealing,
     bent,
@@ -46,6 +47,7 @@ from . import (
     operation,
     outliers,
     person,
+    printed,
     privacy,
     quality,
     queueing,
@@ -53,12 +55,14 @@ from . import (
     remembering,
     served,
     streamed,
+    taught,
     telemetry,
     telling,
     theft,
     threats,
     trainings,
     triggered,
+    weights_marked,
     worsened,
 )
 
@@ -180,6 +184,10 @@ REFERENCES: Mapping[str, Make] = {
     "overrun-detector": threats.overrun,
     "joint-median": threats.unlike,
     "no-ensemble": partial(ensemble.build, "C2.detection", declared=False),
+    "key-tried-on-everybody": accusing.chosen,
+    "questions-never-learnt": partial(taught.build, fault="never learnt"),
+    "nobodys-fingerprint": partial(printed.build, fault="another training"),
+    "washed-out-mark": partial(weights_marked.build, fault="neurons reordered"),
     "easy-calibration": partial(ensemble.build, "C2.detection", quiet=True),
 }
 """Name under ``reference`` in the catalogue to the subject."""

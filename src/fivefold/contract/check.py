@@ -68,6 +68,8 @@ class Context:
         signature: Bytes of the model's signature file; None if absent.
         trust: Bytes of the verifier's trust file.
         labels: Data set to the bytes of its signed label; empty bytes where there is none.
+        mark: Of the model's marks: form to the bytes of the commitment, ``FORM.proof`` to its proof in the log,
+            ``FORM.opening`` to the secret, empty where this user does not have it; only for checks of T3.
         digests: Data set to the SHA-256 of its stored bytes; empty for data in memory.
         now: ISO time in UTC, fixed by the plan's start; trust decisions use it.
         row_id: Turns (n,) row positions into keyed ids, so that no raw position or value is written.
@@ -93,6 +95,7 @@ class Context:
     signature: bytes | None = None
     trust: bytes | None = None
     labels: Mapping[str, bytes] = field(default_factory=dict)
+    mark: Mapping[str, bytes] = field(default_factory=dict)
     digests: Mapping[str, str] = field(default_factory=dict)
     now: str = ""
     row_id: Callable[[np.ndarray], list[str]] | None = None

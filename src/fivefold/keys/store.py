@@ -222,6 +222,30 @@ def application_secret(application: str) -> bytes:
         return path.read_bytes()
 
 
+def keep_mark_secret(statement: bytes, secret: bytes) -> Path:
+    """Keep the secret that a commitment is to, beside the keys; return its file.
+
+    Raises:
+        InputError: ``keys.exists`` if there is one.
+    """
+    path = _mark_secret(statement)
+    _make(path.parent)
+    _write(path, secret, mode=0o600)
+    return path
+
+
+def mark_secret(statement: bytes) -> bytes:
+    """Return the secret that a commitment is to; empty if this user does not have it."""
+    try:
+        return _mark_secret(statement).read_bytes()
+    except OSError:
+        return b""
+
+
+def _mark_secret(statement: bytes) -> Path:
+    return config_folder() / "keys" / "marks" / f"{hashlib.sha256(statement).hexdigest()}.secret"
+
+
 def login_name() -> str:
     """Return the user's login name, or ``user`` where the system has none."""
     try:

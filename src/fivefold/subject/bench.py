@@ -20,7 +20,7 @@ import msgspec
 from fivefold.contract import registry
 from fivefold.contract.plan import Facts
 from fivefold.errors import InputError, InternalError
-from fivefold.evidence import data_label
+from fivefold.evidence import data_label, model_mark
 from fivefold.keys import store
 from fivefold.manifest import inputs, places, site
 from fivefold.manifest.digests import one_digest
@@ -110,7 +110,7 @@ class Bench:
         """
         _sweep()
         self.manifest, self.digests, self._seconds = manifest, digests, seconds
-        self._labels = data_label.stored(manifest)
+        self._labels, self._mark = data_label.stored(manifest), model_mark.stored(manifest)
         self._folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
         self._hidden = [store.config_folder(), *([evidence.resolve()] if evidence else [])]
         try:
@@ -184,6 +184,7 @@ class Bench:
             signature=self.snapshot.signature,
             trust=circumstances.trust,
             labels=self._labels,
+            mark=self._mark if check.technique == "T3" else {},
             now=circumstances.now,
             row_key=circumstances.row_key,
             known={

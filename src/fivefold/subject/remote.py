@@ -28,7 +28,7 @@ from fivefold.subject.worker.messages import (
     Slope,
     Sloped,
 )
-from fivefold.subject.worker.weight_messages import Alter, Weigh, Weighed
+from fivefold.subject.worker.weight_messages import Alter, Tune, Tuned, Weigh, Weighed
 
 if TYPE_CHECKING:
     import socket
@@ -172,6 +172,17 @@ class RemoteModel:
         if not isinstance(self._asked(Alter(how=how, places=given[0], bits=given[1]), frames.SMALL), Fitted):
             raise _odd()
 
+    def tuned(self, message: Tune) -> dict[str, np.ndarray]:
+        """Return weights of two axes or more, as :class:`fivefold.subject.worker.weight_messages.Tune` asks.
+
+        Raises:
+            SubjectError: ``model.no-gradients`` if it is no torch module.
+        """
+        reply = self._asked(message, MAX_FRAME)
+        if not isinstance(reply, Tuned):
+            raise _odd()
+        return {_clean(name): from_array(frames.parse(body, Tensor)) for name, body in reply.weights.items()}
+
     def learn(self, frame: Rows) -> bytes:
         """Have a model elsewhere find out how it is asked; return that as message pack.
 
@@ -184,15 +195,15 @@ class RemoteModel:
         return reply.body
 
     def _asked(
-        self, message: Describe | Ask | Fit | Learn | Slope | Weigh | Alter, cap: int
-    ) -> Described | Answered | Fitted | Learnt | Sloped | Weighed:
+        self, message: Describe | Ask | Fit | Learn | Slope | Weigh | Alter | Tune, cap: int
+    ) -> Described | Answered | Fitted | Learnt | Sloped | Weighed | Tuned:
         try:
             frames.send(self.peer, message)
         except frames.ClosedError:
             raise _gone() from None
         return self._heard(cap)
 
-    def _heard(self, cap: int) -> Described | Answered | Fitted | Learnt | Sloped | Weighed:
+    def _heard(self, cap: int) -> Described | Answered | Fitted | Learnt | Sloped | Weighed | Tuned:
         try:
             reply: FromModel = frames.receive(self.peer, FromModel, cap)
         except frames.ClosedError:

@@ -24,6 +24,7 @@ _EXTRA = "Install it: pip install 'fivefold[torch]'."
 _STEP = 4096
 _CELLS = 1 << 22
 _NAMED = 3
+_TUNED = 64
 
 
 def is_module(made: Any) -> bool:
@@ -92,6 +93,42 @@ class TorchModel:
             each = _loss(torch, scores, torch.as_tensor(np.asarray(target, dtype=np.int64)), loss)
         (slope,) = torch.autograd.grad(each.sum(), x)
         return each.detach().numpy().astype(np.float64), slope.numpy().astype(np.float32)
+
+    def tuned(
+        self, rows: Rows | None, target: np.ndarray, seed: int, *, epochs: int, rate: float, order: Sequence[int],
+        linked: bool,
+    ) -> dict[str, np.ndarray]:  # fmt: skip
+        """Return the weights of two axes or more after training a copy further (Adam, batches of 64).
+
+        Args:
+            rows: As :meth:`gradient`; None with no epochs.
+            target: (n,) class indices, or values of a regression.
+            seed: Of the order of rows.
+            epochs: How often each row is seen; 0: the weights as they are.
+            rate: Step size.
+            order: As :meth:`gradient`; empty with values: a regression.
+            linked: As :meth:`gradient`.
+        """
+        import copy
+
+        torch, module = self._torch, copy.deepcopy(self.module)
+        if rows is not None and epochs:
+            module.train()
+            step, dice = torch.optim.Adam(module.parameters(), lr=rate), np.random.default_rng(seed)
+            values, classes = self._tensor(np.nan_to_num(_matrix(rows))), target.dtype.kind in "iu"
+            wanted = torch.as_tensor(np.asarray(target, dtype=np.int64 if classes else np.float32))
+            for _ in range(epochs):
+                for part in torch.as_tensor(dice.permutation(len(values))).split(_TUNED):
+                    out = module(values[part])
+                    if classes:
+                        loss = _loss(torch, _by_class(torch, out, order, linked=linked), wanted[part], "cross-entropy")
+                    else:
+                        loss = (out.reshape(len(part)) - wanted[part]) ** 2
+                    step.zero_grad()
+                    loss.mean().backward()
+                    step.step()
+        kept = {name: value for name, value in module.state_dict().items() if value.ndim > 1}
+        return {name: value.to(torch.float32).numpy() for name, value in kept.items() if value.dtype.is_floating_point}
 
     def _tensor(self, values: np.ndarray) -> Any:
         return self._torch.as_tensor(np.ascontiguousarray(values)).to(self._kind)

@@ -14,6 +14,7 @@ from typing import IO
 
 _NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _CALLS = frozenset({"REDUCE", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "BUILD"})
+_UNKNOWN = "?"
 _KEPT = 512
 _LINE = 1 << 16
 _MOST = 2_000_000
@@ -141,13 +142,13 @@ class _Walk:
             if self._texts and len(self._memo) < _LINE:
                 self._memo[place] = self._texts[-1]
         elif name in ("GET", "BINGET", "LONG_BINGET"):
-            self._texts = [*self._texts[-9:], self._memo.get(_number(name, argument), "?")]
+            self._texts = [*self._texts[-9:], self._memo.get(_number(name, argument), _UNKNOWN)]
         elif name in ("GLOBAL", "INST"):
             module, _, attribute = argument.decode("utf-8", "replace").partition("\n")
             self._import(module, attribute)
         elif name == "STACK_GLOBAL":
             pair = self._texts[-2:]
-            self._import(*(pair if len(pair) == 2 else ("?", "?")))
+            self._import(*(pair if len(pair) == 2 else (_UNKNOWN, _UNKNOWN)))
         self.called = self.called or (name in _CALLS and bool(self.names))
 
     def _stack(self, opcode: pickletools.OpcodeInfo) -> None:
@@ -160,8 +161,8 @@ class _Walk:
 
     def _import(self, module: str, attribute: str) -> None:
         full = f"{module}.{attribute}"
-        if not _NAME.fullmatch(full) and "?" not in full:
-            raise ValueError
+        if not all(part == _UNKNOWN or _NAME.fullmatch(part) for part in (module, attribute)):
+            raise ValueError  # the bytes of an array may look like an import of what no module is called
         if full not in self.names and len(self.names) < self._most:
             self.names.append(full)
 

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from fivefold.contract.check import Without
     from fivefold.contract.finding import Result
     from fivefold.contract.subject import Subject, Table
+    from fivefold.subject.opened import Opened
 
 _EVERY = 0.1
 _PASSES = 3
@@ -154,6 +155,10 @@ def _run(job: CheckJob, session: Session) -> Done | Failed:
             body, found = asked_again(job, _store(job), session.open, session.progress), b""
         elif job.wayfinding:
             body, found = way.found(job, _store(job), session.open), b""
+        elif job.taking:
+            context, opened = _prepared(job, session)
+            body, found = registry.provided(job.taking)(context), b""
+            del opened  # the model lives until then
         else:
             body, found = _probe(job, session) if not job.check else (encode_result(_check(job, session)), b"")
         return Done(body=body, notes=tuple(session.notes[:5]), found=found)
@@ -209,6 +214,16 @@ def _probe(job: CheckJob, session: Session) -> tuple[bytes, bytes]:
 
 
 def _check(job: CheckJob, session: Session) -> Result:
+    context, opened = _prepared(job, session)
+    result = registry.resolve(job.check)(context)
+    if opened is None:
+        return result
+    opened.confirm()
+    return msgspec.structs.replace(result, limits=(*result.limits, *opened.notes)) if opened.notes else result
+
+
+def _prepared(job: CheckJob, session: Session) -> tuple[Context, Opened | None]:
+    """Return what a check is handed, and the model that it asks."""
     store, fact = _store(job), job.fact
     classes = fact.classes if fact else ()
     coding = Coding((fact.task if fact else None) or ("binary" if classes else "regression"), classes)
@@ -225,14 +240,11 @@ def _check(job: CheckJob, session: Session) -> Result:
         return table
 
     opened = open_subject(job, store, session.open) if job.asks else None
-    subject, notes = (opened.subject, opened.notes) if opened else (None, ())
+    subject = opened.subject if opened else None
     guarded = _guarded(job, subject, tables, session) if job.guarded and subject is not None else None
     context = _context(job, guarded or subject, tables, store, session)
     labelled = replace(context.settings, classes=coding.classes)  # as targets are coded, also where there is no model
-    result = registry.resolve(job.check)(replace(context, guarded=guarded, settings=labelled))
-    if opened:
-        opened.confirm()
-    return msgspec.structs.replace(result, limits=(*result.limits, *notes)) if notes else result
+    return replace(context, guarded=guarded, settings=labelled), opened
 
 
 def _guarded(
@@ -279,6 +291,7 @@ def _context(
         signature=job.signature,
         trust=job.trust,
         labels=job.labels,
+        mark=job.mark,
         digests=job.digests,
         now=job.now,
         row_id=row_ids(job.row_key),

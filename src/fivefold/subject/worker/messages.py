@@ -10,7 +10,7 @@ from fivefold.contract.check import Without
 from fivefold.contract.plan import ModelFact
 from fivefold.manifest.address import Address
 from fivefold.manifest.nouns import DataSet, Feature, Model
-from fivefold.subject.worker.weight_messages import Alter, Weigh, Weighed
+from fivefold.subject.worker.weight_messages import Alter, Tune, Tuned, Weigh, Weighed
 
 
 class _Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag=True):
@@ -138,13 +138,13 @@ class CheckJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         seen: What the model sees of the training data, column name to kind.
         seed, training: Of the check (for the probe the model's digest); ``module:function`` that trains, or empty.
         model_root: Folder with the signed files alone; empty: there are none.
-        row_key, labels: Key of row ids; data set to the bytes of its signed label.
+        row_key, labels, mark: Key of row ids; data set to its signed label; what there is of the model's marks.
         level, use, scenario, known: As declared (the last but one is a profile's name); what predicates may ask.
         planned: Check id to floor key to the threshold in force.
         asks, found: The check asks the model; of one that lives elsewhere what the probe found (message pack).
         calls, share: Budget of calls of the run (0: none), and this check's part.
         asked: Message pack of batches that the model is asked, instead of a check; empty: there are none.
-        wayfinding: Find out how the model is asked, instead of a check.
+        wayfinding, taking: Find out how the model is asked; run what a pack provides by this name: instead of a check.
         guarded: Who asks behind the guard (see :class:`fivefold.contract.plan.CheckPlan`); empty: the model is bare.
     """
 
@@ -169,6 +169,7 @@ class CheckJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     signature: bytes | None = None
     trust: bytes | None = None
     labels: dict[str, bytes] = {}
+    mark: dict[str, bytes] = {}
     now: str = ""
     row_key: bytes = b""
     level: int = 0
@@ -182,6 +183,7 @@ class CheckJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     share: int = 0
     asked: bytes = b""
     wayfinding: bool = False
+    taking: str = ""
     guarded: str = ""
 
 
@@ -213,8 +215,6 @@ ToServer = Preload | Spawn | Kill
 
 
 # fork server -> parent
-
-
 class Hello(_Message, frozen=True):
     """The server is ready: which protections the kernel has, which engines are missing, its resident size."""
 
@@ -352,7 +352,7 @@ class Fit(_Message, frozen=True):
     seed: int
 
 
-ToModel = Describe | Ask | Fit | Learn | Slope | Weigh | Alter
+ToModel = Describe | Ask | Fit | Learn | Slope | Weigh | Alter | Tune
 
 
 class Described(_Message, frozen=True):
@@ -397,4 +397,4 @@ class Broken(_Message, frozen=True):
     calls: int = 0
 
 
-FromModel = Described | Answered | Fitted | Learnt | Sloped | Weighed | Broken
+FromModel = Described | Answered | Fitted | Learnt | Sloped | Weighed | Tuned | Broken

@@ -37,7 +37,7 @@ from fivefold.subject.worker.messages import (
     Sloped,
     ToModel,
 )
-from fivefold.subject.worker.weight_messages import Alter, Weigh, Weighed
+from fivefold.subject.worker.weight_messages import Alter, Tune, Tuned, Weigh, Weighed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,7 +77,8 @@ def settle(job: ModelJob) -> None:
     np.random.seed(job.seed % 2**32)  # noqa: NPY002  models that use the global generator shall repeat themselves
 
 
-_Message: TypeAlias = Describe | Ask | Fit | Slope | Weigh | Alter
+_Message: TypeAlias = Describe | Ask | Fit | Slope | Weigh | Alter | Tune
+_Reply: TypeAlias = Described | Answered | Fitted | Sloped | Weighed | Tuned
 
 
 class _Serving:
@@ -91,7 +92,7 @@ class _Serving:
         self._torch: TorchModel | None = None
         self._weights: Stored | None = None
 
-    def reply(self, message: _Message) -> Described | Answered | Fitted | Sloped | Weighed | Broken:
+    def reply(self, message: _Message) -> _Reply | Broken:
         try:
             return self._answer(message)
         except FivefoldError as error:
@@ -107,12 +108,12 @@ class _Serving:
             told = failure(error, "answering")
             return Broken(code=told.code, message=told.message, remedy=told.remedy, note=told.__notes__[0])
 
-    def _answer(self, message: _Message) -> Described | Answered | Fitted | Sloped | Weighed:
+    def _answer(self, message: _Message) -> _Reply:
         if isinstance(message, Fit | Alter):
             self._fit(message) if isinstance(message, Fit) else self._alter(message)
             return Fitted()
-        if isinstance(message, Slope):
-            return self._slope(message)
+        if isinstance(message, Slope | Tune):
+            return self._slope(message) if isinstance(message, Slope) else self._tuned(message)
         if isinstance(message, Weigh):
             kept = self._stored().tensors
             return Weighed(counts=tuple(one.size for one in kept), bits=tuple(8 * one.dtype.itemsize for one in kept))
@@ -157,6 +158,22 @@ class _Serving:
             "following gradients",
         )
         return Sloped(losses=msgspec.msgpack.encode(array(losses)), slopes=msgspec.msgpack.encode(array(slopes)))
+
+    def _tuned(self, message: Tune) -> Tuned:
+        self._loaded()
+        if self._torch is None:
+            raise SubjectError("model.no-gradients", "the model gives no gradients.")
+        model, rows, target = self._torch, None, np.empty(0)
+        if message.epochs:
+            rows, target = unpack(frames.parse(message.batch, Batch)), from_array(frames.parse(message.target, Tensor))
+        found = _foreign(
+            lambda: model.tuned(
+                rows, target, self._job.seed, epochs=message.epochs, rate=message.rate, order=message.order,
+                linked=message.linked,
+            ),
+            "training further",
+        )  # fmt: skip
+        return Tuned(weights={name: msgspec.msgpack.encode(array(values)) for name, values in found.items()})
 
     def _stored(self) -> Stored:
         """Return the weights of the file that is answered with."""

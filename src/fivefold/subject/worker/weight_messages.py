@@ -33,3 +33,26 @@ class Alter(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     how: How
     places: bytes = b""
     bits: bytes = b""
+
+
+class Tune(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag=True):
+    """Train a copy of the network further, and say what its weights are then; the model itself stays as it is.
+
+    Attributes:
+        batch, target: Message packs of a batch, and of a tensor: class indices, or values; empty with no epochs.
+        epochs, rate: How often each row is seen, and the step of Adam; 0 epochs: the weights as they are.
+        order, linked: Class index of each output, and whether the outputs are logits.
+    """
+
+    epochs: int = 0
+    rate: float = 1e-3
+    batch: bytes = b""
+    target: bytes = b""
+    order: tuple[int, ...] = ()
+    linked: bool = True
+
+
+class Tuned(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag=True):
+    """Weights of two axes or more by name: message packs of tensors."""
+
+    weights: dict[str, bytes]

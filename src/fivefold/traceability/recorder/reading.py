@@ -12,9 +12,8 @@ import msgspec
 
 from fivefold.errors import InputError, StorageError, TrustError
 from fivefold.log import audit as audits
-from fivefold.log import book, segments, tiles, tlog_proof
-from fivefold.log import checkpoint as notes
-from fivefold.log.cosigning import COSIGNED
+from fivefold.log import segments, tiles
+from fivefold.log.proving import prove
 from fivefold.log.tree import HASH_BYTES
 from fivefold.traceability.recorder.indexing import Indexed, tags_of, text_of
 from fivefold.traceability.recorder.nouns import ID_BYTES, Body, Kind, Leaf, leaf_of
@@ -199,15 +198,10 @@ class Reading:
             InputError: ``recorder.unknown``; ``recorder.uncovered`` if no checkpoint covers it yet.
         """
         index, _ = self._place(reference)
-        for name in (COSIGNED, book.CHECKPOINT):  # a proof that a witness vouches for is worth more
-            point = self._disk.read(name, 0, book.MAX_CHECKPOINT)
-            size = notes.parse(point).size if point else 0
-            if index < size:
-                break
-        else:
+        found = prove(self._disk, index)
+        if found is None:
             raise InputError("recorder.uncovered", "no checkpoint covers this record yet.", remedy="Try again.")
-        entry = segments.entry(self._disk, index)
-        return tlog_proof.write(tlog_proof.Proof(entry, index, tuple(tiles.inclusion(self._disk, index, size)), point))
+        return found
 
     def audit(self, keys: tuple[PublicKey, ...], kept: tuple[bytes, ...] = ()) -> audits.Audit:
         """Return the audit of the log, and of the records in it.
