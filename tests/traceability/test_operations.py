@@ -129,6 +129,7 @@ _READS = {"data_digests", "data_digest", "Bench", "sign_files", "verify_trusted"
 _OUTSIDERS = {
     "run.py:_assessed": "inside `assess`, which records",
     "run.py:_sealed": "inside `assess`, which records",
+    "taking.py:take": "inside `model fingerprint`, which records",
     "drill_.py:_about": "of a drill, whose table is recorded right after",
 }
 
