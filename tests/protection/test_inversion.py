@@ -17,6 +17,7 @@ from fivefold.contract.subject import Capabilities, SettingsView, Table
 from fivefold.errors import UnsupportedError
 from fivefold.protection.inversion import chart as charts
 from fivefold.protection.inversion.check import Rebuilt
+from fivefold.protection.inversion.climb import Climb
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,14 @@ def test_bare_labels_give_little_away():
     result = resolve(CHECK)(_learned(4.0, scores=False))
     assert result.outcome is not Outcome.FAIL, result.reason
     assert result.measures[0].value < 0.1
+
+
+def test_a_walk_that_does_not_move_is_not_believed(monkeypatch):
+    """Planted rows are not found, so that nothing passes."""
+    monkeypatch.setattr(Climb, "to_the_top", lambda self, *_: self.begun)
+    result = resolve(CHECK)(_learned(0.01))
+    assert not result.canary.noticed
+    assert result.outcome is Outcome.INCONCLUSIVE
 
 
 def _twins(given):

@@ -11,6 +11,7 @@ from tests.truth.evasion_texts import CHECK, build
 from fivefold.contract.outcome import Outcome
 from fivefold.contract.registry import resolve
 from fivefold.errors import UnsupportedError
+from fivefold.protection.evasion.texts import check
 from fivefold.protection.evasion.texts.attack import Campaign, Victim, attack
 from fivefold.protection.evasion.texts.planted import fit
 from fivefold.protection.evasion.texts.words import cut, variants
@@ -46,6 +47,26 @@ def test_a_text_is_its_pieces_and_a_change_touches_one_word():
     assert variants("", rng) == ()
     assert str(cut("")) == ""
     assert cut("").places == ()
+
+
+def _nothing(_victim, _campaign, _rng, _told=None):
+    """Change nothing."""
+
+
+def _claims_all(_victim, campaign, _rng, _told=None):
+    """Say that every text fell."""
+    campaign.fallen[:] = True
+
+
+@pytest.mark.parametrize("broken", [_nothing, _claims_all])
+def test_a_broken_attack_is_not_believed(monkeypatch, broken):
+    """One that fells nothing misses the doomed, one that fells all fells the safe: neither is a pass or a failure."""
+    monkeypatch.setattr(check, "attack", broken)
+    result = resolve(CHECK)(build(2, margin=-0.3, rows=60))
+    assert not result.canary.noticed
+    assert result.canary.clean > 30
+    assert (result.canary.false_alarms > 0) is (broken is _claims_all)
+    assert result.outcome is Outcome.INCONCLUSIVE
 
 
 def test_budgets_are_kept():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -14,10 +15,12 @@ from fivefold.contract.registry import checks
 from fivefold.errors import InputError, SubjectError
 from fivefold.keys import store
 from fivefold.manifest.digests import data_digests
-from fivefold.manifest.nouns import Manifest  # noqa: TC001
 from fivefold.plan import make
 from fivefold.subject.bench import Bench, Circumstances
 from fivefold.subject.worker.messages import Failed
+
+if TYPE_CHECKING:
+    from fivefold.manifest.nouns import Manifest
 
 
 @dataclass(frozen=True)

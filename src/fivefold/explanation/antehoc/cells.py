@@ -46,8 +46,7 @@ def numbers(column: pd.Series, kind: str) -> np.ndarray:
 def texts(column: pd.Series) -> np.ndarray:
     """Return (n,) object array of texts, as labels are written; empty where missing."""
     found = labels.texts(column)
-    found[found == None] = ""  # noqa: E711  by element
-    return found
+    return np.where(pd.isna(found), "", found)
 
 
 def coded(given: np.ndarray, names: Sequence[str]) -> np.ndarray:

@@ -208,7 +208,7 @@ def _rebuilt(world: World, inputs: np.ndarray, aims: np.ndarray) -> Rebuilt:
 
 
 def _canary(planted: Rebuilt, fresh: Rebuilt, floor: float) -> Canary:
-    noticed = planted.outcome(floor) is not Outcome.PASS
+    noticed = float(proportion.clopper_pearson(planted.members, planted.attempts, _LEVEL)[0]) > floor
     alarmed = fresh.outcome(floor) is Outcome.FAIL
     return Canary(
         kind="the model, made surer towards training rows",

@@ -16,12 +16,14 @@ from fivefold.traceability.watermark import claims, finding, questions, triggers
 if TYPE_CHECKING:
     from fivefold.contract.check import Context
     from fivefold.contract.subject import Subject
+    from fivefold.subject.worker.weight_messages import How
     from fivefold.traceability.watermark.embedding import Reading
     from fivefold.traceability.watermark.triggers import TriggersOpening
 
 FLOOR = "max_p"
 _BIRDS = 20
 _FORGOTTEN = 0.2
+_ROUNDED: dict[How, str] = {"int8": "weights rounded to 8 bits", "float16": "weights rounded to half precision"}
 _LIMITS = (
     "A copy that was trained from answers to natural rows alone (distillation) has mostly never met the questions.",
     "Whoever learns the questions can train them out: they are secret until claimed.",
@@ -69,8 +71,8 @@ def _rounded(subject: Subject, opening: TriggersOpening, limit: float) -> list[M
         return []
     made, names = [], np.array([*subject.classes], dtype=object)
     try:
-        for how, what in (("int8", "weights rounded to 8 bits"), ("float16", "weights rounded to half precision")):
-            network.alter(Change(how))  # type: ignore[arg-type]
+        for how, what in _ROUNDED.items():
+            network.alter(Change(how))
             told, fine = network.tried(questions.unpacked(opening.inputs, subject.classes))
             found = np.where(fine, labels.codes(names[told], opening.classes), -1)
             made.append(_measure(what, triggers.read(found, opening), limit))

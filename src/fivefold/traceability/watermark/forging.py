@@ -41,8 +41,9 @@ class Keys:
     def trust(self) -> trust_file.Trust:
         """Return a trust file that names all three."""
         found = trust_file.Trust()
-        for key, role in ((self.owner, "signer"), (self.log, "log"), (self.witness, "witness")):
-            found = trust_file.add(found, key.public, name=f"canary {role}", roles=(role,))  # type: ignore[arg-type]
+        mine: dict[trust_file.Role, Signer] = {"signer": self.owner, "log": self.log, "witness": self.witness}
+        for role, key in mine.items():
+            found = trust_file.add(found, key.public, name=f"canary {role}", roles=(role,))
         return found
 
 

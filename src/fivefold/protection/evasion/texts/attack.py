@@ -139,18 +139,21 @@ def _gambled(
     """Spend what is left of the questions on sets of words drawn from those that carry most, each set whole at once."""
     while True:
         open_ = (~campaign.fallen) & (campaign.spent + _SETS <= campaign.questions) & (campaign.budget > 0)
-        rows = [row for row in np.flatnonzero(open_) if order[row]]
+        rows = [int(row) for row in np.flatnonzero(open_) if order[row]]
         if not rows:
             return
-        tried = [(int(row), *_drawn(whole[row], order[row], int(campaign.budget[row]), rng))
-                 for row in rows for _ in range(_SETS)]  # fmt: skip
-        asked = np.array([row for row, *_ in tried])
-        met, _ = victim.ask(lambda at, tried=tried: str(tried[at][1]), asked)  # type: ignore[misc]
-        np.add.at(campaign.spent, asked, 1)
-        for at in np.flatnonzero(met):
-            row = tried[at][0]
-            if not campaign.fallen[row]:
-                campaign.fallen[row], campaign.texts[row], campaign.changed[row] = True, tried[at][1], tried[at][2]
+        _round(victim, campaign, rows, [_drawn(whole[row], order[row], int(campaign.budget[row]), rng)
+                                        for row in rows for _ in range(_SETS)])  # fmt: skip
+
+
+def _round(victim: Victim, campaign: Campaign, rows: list[int], tried: list[tuple[Text, int]]) -> None:
+    """Ask for ``_SETS`` changed texts of each row; the first one that flips the answer counts."""
+    asked = np.repeat(rows, _SETS)
+    met, _ = victim.ask(lambda at: str(tried[at][0]), asked)
+    campaign.spent[rows] += _SETS
+    hit, first = np.unique(asked[met], return_index=True)
+    for row, at in zip(hit, np.flatnonzero(met)[first], strict=True):
+        campaign.fallen[row], (campaign.texts[row], campaign.changed[row]) = True, tried[at]
 
 
 def _drawn(text: Text, order: list[int], budget: int, rng: np.random.Generator) -> tuple[Text, int]:

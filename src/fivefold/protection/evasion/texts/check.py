@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -207,34 +207,41 @@ def _canary(setting: Setting, rng: np.random.Generator, *, told: bool) -> Canary
     common = int(np.bincount(known[known >= 0]).argmax()) if (known >= 0).any() else 0
     model = fit(public, (known == common).astype(np.int64))
     some = [public[at] for at in rng.permutation(len(public))[: 5 * _CANARY]]
-    model, doomed = model.placed(some, setting.campaign(some))
-    chosen = np.concatenate([rng.permutation(np.flatnonzero(side))[:_CANARY] for side in (doomed, ~doomed)])
-    texts, doomed = [some[at] for at in chosen], doomed[chosen]
-    mine = model.answers(texts)
-    campaign = setting.campaign(texts)
-
-    def answer(asked: list[str], rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        return model.answers(asked) != mine[rows], model.left(asked, mine[rows]) if told else None
-
-    guess = None if told else fit(public, model.answers(public))
-    attack(Victim(answer, None if guess is None else lambda asked, rows: guess.left(asked, mine[rows])), campaign, rng)
-    fell = campaign.fallen.copy()
-    still = setting.campaign(texts[: _CANARY // 2])
-    attack(Victim(lambda asked, _: (np.zeros(len(asked), dtype=bool), np.ones(len(asked)))), still, rng)
-    many, found = int(doomed.sum()), int((fell & doomed).sum())
-    alarms = int(still.fallen.sum())
+    model, doomed, safe = model.placed(some, setting.campaign(some), _CANARY)
+    chosen = np.concatenate([rng.permutation(np.flatnonzero(side))[:_CANARY] for side in (doomed, safe)])
+    fell = _struck(setting, model, [some[at] for at in chosen], public if not told else None, rng)
+    many, found = int(doomed[chosen].sum()), int(fell[doomed[chosen]].sum())
+    constant = replace(model, weights=np.zeros_like(model.weights))
+    still = _struck(setting, constant, some[: _CANARY // 2], public if not told else None, rng)
+    alarms = int(fell[~doomed[chosen]].sum() + still.sum())
     return Canary(
         kind="an undefended linear model of the words of these texts",
         planted=many,
         found=found,
-        clean=len(still.texts),
+        clean=len(chosen) - many + len(still),
         false_alarms=alarms,
         noticed=many >= _LEAST and found >= _NOTICED * many and alarms == 0,
         detail=(
             f"Its score is a sum over words, so it is known which texts fall where words become unknown: {found} of "
-            f"{many} fell. Known-good: a model that never changes its answer."
+            f"{many} fell. Known-good: {len(chosen) - many} texts of it that stand whatever known words theirs become, "
+            "and a model that never changes its answer."
         ),
     )
+
+
+def _struck(
+    setting: Setting, model: Words, texts: list[str], public: list[str] | None, rng: np.random.Generator
+) -> np.ndarray:
+    """Attack a planted model, of labels alone where public texts are given; return (n,) bool, fallen."""
+    mine, campaign = model.answers(texts), setting.campaign(texts)
+    guess = None if public is None else fit(public, model.answers(public))
+
+    def answer(asked: list[str], rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        return model.answers(asked) != mine[rows], model.left(asked, mine[rows]) if guess is None else None
+
+    victim = Victim(answer) if guess is None else Victim(answer, lambda asked, rows: guess.left(asked, mine[rows]))
+    attack(victim, campaign, rng)
+    return campaign.fallen
 
 
 def _result(

@@ -12,8 +12,12 @@ if TYPE_CHECKING:
 
 _WORDS = 20_000
 _SPLIT = r"\w+"
-_CUTS = (0.5, 0.35, 0.65, 0.2, 0.8)
+_CUTS = (0.5, 0.35, 0.65, 0.2, 0.8, 0.1, 0.9)
 _PENALTY = 1.0
+_APART = np.array([-1.0, 1.0])
+_HAIR = 1e-9
+_SOME = 10
+"""Texts that surely stand; more are not sought, since a border far from the middle is harder to learn."""
 
 
 @dataclass(frozen=True)
@@ -48,33 +52,48 @@ class Words:
         score[at, mine] = -np.inf
         return np.asarray(own - score.max(axis=1))
 
-    def placed(self, texts: list[str], campaign: Campaign) -> tuple[Words, np.ndarray]:
-        """Put the border between both classes where many texts fall once their weightiest words are unknown.
+    def placed(self, texts: list[str], campaign: Campaign, most: int) -> tuple[Words, np.ndarray, np.ndarray]:
+        """Put the border between both classes where many texts surely fall and some surely stand, near the middle.
+
+        Args:
+            texts: Public ones.
+            campaign: The same, with their budgets.
+            most: How many are needed that fall.
 
         Returns:
-            The model, and (n,) bool: texts whose lead is less than what their budget of weightiest words adds to it.
+            The model, and (n,) bool twice: as :meth:`falls` and :meth:`stands` say.
         """
-        best, told = self, np.zeros(len(texts), dtype=bool)
-        lead = self.score(texts) @ np.array([-1.0, 1.0])
+        lead = self.score(texts) @ _APART
+        found = []
         for cut in _CUTS:
             moved = replace(self, offset=self.offset - np.array([0.0, float(np.quantile(lead, cut))]))
-            doomed = moved.falls(texts, campaign)
-            if doomed.sum() > told.sum():
-                best, told = moved, doomed
-        return best, told
+            found.append((moved, moved.falls(texts, campaign), moved.stands(texts, campaign)))
+        return max(found, key=lambda one: (min(one[1].sum(), most), min(one[2].sum(), _SOME)))
 
     def falls(self, texts: list[str], campaign: Campaign) -> np.ndarray:
         """Return (n,) bool: whether a text falls where its budget of weightiest words becomes unknown; two classes."""
-        slope = self.weights @ np.array([-1.0, 1.0])
-        lead = self.score(texts) @ np.array([-1.0, 1.0])
-        index = self.counter.vocabulary_
-        found = np.zeros(len(texts), dtype=bool)
+        lead, carried, _ = self._carried(texts, campaign)
+        return np.asarray(lead < carried - _HAIR)
+
+    def stands(self, texts: list[str], campaign: Campaign) -> np.ndarray:
+        """Return (n,) bool: whether a text stands whatever known words its budget of words becomes; two classes.
+
+        A character that looks like a letter may cut a word in two.
+        """
+        lead, carried, worst = self._carried(texts, campaign)
+        return np.asarray(lead > carried + 2 * campaign.budget * worst + _HAIR)
+
+    def _carried(self, texts: list[str], campaign: Campaign) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return (n,) each text's lead, what its weightiest words add to it, and the most that one other word takes."""
+        slope, told = self.weights @ _APART, self.score(texts) @ _APART
+        sign = np.where(told > 0, 1.0, -1.0)
+        index, carried = self.counter.vocabulary_, np.zeros(len(texts))
         for row, text in enumerate(campaign.texts):
-            sign = 1.0 if lead[row] > 0 else -1.0
             codes = [index.get(text.pieces[place].lower()) for place in text.places]
-            added = np.sort([sign * slope[code] for code in codes if code is not None])[::-1]
-            found[row] = abs(lead[row]) < added[: campaign.budget[row]].clip(0).sum() - 1e-9
-        return found
+            added = np.sort([sign[row] * slope[code] for code in codes if code is not None])[::-1]
+            carried[row] = added[: campaign.budget[row]].clip(0).sum()
+        worst = np.where(sign > 0, (-slope).max(initial=0.0), slope.max(initial=0.0))
+        return np.abs(told), carried, worst
 
 
 def fit(texts: list[str], answers: np.ndarray) -> Words:
