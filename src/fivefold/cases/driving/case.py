@@ -44,8 +44,9 @@ _STORY = (
     ),
     (
         "Somebody wants the first three to be missed. He puts one square sticker, a tenth to a sixth of the sign, on "
-        "each; he chose place and print by rehearsing with another approach to this very sign, other angles, light, blur "
-        "and surroundings. Or he has the frames on their way from the camera, and changes each pixel by 8 of 255 at most."
+        "each; he chose place and print by rehearsing with another approach to this very sign, other angles, light, "
+        "blur and surroundings. Or he has the frames on their way from the camera, and changes each pixel by 8 of 255 "
+        "at most."
     ),
     (
         "Harm is a sign that is missed: the car passes the place where it has to brake, without knowing the sign and "
