@@ -29,6 +29,7 @@ MODULES = {
     "D1.admission": "admitting",
     "D1.benefit": "operation",
     "E5.delivery": "operation",
+    "E5.text": "worded",
     "T2.admission": "drilled",
     "D1.drift": "drifting",
     **{f"C2.{name}": "ensemble" for name in ("detection", "adaptive", "drift")},

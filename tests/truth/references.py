@@ -64,6 +64,7 @@ from . import (
     trainings,
     triggered,
     weights_marked,
+    worded,
     worsened,
 )
 
@@ -129,6 +130,7 @@ REFERENCES: Mapping[str, Make] = {
     "undefended-pictures": evasion_images.undefended,
     "hidden-gradients": evasion_honesty.reference,
     "inflated-radii": certified.inflated,
+    "turned-round": worded.turned,
     "deaf-detector": detected.deaf,
     "quiet-calibration": detected.quiet,
     "undefended-words": evasion_texts.undefended,

@@ -54,7 +54,7 @@ class Again:
             stack.callback(made.close)
             if isinstance(made, Isolated):
                 made.manner = Manner()  # the guard may have recorded all methods: which it spares hangs on its speed
-            self._isolated, self._features = made, manifest.features
+            self._isolated, self._manifest = made, manifest
             self.answers: tuple[str, ...] = tuple(made.way.access.classes)
             self._stack = stack.pop_all()
 
@@ -88,5 +88,5 @@ class Again:
             SubjectError: As :meth:`ask`.
         """
         passage = Passage(Principal("appeal", OPERATOR), "", rows, admitted=rows)
-        Reasoning(self._isolated, self._features, seconds=_REASON_SECONDS)(passage)
+        Reasoning(self._isolated, self._manifest, seconds=_REASON_SECONDS)(passage)
         return passage.reasons[0].text if passage.reasons else ""

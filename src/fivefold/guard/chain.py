@@ -175,4 +175,4 @@ def build(manifest: Manifest, isolated: Answering, facts: Facts, memory: Memory,
 
 def _reasoning(manifest: Manifest, isolated: Answering) -> Reasoning:
     terms = provided("appeals.declared")(manifest.controls)
-    return Reasoning(isolated, manifest.features, line=terms.line if terms is not None else "")
+    return Reasoning(isolated, manifest, line=terms.line if terms is not None else "")

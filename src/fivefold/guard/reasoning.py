@@ -18,10 +18,8 @@ from fivefold.guard.nouns import Passage, Said
 from fivefold.subject.batch import pack, unpack
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from fivefold.guard.nouns import Answering
-    from fivefold.manifest.nouns import Feature
+    from fivefold.manifest.nouns import Manifest
 
 MOST_ROWS = 8
 """Most rows of a request for which reasons are given."""
@@ -44,19 +42,22 @@ class Reasoning:
 
     name = "reason"
 
-    def __init__(
-        self, isolated: Answering, features: Mapping[str, Feature], *, seconds: float = SECONDS, line: str = ""
-    ) -> None:
-        """Take model and declared features (units, and which are immutable).
+    def __init__(self, isolated: Answering, manifest: Manifest, *, seconds: float = SECONDS, line: str = "") -> None:
+        """Take model, declared features (units, and which are immutable), and the language of ``controls.E5``.
 
         Args:
             isolated: The model.
-            features: As declared.
+            manifest: The application.
             seconds: Time that the reasons of one request may take.
             line: Put behind each reason: how to appeal; empty: appeals are not declared.
+
+        Raises:
+            InputError: ``reason.language``.
         """
-        self._isolated, self._features, self._seconds, self._line = isolated, features, seconds, line
+        self._isolated, self._seconds, self._line, features = isolated, seconds, line, manifest.features
         self._access = isolated.way.access
+        units = {name: feature.unit for name, feature in features.items() if feature.unit}
+        self._wording = provided("reason.worded")(manifest.controls, units)
         self._each, self._lock = 0.0, threading.Lock()
         self._held: OrderedDict[bytes, tuple[Said, Any]] = OrderedDict()
         immutable = frozenset(name for name, feature in features.items() if feature.immutable)
@@ -106,7 +107,8 @@ class Reasoning:
         except SubjectError as error:
             return Said(_FAILED), {"error": error.code}
         each = (time.perf_counter() - began) / reasoner.cost(pairs)
-        made = self._said(found), msgspec.to_builtins(found)
+        worded = self._wording(found, () if self._access.task == "regression" else self._access.classes)
+        made = Said(worded.text, worded.fields, worded.flip), msgspec.to_builtins(found)
         with self._lock:
             self._each = each if not self._each else 0.8 * self._each + 0.2 * each
             self._held[key] = made
@@ -132,47 +134,3 @@ class Reasoning:
             return told.scores
         is_told: np.ndarray = answers == np.arange(len(self._access.classes))
         return is_told.astype(np.float64)
-
-    def _said(self, found: Any) -> Said:
-        """Return a reason in plain words."""
-        words = {True: "for", False: "against"}
-        if self._access.task == "regression":
-            words = {True: "up", False: "down"}
-        fields = tuple((one.field, one.value, words[one.credit > 0]) for one in found.moved)
-        parts = []
-        for way, text in self._openings():
-            mine = [self._named(one.field, one.value) for one in found.moved if words[one.credit > 0] == way]
-            if mine:
-                parts.append(f"{text} {_listed(mine)}.")
-        flip = None
-        if found.flip is not None:
-            one, answer = found.flip, self._access.classes[found.flip.answer]
-            flip = (one.field, one.value, one.instead, answer)
-            instead = self._valued(one.field, one.instead)
-            parts.append(f"If {_plain(one.field)} were {instead} and all else the same, the answer would be {answer}.")
-        return Said(" ".join(parts) or "No single field stands out.", fields, flip)
-
-    def _openings(self) -> tuple[tuple[str, str], ...]:
-        if self._access.task == "regression":
-            return ("up", "What raised it most:"), ("down", "What lowered it most:")
-        return ("for", "What spoke for this answer most:"), ("against", "What spoke against it:")
-
-    def _named(self, field: str, value: Any) -> str:
-        return f"{_plain(field)} ({self._valued(field, value)})"
-
-    def _valued(self, field: str, value: Any) -> str:
-        feature = self._features.get(field)
-        unit = f" {feature.unit}" if feature is not None and feature.unit else ""
-        if value is None:
-            return "not given"
-        if isinstance(value, bool):
-            return "yes" if value else "no"
-        return f"{value:,.6g}{unit}" if isinstance(value, int | float) else f"{value}{unit}"
-
-
-def _plain(field: str) -> str:
-    return field.replace("_", " ")
-
-
-def _listed(parts: list[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

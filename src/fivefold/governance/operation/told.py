@@ -6,11 +6,13 @@ without one) and ``answer`` (what was done; absent: as decided). An ``outcome`` 
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from fivefold.errors import FivefoldError
 from fivefold.governance.appeals import standing
+from fivefold.governance.appeals.nouns import declared
 from fivefold.governance.operation import drilled
 from fivefold.traceability.recorder.opening import home
 
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
 
     Facts = dict[str, str | float | bool | None]
 
-PURPOSES, TRACE, DELIVERY, OUTCOMES, MEASURE, TARGET, UNIT = (
-    "manifest.purposes", "operation.trace", "operation.delivery",
+PURPOSES, TRACE, DELIVERY, TEXTS, OUTCOMES, MEASURE, TARGET, UNIT = (
+    "manifest.purposes", "operation.trace", "operation.delivery", "operation.reasons",
     "benefit.outcomes", "benefit.measure", "benefit.target", "benefit.unit",
 )  # fmt: skip
 NOTHING, FOLLOWED, HURRIED, OVERRIDDEN, AUTOMATIC = ".fhoa"
@@ -35,6 +37,8 @@ REASON_SECONDS = 0.5
 HURRY = 5.0
 """Seconds within which nobody weighs an answer."""
 MOST = 10_000
+MOST_TEXTS, MOST_LETTERS = 2000, 2000
+"""Most reasons that are read, and most letters of each."""
 _SYSTEM = "system"
 
 
@@ -57,6 +61,7 @@ def facts(manifest: Manifest, until: str = "") -> Facts:
         return declared | {
             TRACE: trace(reading, end),
             DELIVERY: delivery(reading, end),
+            TEXTS: texts(reading, end, _line(manifest)),
             OUTCOMES: ",".join(map(repr, outcomes(reading, end))),
             drilled.DRILL: drilled.newest(reading, end),
             **standing.facts(manifest, reading, end),
@@ -81,6 +86,40 @@ def delivery(reading: Reading, until: int = 1 << 63) -> str:
     """Return a letter for each of the newest decisions, oldest first: whether it left with its reason, and in time."""
     fields = (item.body.fields for item in _decided(reading, until).values() if item.body is not None)
     return "".join(map(_left, fields))
+
+
+def texts(reading: Reading, until: int = 1 << 63, line: str = "") -> str:
+    """Return, as JSON, the first reason of each of the newest decisions that left with one, oldest first.
+
+    Each is an object with ``text``, ``moved`` (field, value and credit; null: no credits are on record) and ``flip``
+    (field and value; null: there is none).
+
+    Args:
+        reading: The record.
+        until: Nanoseconds since 1970.
+        line: What stands behind each reason and is left out.
+    """
+    made = [_reason(item.body.fields, line) for item in _decided(reading, until).values() if item.body is not None]
+    return json.dumps([one for one in made if one is not None][-MOST_TEXTS:])
+
+
+def _reason(fields: Mapping[str, Any], line: str) -> dict[str, Any] | None:
+    """Return the first reason of one decision; None: it left without, or with word that there is none."""
+    if _left(fields) not in (DELIVERED, LATE):
+        return None
+    every = fields.get("credits")
+    found = every[0] if isinstance(every, list) and every and isinstance(every[0], dict) else {}
+    text, moved, flip = str(fields["reasons"][0]), found.get("moved"), found.get("flip")
+    return {
+        "text": text.removesuffix(line).rstrip()[:MOST_LETTERS],
+        "moved": None if moved is None else [[one["field"], one["value"], one["credit"]] for one in moved],
+        "flip": None if flip is None else [flip["field"], flip["instead"]],
+    }
+
+
+def _line(manifest: Manifest) -> str:
+    terms = declared(manifest.controls)
+    return terms.line if terms is not None else ""
 
 
 def outcomes(reading: Reading, until: int = 1 << 63) -> list[float]:

@@ -1,0 +1,1 @@
+"""Words: the reason of an answer as sentences, in two languages, and what can be wrong with such sentences."""
