@@ -183,7 +183,10 @@ def models(draw: st.DrawFn) -> Model:
     classes = tuple(draw(st.lists(TEXT, min_size=count, max_size=count, unique=True)))
     columns = draw(st.lists(TEXT, min_size=1, max_size=4, unique=True))
     if draw(st.booleans()):
-        answer = st.tuples(*[NUMBER] * max(count, 1))
+        answer = st.tuples(NUMBER)
+        if count:
+            weights = st.tuples(*[st.integers(0, 999)] * count).filter(any)
+            answer = weights.map(lambda many: tuple(one / sum(many) for one in many))
         some = st.builds(
             Condition, column=st.sampled_from(columns), kind=st.just("text"), test=st.just("is"), name=TEXT
         )

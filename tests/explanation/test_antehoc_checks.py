@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 import pytest
+from msgspec.structs import replace as replaced
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 from tests.truth import readable as truth
@@ -18,9 +19,9 @@ from fivefold.contract.codec import canonical
 from fivefold.contract.outcome import Outcome
 from fivefold.contract.registry import checks, resolve
 from fivefold.contract.subject import Capabilities, SettingsView
-from fivefold.errors import FivefoldError
-from fivefold.explanation.antehoc import additive, constraints, rival
-from fivefold.explanation.antehoc.form import Condition, Model, Rule
+from fivefold.errors import FivefoldError, InputError
+from fivefold.explanation.antehoc import additive, constraints, faithful, rival
+from fivefold.explanation.antehoc.form import Condition, Model, Rule, Term, require
 
 from . import test_antehoc as made
 
@@ -184,6 +185,38 @@ def test_a_rule_list_is_proven_only_if_it_falls(
         form="rules", task="binary", classes=("n", "y"), rules=rules, otherwise=(1 - answers[-1], answers[-1])
     )
     assert constraints.wrong_steps(model, {"x": 1}, "y") == told
+    turned = replaced(
+        model, classes=("y", "n"), otherwise=model.otherwise[::-1],
+        rules=tuple(replaced(rule, answer=rule.answer[::-1]) for rule in rules),
+    )  # fmt: skip
+    assert constraints.wrong_steps(turned, {"x": 1}, "y") == told
+
+
+def test_a_declared_column_that_is_printed_as_texts_is_not_proven() -> None:
+    """Steps of texts have no order: neither a sum nor a rule list is said to hold, whatever else it says."""
+    term = Term(column="x", kind="text", names=("1",), adds=((0.0,), (1.0,)), missing=(0.0,))
+    whole = Model(form="additive", task="binary", classes=("n", "y"), base=(0.0,), terms=(term,))
+    assert constraints.wrong_steps(whole, {"x": 1}, "y") is None
+    assert constraints.wrong_steps(whole, {"z": 1}, "y") == (0, 0)
+    for test in ("is", "missing"):
+        when = Condition(column="x", kind="text", test=test, name="1" if test == "is" else "")  # type: ignore[arg-type]
+        rules = Model(form="rules", task="binary", classes=("n", "y"), rules=(Rule(when=(when,), answer=(0.1, 0.9)),),
+                      otherwise=(0.5, 0.5))  # fmt: skip
+        assert constraints.wrong_steps(rules, {"x": 1}, "y") is None
+
+
+@pytest.mark.parametrize("answer", [(0.5, 0.6), (-0.1, 1.1), (0.3, 0.3), (2.0, -1.0)])
+def test_a_rule_answers_chances(answer: tuple[float, ...]) -> None:
+    """Between 0 and 1, and 1 together; a value may be any number."""
+    when = Condition(column="x", kind="number", test="from", cut=1.0)
+    model = Model(form="rules", task="binary", classes=("n", "y"), rules=(Rule(when=(when,), answer=(0.5, 0.5)),),
+                  otherwise=(0.5, 0.5))  # fmt: skip
+    assert require(model)
+    for bad in (replaced(model, otherwise=answer), replaced(model, rules=(Rule(when=(when,), answer=answer),))):
+        with pytest.raises(InputError) as caught:
+            require(bad)
+        assert caught.value.code == "antehoc.model"
+    assert require(Model(form="rules", task="regression", otherwise=(-7.0,)))
 
 
 def test_what_is_lost_is_the_difference_of_accuracies() -> None:
@@ -235,3 +268,13 @@ def test_three_hundred_columns_and_one_column() -> None:
         result = resolve("E1.constraints")(replace(given, rows=120 if wide > 1 else 400))
         assert result.outcome is (Outcome.PASS if wide == 1 else Outcome.INCONCLUSIVE), result.reason
         assert result.measures[0].value == 0
+
+
+@pytest.mark.parametrize("scored", [True, False])
+def test_only_a_class_of_the_even_ones_is_excused(scored: bool) -> None:
+    """Chances 0.4, 0.4, 0.2: either of the first two may be told, in any order of the classes; the third differs."""
+    model = Model(form="rules", task="multiclass", classes=("a", "b", "c"), otherwise=(0.4, 0.4, 0.2))
+    order = ("c", "a", "b")
+    frame = pd.DataFrame({"x": np.zeros(3)})
+    told = faithful.Told(np.array([1, 2, 0]), np.tile([0.2, 0.4, 0.4], (3, 1)) if scored else None)
+    assert faithful.differing(model, frame, told, order).tolist() == [False, False, True]

@@ -80,7 +80,8 @@ def _list(laid: list, task: str, classes: tuple[str, ...], rng: np.random.Genera
         if not classes:
             return (round(float(rng.normal()), 3),)
         told = np.round(rng.dirichlet(np.full(len(classes), 0.5)), 3)
-        told[-1] = round(1 - told[:-1].sum(), 3)
+        most = told.argmax()  # the rest of a small one could be below 0
+        told[most] = round(1 - np.delete(told, most).sum(), 3)
         return tuple(float(one) for one in told)
 
     some = [term for term in laid if term.cuts or term.names]

@@ -165,6 +165,7 @@ def wrong_steps(model: Model, signs: dict[str, int], rising: str) -> tuple[int, 
 
     A sum of steps moves as its steps do, so for these forms this holds everywhere. A rule list is proven to hold if
     its answers only fall from the top and its conditions on the columns point in their directions; else it is not told.
+    Nor is it of a declared column that the page reads as texts, whose steps have no order.
 
     Args:
         model: As read from the page.
@@ -173,13 +174,16 @@ def wrong_steps(model: Model, signs: dict[str, int], rising: str) -> tuple[int, 
     """
     if model.task == "multiclass" or (rising and rising not in model.classes):
         return None
-    turn = -1 if rising and rising == model.classes[0] else 1
+    if any(kind == "text" for name, kind in model.columns if name in signs):
+        return None
+    at = model.classes.index(rising) if rising else 0
     if model.form != "rules":
+        turn = -1 if rising and at == 0 else 1
         moves = [turn * model.scale * signs[term.column] * np.diff(np.array(term.adds)[:, 0])
-                 for term in model.terms if term.column in signs and term.kind != "text"]  # fmt: skip
+                 for term in model.terms if term.column in signs]  # fmt: skip
         moved = np.concatenate([*moves, np.zeros(0)])
         return int((moved < 0).sum()), len(moved)
-    answers = turn * np.array([one[-1] for one in (*(rule.answer for rule in model.rules), model.otherwise)])
+    answers = np.array([one[at] for one in (*(rule.answer for rule in model.rules), model.otherwise)])
     held = [one for rule in model.rules for one in rule.when if one.column in signs and one.test in ("from", "below")]
     falling = bool((np.diff(answers) <= 0).all())
     pointed = all((one.test == "from") == (signs[one.column] > 0) for one in held)

@@ -108,15 +108,14 @@ def differing(model: Model, frame: pd.DataFrame, told: Told, classes: tuple[str,
         spread = float(np.std(told.answers))
         return np.asarray(~np.isclose(answers[:, 0], told.answers, rtol=_HAIR, atol=_HAIR * spread + 1e-12))
     places = np.array([-1 if (at := labels.find(name, classes)) is None else at for name in model.classes])
-    other: np.ndarray = places[answers.argmax(axis=1)] != told.answers
-    # of two equal chances either may be told
-    best = np.sort(answers, axis=1)[:, -2:]
-    even = best[:, 1] - best[:, 0] <= _HAIR
+    # of equal chances either may be told: what counts is the page's chance of the class that was
+    chance = np.where(places == told.answers[:, None], answers, -np.inf).max(axis=1)
+    other = chance < answers.max(axis=1) - _HAIR
     if told.scores is None:
-        return np.asarray(other & ~even)
+        return np.asarray(other)
     if (places < 0).any() or len(places) != len(classes):
         return np.ones(len(frame), dtype=bool)
-    return np.asarray((other & ~even) | (np.abs(told.scores[:, places] - answers) > _HAIR).any(axis=1))
+    return np.asarray(other | (np.abs(told.scores[:, places] - answers) > _HAIR).any(axis=1))
 
 
 def _measure(differs: np.ndarray, floor: float, where: str) -> Measure:

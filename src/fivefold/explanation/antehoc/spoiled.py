@@ -28,8 +28,9 @@ def spoiled(model: Model, kind: str, rng: np.random.Generator) -> Model:
 def _list(model: Model, kind: str, rng: np.random.Generator) -> Model:
     rules, last = list(model.rules), model.otherwise
     if kind == "rounded" or not rules:
-        coarse = [msgspec.structs.replace(one, answer=_coarse(one.answer)) for one in rules]
-        return msgspec.structs.replace(model, rules=tuple(coarse), otherwise=_coarse(last))
+        told = _tenths if model.classes else _coarse
+        coarse = [msgspec.structs.replace(one, answer=told(one.answer)) for one in rules]
+        return msgspec.structs.replace(model, rules=tuple(coarse), otherwise=told(last))
     at = int(rng.integers(len(rules)))
     if kind == "hidden":
         return msgspec.structs.replace(model, rules=tuple(rules[:at] + rules[at + 1 :]))
@@ -56,3 +57,10 @@ def _sum(model: Model, kind: str, rng: np.random.Generator) -> Model:
 
 def _coarse(values: tuple[float, ...]) -> tuple[float, ...]:
     return tuple(float(f"{one:.1g}") for one in values)
+
+
+def _tenths(chances: tuple[float, ...]) -> tuple[float, ...]:
+    """Return chances in tenths that sum to 1: rounded down, the largest takes the rest."""
+    told = np.floor(10 * np.array(chances)).astype(np.int64)
+    told[np.argmax(chances)] += 10 - told.sum()
+    return tuple(float(one) / 10 for one in told)
