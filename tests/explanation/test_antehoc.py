@@ -347,7 +347,7 @@ def test_what_is_trained_is_served_and_measured(tmp_path: Path) -> None:
     deployed(app, "points", network=True)
     found = outcomes(app, "E1.faithful", "E1.constraints", "E1.cost")
     assert found["E1.faithful"][1]["rows that the page answers otherwise"] == 0
-    assert found["E1.constraints"][1]["rows from which the score moves the wrong way"] == 0
+    assert found["E1.constraints"][1]["rows from which a wrong move was found"] == 0
     assert found["E1.constraints"][1]["printed steps that go the wrong way"] == 0
     assert found["E1.faithful"][0] == found["E1.constraints"][0] == "pass"
     assert -0.15 < (found["E1.cost"][1]["accuracy lost"] or 0) < 0.15

@@ -278,3 +278,27 @@ def test_only_a_class_of_the_even_ones_is_excused(scored: bool) -> None:
     frame = pd.DataFrame({"x": np.zeros(3)})
     told = faithful.Told(np.array([1, 2, 0]), np.tile([0.2, 0.4, 0.4], (3, 1)) if scored else None)
     assert faithful.differing(model, frame, told, order).tolist() == [False, False, True]
+
+
+def test_a_narrow_fall_that_every_row_has_is_found() -> None:
+    """In a band of a five-hundredth of the column's cells: each row has a grid of its own, so some meet it."""
+    for seed in range(4):
+        result = resolve("E1.constraints")(narrow(seed))
+        assert result.outcome is Outcome.FAIL, result.reason
+        assert "a from" in result.reason
+
+
+def narrow(seed: int) -> Context:
+    """Return a score that rises with `a` but for a band of 0.2 % of its cells, in every row."""
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame(rng.normal(size=(5000, 3)), columns=list("abc"))
+    low, high = np.quantile(frame["a"], np.array([0.0, 0.002]) + rng.uniform(0.1, 0.9))
+
+    def answer(asked: pd.DataFrame) -> np.ndarray:
+        a = asked["a"].to_numpy()
+        one = 1 / (1 + np.exp(-a - asked["b"].to_numpy() + ((a >= low) & (a < high))))
+        return np.column_stack([1 - one, one])
+
+    settings = SettingsView(features={"a": {"monotone": "up"}}, positive=1, classes=("n", "y"))
+    return replace(truth.constrained(1), subject=truth.Deployed(answer, "binary", ("n", "y")), settings=settings,
+                   tables={"test": table("test", frame, np.zeros(5000, dtype=np.int64))}.__getitem__)  # type: ignore[arg-type]  # fmt: skip
