@@ -20,7 +20,7 @@ from fivefold.contract.outcome import Outcome
 from fivefold.contract.registry import checks, resolve
 from fivefold.contract.subject import Capabilities, SettingsView
 from fivefold.errors import FivefoldError, InputError
-from fivefold.explanation.antehoc import additive, constraints, faithful, rival
+from fivefold.explanation.antehoc import additive, bent, constraints, faithful, rival, sweep
 from fivefold.explanation.antehoc.form import Condition, Model, Rule, Term, require
 
 from . import test_antehoc as made
@@ -302,3 +302,34 @@ def narrow(seed: int) -> Context:
     settings = SettingsView(features={"a": {"monotone": "up"}}, positive=1, classes=("n", "y"))
     return replace(truth.constrained(1), subject=truth.Deployed(answer, "binary", ("n", "y")), settings=settings,
                    tables={"test": table("test", frame, np.zeros(5000, dtype=np.int64))}.__getitem__)  # type: ignore[arg-type]  # fmt: skip
+
+
+def test_a_search_that_puts_nothing_together_anew_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dips that no row as it is shows are planted: with rows that stay as they are none of them is found."""
+    given = narrow(1)
+    columns = sweep.declared(given.tables("test"), {"a": 1}, {})
+    rows = given.tables("test").features.iloc[:400]
+    for scored in (True, False):
+        bird = bent.canary(rows, columns, sweep.GRID, scored=scored, rng=np.random.default_rng(0))
+        assert bird.noticed
+        assert bird.planted == bird.found == 8
+    monkeypatch.setattr(sweep, "anew", lambda frame, _first, _rng: frame)
+    bird = bent.canary(rows, columns, sweep.GRID, scored=True, rng=np.random.default_rng(0))
+    assert not bird.noticed
+    assert bird.found == 5
+    assert not bird.false_alarms
+
+
+def test_functions_that_keep_every_direction_are_ordered_without_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sweep that orders days wrongly, or takes any wobble for a move, raises false alarms in the canary."""
+    rng = np.random.default_rng(0)
+    days = pd.Series(pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 900, 300), unit="D"))
+    for frame in (pd.DataFrame({"d": days.dt.strftime("%Y-%m-%d")}), pd.DataFrame({"d": days})):
+        held = table("test", frame, np.zeros(300, dtype=np.int64))
+        columns = sweep.declared(held, {"d": 1}, {})
+        assert bent.canary(frame, columns, sweep.GRID, scored=True, rng=np.random.default_rng(0)).noticed
+        order = np.argsort(columns[0].cells.astype(str).str[8:10], kind="stable").to_numpy()
+        wrong = [replace(columns[0], cells=columns[0].cells.iloc[order].reset_index(drop=True))]
+        assert bent.canary(frame, wrong, sweep.GRID, scored=True, rng=np.random.default_rng(0)).false_alarms
+    monkeypatch.setattr(bent, "_HAIR", 1e-9)
+    assert bent.canary(frame, columns, sweep.GRID, scored=True, rng=np.random.default_rng(0)).false_alarms

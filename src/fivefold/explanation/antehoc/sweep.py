@@ -135,7 +135,7 @@ def sweep(ask: Ask, frame: pd.DataFrame, columns: Sequence[Declared], size: Size
             last = fall.argmax(axis=1)
             own_rows = np.arange(len(part))
             found = fall[own_rows, last]
-            ahead = np.where(np.arange(score.shape[1]) <= last[:, None], score, -np.inf).argmax(axis=1)
+            ahead = np.where(np.arange(places.shape[1]) <= last[:, None], score, -np.inf).argmax(axis=1)
             worse = found > made.drop[rows]
             hit = rows[worse]
             made.drop[hit], made.column[hit] = found[worse], at
