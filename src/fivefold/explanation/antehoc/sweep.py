@@ -15,6 +15,7 @@ import pandas as pd
 
 from fivefold.errors import UnsupportedError
 from fivefold.explanation.antehoc import cells
+from fivefold.explanation.antehoc.steps import without_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -88,10 +89,7 @@ def declared(table: Table, signs: Mapping[str, int], types: Mapping[str, str]) -
         column = table.features[name].drop_duplicates().reset_index(drop=True)
         kind = cells.kind_of(column, types.get(name, ""))
         if kind == "text":
-            raise UnsupportedError(
-                "antehoc.monotone", f"features.{name}.monotone: {name} holds texts, which do not rise or fall.",
-                remedy="Take `monotone` away, or store the column as numbers or dates.",
-            )  # fmt: skip
+            raise without_order(name, UnsupportedError)
         numbers = cells.numbers(column, kind)
         values, first = np.unique(numbers, return_index=True)
         known = np.isfinite(values)
