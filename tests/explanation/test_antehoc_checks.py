@@ -363,3 +363,19 @@ def test_pages_that_say_the_same_otherwise_are_no_alarm(form: str, task: str, mo
         monkeypatch.setattr(faithful, "_HAIR", 0.0)
         bird = faithful._canary(model, sample, scored=task != "regression", rng=np.random.default_rng(0))
         assert bird.false_alarms
+
+
+@pytest.mark.parametrize("scored", [True, False])
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("cells", [2, 3])
+def test_a_column_of_few_cells_can_be_seen_to_be_broken(cells: int, sign: int, scored: bool) -> None:
+    """Of two cells too: a planted dip takes more than a cell gains, whatever other column it hangs on."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"m": rng.integers(0, cells, 200)})
+    for name, many in (("", 0), ("two", 2), ("many", 200)):
+        if name:
+            frame[name] = rng.integers(0, many, 200)
+        columns = sweep.declared(table("test", frame, np.zeros(200, dtype=np.int64)), {"m": sign}, {})
+        bird = bent.canary(frame, columns, sweep.GRID, scored=scored, rng=rng)
+        assert bird.noticed, (name, bird)
+        assert bird.planted == (8 if name == "many" else 5)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import permutations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +14,7 @@ from fivefold.explanation.antehoc import cells, sweep
 from fivefold.explanation.antehoc.search import search
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from fivefold.explanation.antehoc.sweep import Declared
 
@@ -27,9 +27,11 @@ _HAIR = 1e-6
 _WOBBLE = 0.4 * _HAIR
 _LEVELS = 20
 _DAY = r"\d{4}-\d{2}-\d{2}"
-_DIGITS = ((slice(0, 4), 10_000), (slice(5, 7), 100), (slice(8, 10), 1))
 _APART = 3
-_TRIED = 6
+_OTHERS = 6
+_STEEP = 0.2
+"""Most that the score rises from a cell to the next where it dips: by that a chance cannot double."""
+_CLEAR = 0.1
 _WIDE = 0.3
 _MET = 0.06
 """Least share of rows that would hold the gate of two columns, were their cells dealt out anew."""
@@ -44,7 +46,7 @@ class Bent:
 
     Attributes:
         columns: Declared columns.
-        edges: Of each their cells' places in order, as :func:`_places` reads them.
+        places: Of each what turns its cells into numbers, and those of its distinct cells, rising.
         slopes: (C,) how steep.
         other: A column whose cells shift the score; None: there is none.
         shift: Text of a cell to what it adds.
@@ -52,11 +54,12 @@ class Bent:
         band: Ranks between which it dips.
         gate: Texts of ``other`` for which it does.
         scored: Gives chances; else labels.
+        lift: Added to the score.
         second: Another column, and texts of it for which alone it does; None: it does for all.
     """
 
     columns: tuple[Declared, ...]
-    edges: tuple[np.ndarray, ...]
+    places: tuple[tuple[Callable[[pd.Series], np.ndarray], np.ndarray], ...]
     slopes: np.ndarray
     other: str | None
     shift: dict[str, float]
@@ -64,12 +67,13 @@ class Bent:
     band: tuple[float, float]
     gate: frozenset[str]
     scored: bool
+    lift: float = 0.0
     second: tuple[str, frozenset[str]] | None = None
 
     def __call__(self, frame: pd.DataFrame) -> np.ndarray:
         """Return (m,) chances or labels."""
-        ranks = [_rank(one, edges, frame) for one, edges in zip(self.columns, self.edges, strict=True)]
-        score = np.zeros(len(frame))
+        ranks = [_rank(frame[one.name], *places) for one, places in zip(self.columns, self.places, strict=True)]
+        score = np.zeros(len(frame)) + self.lift
         for one, rank, slope in zip(self.columns, ranks, self.slopes, strict=True):
             level = rank if self.bent >= 0 else np.floor(_LEVELS * rank) / _LEVELS
             score += slope * one.sign * (level - 0.5)
@@ -97,26 +101,31 @@ def _coded(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     return names, codes.ravel()
 
 
-def _rank(column: Declared, edges: np.ndarray, frame: pd.DataFrame) -> np.ndarray:
+def _rank(column: pd.Series, read: Callable[[pd.Series], np.ndarray], edges: np.ndarray) -> np.ndarray:
     """Return (m,) ranks of cells in [0, 1] among the column's distinct ones; missing ones lie in the middle."""
-    given = _places(frame[column.name], column)
+    given = read(column)
     found = np.searchsorted(edges, given) / max(len(edges) - 1, 1)
     return np.where(np.isnan(given), 0.5, found)
 
 
-def _places(column: pd.Series, of: Declared) -> np.ndarray:
-    """Return (m,) numbers that order cells, not read as the sweep does where that can be: it may not judge itself."""
-    if pd.api.types.is_datetime64_any_dtype(column):
-        stamps = column.to_numpy(dtype="datetime64[ns]")
-        return np.where(np.isnat(stamps), np.nan, stamps.astype(np.int64).astype(np.float64))
-    if of.kind == "date" and bool((days := of.cells.astype(str).str.fullmatch(_DAY)).all()) and len(days):
-        text = column.astype(str)
-        plain = text.where(text.str.fullmatch(_DAY), "0000-00-00")
-        found = sum(weight * plain.str[part].astype(np.int64).to_numpy() for part, weight in _DIGITS)
-        return np.where(found == 0, np.nan, found)
-    if of.kind == "number" and pd.api.types.is_numeric_dtype(column):
-        return column.astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan)
-    return cells.numbers(column, of.kind)
+def _reader(of: Declared) -> Callable[[pd.Series], np.ndarray]:
+    """Return what reads cells as numbers, not as the sweep does where that can be: it may not judge itself."""
+    if pd.api.types.is_datetime64_any_dtype(of.cells):
+        return _stamps
+    if of.kind == "date" and bool(of.cells.astype(str).str.fullmatch(_DAY).all()):
+        return lambda column: _plain(pd.to_numeric(column.astype(str).str.replace("-", ""), errors="coerce"))
+    if of.kind == "number" and pd.api.types.is_numeric_dtype(of.cells):
+        return _plain
+    return lambda column: cells.numbers(column, of.kind)
+
+
+def _stamps(column: pd.Series) -> np.ndarray:
+    stamps = column.to_numpy(dtype="datetime64[ns]")
+    return np.where(np.isnat(stamps), np.nan, stamps.astype(np.int64).astype(np.float64))
+
+
+def _plain(column: pd.Series) -> np.ndarray:
+    return column.astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan)
 
 
 def draw(
@@ -144,15 +153,20 @@ def draw(
         enough = int(np.searchsorted(np.cumsum(count[mixed]), _GATE * len(frame))) + 1
         gate = {str(told[at]) for at in mixed[:enough]}
     at = int(rng.integers(len(columns))) if bent else -1
-    band = (0.0, 0.0)
-    if bent:
-        # a lower cell has to be there; labels change only where the score has come as far as it goes
-        count_ = len(columns[at].numbers)
-        start = int(rng.integers(1 if scored else max(1, count_ // 2), count_)) / (count_ - 1)
-        band = (start, start + _BAND)
+    band, lift = (0.0, 0.0), 0.0
     slopes = rng.uniform(0.3, 1.0, len(columns))
-    edges = tuple(np.unique(_places(one.cells, one)) for one in columns)
-    return Bent(tuple(columns), edges, slopes, other, shift, at, band, frozenset(gate), scored)
+    if bent:
+        sign, last = columns[at].sign, len(columns[at].numbers) - 1
+        # a lower cell has to be there, and the next one may not gain as much as the dip takes
+        start = int(rng.integers(1 if scored else max(1, (last + 1) // 2), last + 1))
+        slopes[at] = min(slopes[at], _STEEP * last)
+        band = (start / last, start / last + _BAND)
+        if not scored:  # labels change only where that cell has the one that the dip takes away
+            lift = sign * (_CLEAR + slopes[at] * max(0.0, 0.5 - (start - 1) / last))
+            shift = {name: sign * abs(one) for name, one in shift.items()}
+    readers = [_reader(one) for one in columns]
+    places = tuple((read, np.unique(read(one.cells))) for read, one in zip(readers, columns, strict=True))
+    return Bent(tuple(columns), places, slopes, other, shift, at, band, frozenset(gate), scored, lift)
 
 
 def _free(frame: pd.DataFrame, columns: Sequence[Declared]) -> list[str]:
@@ -168,12 +182,11 @@ def apart(frame: pd.DataFrame, columns: Sequence[Declared], scored: bool, rng: n
         frame: Rows whose cells it is made of.
         columns: Declared columns.
         scored: Gives chances; else labels.
-        rng: Draws what :func:`draw` does, and the two columns.
+        rng: Draws what :func:`draw` does, and the cells.
     """
-    names = _free(frame, columns)
-    some = [names[at] for at in rng.permutation(len(names))[:_TRIED]]
+    free = [(name, *_coded(frame[name])) for name in _free(frame, columns)]
     best, found = _MET, None
-    for (name, told, codes), (other, told_, codes_) in combinations([(one, *_coded(frame[one])) for one in some], 2):
+    for (name, told, codes), (other, told_, codes_) in permutations(free, 2):
         count = np.bincount(codes)
         mixed = rng.permutation(len(told))
         for share in (0.5, _GATE, 0.0):
@@ -195,8 +208,11 @@ def apart(frame: pd.DataFrame, columns: Sequence[Declared], scored: bool, rng: n
 def canary(frame: pd.DataFrame, columns: list[Declared], grid: int, scored: bool, rng: np.random.Generator) -> Canary:
     """Search functions of which it is known whether they break a direction, also where no row as it is shows it."""
     rows = frame.iloc[np.sort(rng.choice(len(frame), min(_ROWS, len(frame)), replace=False))].reset_index(drop=True)
+    free = _free(rows, columns)
+    others = [free[at] for at in rng.permutation(len(free))[:_OTHERS]]
+    rows = rows[[*(one.name for one in columns), *others]]
     found = alarms = hidden = met = 0
-    size = sweep.Size(grid)
+    size = sweep.Size(grid, _ROWS)
     for case in range(2 * _CASES):
         one = draw(rows, columns, scored, rng, bent=case < _CASES)
         seen = sweep.sweep(one, rows, columns, size, rng)
