@@ -78,6 +78,7 @@ def test_the_network_learns_shapes_and_what_comes_out_is_a_page(task: str, tmp_p
 def test_a_direction_is_kept_against_the_data(tmp_path: Path) -> None:
     """Declared to rise with a column with which it falls, the score no longer hangs on it, or rises."""
     made = command.learn(read(application(tmp_path / "app", falls={"monotone": "up"})), "network", 7)
+    assert "wave" in shapes(made)
     assert (np.diff(shapes(made).get("falls", np.zeros(2))) >= 0).all()
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from fivefold.errors import UnsupportedError
 from fivefold.fairness.gaps.groups import Field, declared_edges, field
 from fivefold.stats.repeats import Repeats, counted
+from fivefold.subject import labels
 
 if TYPE_CHECKING:
     from fivefold.contract.check import Context
@@ -36,8 +37,7 @@ def sample(context: Context, check: str) -> tuple[Table, int, Repeats]:
 
 def known_target(table: Table) -> np.ndarray:
     """Return the positions of rows whose target is known."""
-    target = table.target
-    return np.flatnonzero(target >= 0 if np.issubdtype(target.dtype, np.integer) else np.isfinite(target))
+    return np.flatnonzero(labels.known(table.target))
 
 
 def cuts(context: Context, table: Table, outcome: np.ndarray, check: str) -> list[Field]:

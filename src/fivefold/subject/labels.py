@@ -55,6 +55,11 @@ def texts(values: pd.Series | np.ndarray | Sequence[Any]) -> np.ndarray:
     return found
 
 
+def known(target: np.ndarray) -> np.ndarray:
+    """Return (n,) bool: of (n,) codes of classes, or values, those that are known."""
+    return np.asarray(np.isfinite(target) if target.dtype.kind == "f" else target >= 0)
+
+
 def number(label: str) -> float | None:
     """Return the number that a label's text says, or None."""
     try:

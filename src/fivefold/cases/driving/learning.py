@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from msgspec import convert
 
 from fivefold.adaptation.ensemble.delivered import Members
 from fivefold.adaptation.fallback.opening import opened
@@ -24,7 +25,7 @@ LADDER = {"risk": 0.02, "levels": ["model", "refuse"]}
 _PLAIN = Recipe(epsilon=0.001, steps=1, clean=0.9, epochs=8, patience=8)
 ROBUST = {"epsilon": REACH, "steps": 3, "epochs": 7, "patience": 7}
 """How `model train --robust` trains; see :class:`fivefold.protection.evasion.harden.recipe.Recipe`."""
-_ROBUST = Recipe(epsilon=REACH, steps=3, epochs=7, patience=7)
+_ROBUST = convert(ROBUST, Recipe)
 _AGAIN = Recipe(epsilon=REACH, steps=3, epochs=3, patience=3)
 _ROUNDS = 2
 _STUCK, _PAINT = 500, (2, 6, 0)  # signs of a round, and how hard stickers are sought for them

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from fivefold.errors import InputError
 from fivefold.explanation.antehoc.form import Model, Term, positions
-from fivefold.explanation.antehoc.steps import bare, fewer
+from fivefold.explanation.antehoc.steps import bare, fewer, places
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 _ROUNDS = 200
 _STOPPING = 1000
-_DIGITS = 3
 _FINER = 4
 """Columns are first cut into so many times as many steps as are printed, to see where the score changes."""
 
@@ -51,12 +49,8 @@ def chosen(
     """Return the terms that move the score most, (n, terms) steps of the cells, (K,) base, and (steps + 1, K) shapes.
 
     Raises:
-        InputError: ``antehoc.monotone`` for constraints with several classes; as
-            :func:`fivefold.explanation.antehoc.steps.bare`.
+        InputError: As :func:`fivefold.explanation.antehoc.steps.bare`.
     """
-    if given.task == "multiclass" and given.monotone:
-        raise InputError("antehoc.monotone", "the score of which of several classes may only rise is not said.",
-                         remedy="Take `monotone` away, or join the classes to two.")  # fmt: skip
     laid, codes = bare(given, _FINER * steps)
     _, shapes = _fitted(given, laid, codes, rng)
     moved = [np.sqrt(((shape[codes[:, at]]) ** 2).mean()) for at, shape in enumerate(shapes)]
@@ -80,21 +74,13 @@ def written(
         shapes: For each term (steps + 1, K), the missing cell last.
     """
     base, shapes = _centred(laid, codes, base, shapes)
-    digits = _digits(given)
+    digits = places(given)
     order = np.argsort([-float(np.abs(shape).max()) for shape in shapes], kind="stable")
     made = [term_of(laid[at], np.round(shapes[at], digits)) for at in order]
     return Model(
         form="additive", task=given.task, classes=given.classes, base=tuple(map(float, np.round(base, digits))),
         terms=tuple(term for term in made if any(any(one) for one in (*term.adds, term.missing))),
     )  # fmt: skip
-
-
-def _digits(given: Lesson) -> int:
-    """Return to how many places values are told: three for log-odds, a thousandth of the spread for a quantity."""
-    if given.task != "regression":
-        return _DIGITS
-    spread = float(given.target.std())
-    return _DIGITS - int(np.floor(np.log10(spread))) if spread > 0 else _DIGITS
 
 
 def _fitted(

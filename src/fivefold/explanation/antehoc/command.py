@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+import msgspec
 import numpy as np
 
 from fivefold.errors import InputError, UnsupportedError
-from fivefold.explanation.antehoc import additive, export, head, page, points, rules
+from fivefold.explanation.antehoc import additive, export, head, page, points, rules, steps
 from fivefold.explanation.antehoc.form import encode
 from fivefold.explanation.antehoc.rival import lost, rival
 from fivefold.explanation.antehoc.steps import Lesson
@@ -66,8 +67,9 @@ def learn(manifest: Manifest, form: str, seed: int) -> Made:
     if len(lesson.target) < _FEWEST:
         raise InputError("antehoc.data", f"only {len(lesson.target)} training rows have a known target.",
                          where=train.path, remedy=f"Bring at least {_FEWEST}.")  # fmt: skip
-    if len(lesson.target) > _MOST_ROWS:
-        lesson = lesson.take(np.sort(rng.choice(len(lesson.target), _MOST_ROWS, replace=False)))
+    most = rules.MOST_ROWS if form == "rules" else _MOST_ROWS
+    if len(lesson.target) > most:
+        lesson = lesson.take(np.sort(rng.choice(len(lesson.target), most, replace=False)))
     store.release("train")  # the whole set is large
     many, cuts = _sizes(manifest, form)
     if form == "network":
@@ -79,9 +81,7 @@ def learn(manifest: Manifest, form: str, seed: int) -> Made:
     other = manifest.data.get("test")
     if other is not None and other.kind == "table":
         judged = _lesson(store.table("test", coding), coding, order, manifest)
-        lesson, judged = (
-            one.take(np.sort(rng.permutation(len(one.target))[:_MOST_JUDGED])) for one in (lesson, judged)
-        )
+        judged = judged.take(np.sort(rng.permutation(len(judged.target))[:_MOST_JUDGED]))
         told |= _figures(model, lesson, judged, rng) if len(judged.target) else {}
     onnx, why = _onnx(model)
     return Made(encode(model), page.render(model).encode(), onnx, {**told, "without onnx": why})
@@ -107,16 +107,12 @@ def _coding(manifest: Manifest, store: Store, train: DataSet) -> tuple[Coding, t
 
 
 def _lesson(table: Table, coding: Coding, order: tuple[int, ...], manifest: Manifest) -> Lesson:
-    target = table.target
-    known = np.isfinite(target) if coding.task == "regression" else target >= 0
-    table = table.take(np.flatnonzero(known))
-    target = table.target
-    if order:
-        target = np.argsort(np.array(order))[target]
-    types = {name: str(one.type or "") for name, one in manifest.features.items()}
-    signs = {name: {"up": 1, "down": -1}[one.monotone] for name, one in manifest.features.items() if one.monotone}
-    return Lesson(table.features, target, cast("Any", coding.task), tuple(coding.classes[at] for at in order), types,
-                  {name: sign for name, sign in signs.items() if name in table.features.columns})  # fmt: skip
+    table = table.take(labels.known(table.target))
+    target = np.argsort(np.array(order))[table.target] if order else table.target
+    declared = {name: msgspec.to_builtins(one) for name, one in manifest.features.items()}
+    signs = {name: sign for name, sign in steps.signs(declared).items() if name in table.features.columns}
+    return Lesson(table.features, target, cast("Any", coding.task), tuple(coding.classes[at] for at in order),
+                  steps.types(declared), signs)  # fmt: skip
 
 
 def _sizes(manifest: Manifest, form: str) -> tuple[int, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +11,7 @@ from fivefold.contract.outcome import Outcome
 from fivefold.errors import InputError, UnsupportedError
 from fivefold.explanation import asking
 from fivefold.explanation.antehoc import bent, printed, steps, sweep
+from fivefold.explanation.antehoc.search import FEWEST, search
 from fivefold.stats.judge import judge
 from fivefold.stats.proportion import clopper_pearson
 
@@ -21,11 +21,12 @@ if TYPE_CHECKING:
     from fivefold.contract.check import Context
     from fivefold.contract.subject import Subject, Table
     from fivefold.explanation.antehoc.form import Model
-    from fivefold.explanation.antehoc.sweep import Ask, Declared, Swept
+    from fivefold.explanation.antehoc.search import Seen
+    from fivefold.explanation.antehoc.sweep import Declared
 
 FLOOR = "max_violated"
+_FOUND = "rows from which a wrong move was found"
 _HAIR = 1e-6
-_FEWEST = 20
 _COARSE = 12
 _SHARE = 0.5
 _ENOUGH = 300
@@ -34,18 +35,6 @@ _REMEDY = {
     "the declaration back.",
     Outcome.INCONCLUSIVE: "Bring at least 300 test rows, or assess with more effort.",
 }
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """What was swept: rows as they are, and rows put together anew; which of them break a direction for sure."""
-
-    first: Swept
-    broken: np.ndarray
-    other: int
-    broken_anew: int
-    asked: int
-    worst: tuple[float, str, float, float]
 
 
 def run(context: Context) -> Result:
@@ -84,12 +73,13 @@ def run(context: Context) -> Result:
         return np.asarray(asker(_like(sample, frame))[:, at])
 
     spread = float(np.std(ask(sample.features))) if subject.task == "regression" else 1.0
-    seen = _searched(ask, sample.features, columns, (size, _HAIR * spread + 1e-12), context)
+    seen = search(ask, sample.features, columns, (size, _HAIR * spread + 1e-12), rng,
+                  progress=context.progress)  # fmt: skip
     context.progress(0.8, "planted functions")
     scored = subject.task == "regression" or subject.capabilities.scores
     bird = bent.canary(sample.features, columns, size.grid, scored, rng)
     page, why = _page(context)
-    return _result(context, (seen, columns, bird), (page, why), (rows, total), subject)
+    return _result(context, (seen, columns, bird), (page, why), (rows, total, size.grid), subject)
 
 
 def _class(context: Context, subject: Subject) -> int:
@@ -115,39 +105,9 @@ def _sized(asker: asking.Asker, context: Context, columns: int, test: int) -> tu
         allowed = min(allowed, (asker.calls - 2 * columns * (sweep.ROUNDS + 1) - 1) * asker.batch // 2)
     grid = sweep.GRID if allowed * _SHARE >= min(wanted, _ENOUGH) * columns * sweep.GRID else _COARSE
     rows = min(wanted, int(_SHARE * allowed) // (columns * grid))
-    if rows < _FEWEST:
+    if rows < FEWEST:
         raise asking.too_few(f"{max(allowed, 0)} questions are too few to walk over {columns} columns.")
     return rows, sweep.Size(grid, sweep.AT_ONCE if asker.calls is None else max(1, asker.batch // grid))
-
-
-def _searched(
-    ask: Ask, frame: pd.DataFrame, columns: list[Declared], how: tuple[sweep.Size, float], context: Context
-) -> _Seen:
-    rng, (size, hair) = context.rng, how
-    context.progress(0.1, "walking over rows as they are")
-    first = sweep.sweep(ask, frame, columns, size, rng)
-    broken = sweep.confirmed(ask, frame, columns, first, hair)
-    worst = _worst(first, broken, columns)
-    last, rows, asked, other, again = first, frame, first.asked, 0, 0
-    for turn in range(sweep.ROUNDS):
-        context.progress(0.3 + 0.15 * turn, "walking over rows put together anew")
-        fewer = max(_FEWEST, len(frame) // sweep.ROUNDS)
-        rows = sweep.anew(rows, last, rng).iloc[:fewer].reset_index(drop=True)
-        last = sweep.sweep(ask, rows, columns, size, rng)
-        hit = sweep.confirmed(ask, rows, columns, last, hair)
-        worst = max(worst, _worst(last, hit, columns))
-        asked, other, again = asked + last.asked, other + len(rows), again + int(hit.sum())
-    return _Seen(first, broken, other, again, asked, worst)
-
-
-def _worst(found: Swept, broken: np.ndarray, columns: list[Declared]) -> tuple[float, str, float, float]:
-    """Return size, column, and the two numbers between which the score moved furthest the wrong way."""
-    if not broken.any():
-        return 0.0, "", 0.0, 0.0
-    at = int(np.argmax(np.where(broken, found.drop, -1.0)))
-    one = columns[int(found.column[at])]
-    low, high = (float(one.numbers[place]) for place in found.pair[at])
-    return float(found.drop[at]), one.name, low, high
 
 
 def _page(context: Context) -> tuple[Model | None, str]:
@@ -165,6 +125,7 @@ def wrong_steps(model: Model, signs: dict[str, int], rising: str) -> tuple[int, 
 
     A sum of steps moves as its steps do, so for these forms this holds everywhere. A rule list is proven to hold if
     its answers only fall from the top and its conditions on the columns point in their directions; else it is not told.
+    Nor is it of a declared column that the page reads as texts, whose steps have no order.
 
     Args:
         model: As read from the page.
@@ -173,13 +134,16 @@ def wrong_steps(model: Model, signs: dict[str, int], rising: str) -> tuple[int, 
     """
     if model.task == "multiclass" or (rising and rising not in model.classes):
         return None
-    turn = -1 if rising and rising == model.classes[0] else 1
+    if any(kind == "text" for name, kind in model.columns if name in signs):
+        return None
+    at = model.classes.index(rising) if rising else 0
     if model.form != "rules":
+        turn = -1 if rising and at == 0 else 1
         moves = [turn * model.scale * signs[term.column] * np.diff(np.array(term.adds)[:, 0])
-                 for term in model.terms if term.column in signs and term.kind != "text"]  # fmt: skip
+                 for term in model.terms if term.column in signs]  # fmt: skip
         moved = np.concatenate([*moves, np.zeros(0)])
         return int((moved < 0).sum()), len(moved)
-    answers = turn * np.array([one[-1] for one in (*(rule.answer for rule in model.rules), model.otherwise)])
+    answers = np.array([one[at] for one in (*(rule.answer for rule in model.rules), model.otherwise)])
     held = [one for rule in model.rules for one in rule.when if one.column in signs and one.test in ("from", "below")]
     falling = bool((np.diff(answers) <= 0).all())
     pointed = all((one.test == "from") == (signs[one.column] > 0) for one in held)
@@ -187,8 +151,8 @@ def wrong_steps(model: Model, signs: dict[str, int], rising: str) -> tuple[int, 
 
 
 def _result(
-    context: Context, found: tuple[_Seen, list[Declared], Canary], page: tuple[Model | None, str],
-    rows: tuple[int, int], subject: Subject,
+    context: Context, found: tuple[Seen, list[Declared], Canary], page: tuple[Model | None, str],
+    rows: tuple[int, int, int], subject: Subject,
 ) -> Result:  # fmt: skip
     seen, columns, bird = found
     judged, shown = _measures(seen, float(context.thresholds[FLOOR]), _steps(page[0], context, subject))
@@ -198,13 +162,14 @@ def _result(
         outcome = Outcome.PASS
     k, n = int(seen.broken.sum()) + seen.broken_anew, len(seen.broken) + seen.other
     names = ", ".join(one.name for one in columns[:4]) + (f" and {len(columns) - 4} more" if len(columns) > 4 else "")
-    reason = f"From {k:,} of {n:,} rows the score moves the wrong way when {names} is moved ({seen.asked:,} questions)."
+    reason = f"From {k:,} of {n:,} rows a wrong move was found when {names} was moved ({seen.asked:,} questions)."
     size, column, start, end = seen.worst
     if column:
         reason += f" The worst: {column} from {start:.6g} to {end:.6g} moves it by {size:.3g}."
     elif outcome is Outcome.INCONCLUSIVE and not bird.noticed:
         reason = f"Directions broken in a small region were not found in so few rows: nothing is concluded. {reason}"
     limits = ["Directions were searched for to be broken, not proven to hold, except where the page counts its steps."]
+    limits.append(_walked(seen, columns, rows[2]))
     if rows[0] < rows[1]:
         limits.append(f"{rows[0]:,} of {rows[1]:,} rows were drawn at random.")
     if page[1]:
@@ -216,17 +181,31 @@ def _result(
                   remedy=_REMEDY.get(outcome, ""))  # fmt: skip
 
 
-def _measures(seen: _Seen, floor: float, counted: tuple[int, int] | None) -> tuple[list[Measure], list[Measure]]:
-    """Return what is judged, rows as they are first, and what is shown."""
-    parts = ((int(seen.broken.sum()), len(seen.broken), ""), (seen.broken_anew, seen.other, "rows put together anew"))
-    judged = []
-    for k, n, where in parts:
-        low, high = (float(one) for one in clopper_pearson(k, n))
-        # one move that is found disproves the claim; none has to be shown of enough rows
-        outcome = Outcome.FAIL if k else judge(low, high, floor, "max")
-        judged.append(Measure(name="rows from which the score moves the wrong way", value=k / n, low=low, high=high,
-                              threshold=floor, direction="max", outcome=outcome, unit="share", n=n,
-                              where=where))  # fmt: skip
+def _walked(seen: Seen, columns: list[Declared], grid: int) -> str:
+    """Return in how many of its cells a column was tried, of the one with the least of them."""
+    share, one, name = min((float(one.mean()), at, columns[at].name) for at, one in enumerate(seen.walked))
+    cells = seen.walked[one]
+    least = "" if len(columns) == 1 else ", the least of any"
+    return (f"Each row was taken to at most {grid} cells of a column, drawn for it; all rows together to "
+            f"{int(cells.sum()):,} of {len(cells):,} distinct ones of {name} ({share:.0%}{least}).")  # fmt: skip
+
+
+def _measures(seen: Seen, floor: float, counted: tuple[int, int] | None) -> tuple[list[Measure], list[Measure]]:
+    """Return what is judged, rows as they are first, and what is shown.
+
+    One move that is found disproves the claim; none has to be shown of enough rows. Rows put together anew descend from
+    the rows whose score rises least, so that no bound holds for them: they are counted.
+    """
+    k, n = int(seen.broken.sum()), len(seen.broken)
+    low, high = (float(one) for one in clopper_pearson(k, n))
+    anew = Outcome.FAIL if seen.broken_anew else Outcome.PASS if seen.other >= _ENOUGH else Outcome.INCONCLUSIVE
+    judged = [
+        Measure(name=_FOUND, value=k / n, low=low, high=high, threshold=floor, direction="max",
+                outcome=Outcome.FAIL if k else judge(low, high, floor, "max"), unit="share", n=n),
+        Measure(name=_FOUND, value=seen.broken_anew / seen.other, threshold=floor, direction="max", outcome=anew,
+                unit="share", n=seen.other, where="rows put together anew",
+                note=f"{seen.broken_anew:,} of {seen.other:,}, counted: sought, not drawn, so there is no bound."),
+    ]  # fmt: skip
     if counted is not None:
         wrong, total = counted
         share = wrong / total if total else 0.0

@@ -14,6 +14,7 @@ from fivefold.explanation.antehoc.rival import lost, rival
 from fivefold.explanation.antehoc.steps import Lesson, types
 from fivefold.stats.judge import judge
 from fivefold.stats.lacking import more_rows
+from fivefold.subject import labels
 
 if TYPE_CHECKING:
     from fivefold.contract.check import Context
@@ -51,13 +52,13 @@ def run(context: Context) -> Result:
     test, seen = _known(context, "test", context.rows)
     context.progress(0.1, "asking the model")
     mine = np.asarray(subject.predict(test))
-    lesson = _lesson(context, subject)
+    lesson, taught = _lesson(context, subject)
     context.progress(0.3, "teaching a black box")
     name, ask = rival(lesson, context.rng)
     other = ask(test.features)
     found = lost(mine, other, test.target)
     bird = _canary(other, test.target, float(context.thresholds[FLOOR]), context.rng)
-    return _result(context, (found, name, bird), test, (len(lesson.target), seen))
+    return _result(context, (found, name, bird), test, (len(lesson.target), taught, seen))
 
 
 def _known(context: Context, name: str, most: int) -> tuple[Table, int]:
@@ -65,7 +66,7 @@ def _known(context: Context, name: str, most: int) -> tuple[Table, int]:
     table = context.tables(name)
     if table.kind != "table":
         raise UnsupportedError("antehoc.inputs", "the black box is taught on tables.")
-    known = np.flatnonzero(np.isfinite(table.target) if table.target.dtype.kind == "f" else table.target >= 0)
+    known = np.flatnonzero(labels.known(table.target))
     if len(known) < _FEWEST:
         raise UnsupportedError("antehoc.rows", f"only {len(known)} rows of data.{name} have a known target.",
                                remedy=f"Bring at least {_FEWEST}.")  # fmt: skip
@@ -73,13 +74,14 @@ def _known(context: Context, name: str, most: int) -> tuple[Table, int]:
     return table.take(chosen), len(known)
 
 
-def _lesson(context: Context, subject: Subject) -> Lesson:
-    train, _ = _known(context, "train", context.rows)
+def _lesson(context: Context, subject: Subject) -> tuple[Lesson, int]:
+    """Return what the black box is taught, and how many training rows there are."""
+    train, seen = _known(context, "train", context.rows)
     if len(np.unique(train.target)) < 2:
         raise UnsupportedError("antehoc.rows", "all training rows have the same target.",
                                remedy="Bring rows of other targets.")  # fmt: skip
     types_ = types(context.settings.features)
-    return Lesson(train.features, train.target, subject.task, subject.classes, types_, {})
+    return Lesson(train.features, train.target, subject.task, subject.classes, types_, {}), seen
 
 
 def _judged(found: tuple[Lost, ...], floor: float) -> Outcome:
@@ -126,7 +128,7 @@ def _worsened(other: np.ndarray, target: np.ndarray, by: float, rng: np.random.G
 
 
 def _result(
-    context: Context, found: tuple[tuple[Lost, ...], str, Canary], test: Table, rows: tuple[int, int]
+    context: Context, found: tuple[tuple[Lost, ...], str, Canary], test: Table, rows: tuple[int, int, int]
 ) -> Result:
     told, name, bird = found
     floor = float(context.thresholds[FLOOR])
@@ -149,10 +151,14 @@ def _result(
         outcome, more_rows(test.target, classes, "Bring more test rows.")
     )
     limits = [
-        "The black box is boosted trees or a forest, whichever did better on rows held back; another may do better."
+        "The black box is boosted trees or a forest, whichever did better on rows held back; another may do better.",
+        f"{rows[0]:,} of {rows[1]:,} training rows were taught.",
     ]
-    if rows[1] > len(test):
-        limits.append(f"{len(test):,} of {rows[1]:,} test rows were drawn at random.")
+    if len(told) > 1:
+        limits.append("Two measures are held against the bound at 95 % each, and either fails: of models that lose "
+                      "just as much as is allowed up to one in ten fails.")  # fmt: skip
+    if rows[2] > len(test):
+        limits.append(f"{len(test):,} of {rows[2]:,} test rows were drawn at random.")
     plot = Plot(kind="intervals", title=f"what is lost against {name}", x_label="share lost", threshold=floor,
                 bars=tuple(Bar(label=one.name, value=one.value, low=one.low, high=one.high, n=one.n)
                            for one in told))  # fmt: skip

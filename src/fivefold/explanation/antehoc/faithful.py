@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,7 @@ from fivefold.contract.outcome import Outcome
 from fivefold.errors import UnsupportedError
 from fivefold.explanation import asking
 from fivefold.explanation.antehoc import page, printed
-from fivefold.explanation.antehoc.spoiled import KINDS, spoiled
+from fivefold.explanation.antehoc.spoiled import KINDS, WAYS, reworded, spoiled
 from fivefold.stats.judge import judge
 from fivefold.stats.proportion import clopper_pearson
 from fivefold.subject import labels
@@ -108,15 +109,14 @@ def differing(model: Model, frame: pd.DataFrame, told: Told, classes: tuple[str,
         spread = float(np.std(told.answers))
         return np.asarray(~np.isclose(answers[:, 0], told.answers, rtol=_HAIR, atol=_HAIR * spread + 1e-12))
     places = np.array([-1 if (at := labels.find(name, classes)) is None else at for name in model.classes])
-    other: np.ndarray = places[answers.argmax(axis=1)] != told.answers
-    # of two equal chances either may be told
-    best = np.sort(answers, axis=1)[:, -2:]
-    even = best[:, 1] - best[:, 0] <= _HAIR
+    # of equal chances either may be told: what counts is the page's chance of the class that was
+    chance = np.where(places == told.answers[:, None], answers, -np.inf).max(axis=1)
+    other = chance < answers.max(axis=1) - _HAIR
     if told.scores is None:
-        return np.asarray(other & ~even)
+        return np.asarray(other)
     if (places < 0).any() or len(places) != len(classes):
         return np.ones(len(frame), dtype=bool)
-    return np.asarray((other & ~even) | (np.abs(told.scores[:, places] - answers) > _HAIR).any(axis=1))
+    return np.asarray(other | (np.abs(told.scores[:, places] - answers) > _HAIR).any(axis=1))
 
 
 def _measure(differs: np.ndarray, floor: float, where: str) -> Measure:
@@ -155,7 +155,7 @@ def _anew(sample: Table, model: Model, rng: np.random.Generator) -> pd.DataFrame
 
 
 def _canary(model: Model, sample: Table, scored: bool, rng: np.random.Generator) -> Canary:
-    """Print pages with a fault that shows in one half of the rows, and look for it in the other half."""
+    """Look in one half of the rows for faults that show in the other; pages that say the same may have none."""
     half = rng.permutation(len(sample)) % 2 == 0
     one, two = sample.features[half], sample.features[~half]
     classes = model.classes
@@ -172,14 +172,16 @@ def _canary(model: Model, sample: Table, scored: bool, rng: np.random.Generator)
         planted += 1
         seen.append(kind)
         found += bool(differing(page.read(page.render(bad)), two, _own(model, two, scored), classes).any())
-    clean = 2 if able else 0
-    for part in (one, two)[:clean]:
-        alarms += bool(differing(page.read(page.render(model)), part, _own(model, part, scored), classes).any())
+    same = [reworded(model, way) for way in WAYS] if able else []
+    for good, part in product(same, (one, two)):
+        alarms += bool(differing(page.read(page.render(good)), part, _own(model, part, scored), classes).any())
+    clean = 2 * len(same)
     return Canary(
         kind="pages that are rounded, out of date, or lack a part", planted=planted, found=found, clean=clean,
         false_alarms=alarms, noticed=planted >= _PLANTED // 2 and found == planted and not alarms and clean > 0,
         detail=f"Of {tried + 1} faults tried on the page, those that change the answer to at least one row in a "
-        f"hundred of one half are looked for in the other: {', '.join(dict.fromkeys(seen)) or 'none'}.",
+        f"hundred of one half are looked for in the other: {', '.join(dict.fromkeys(seen)) or 'none'}. Pages that say "
+        "the same in another order, or with a constant in the base, have none.",
     )  # fmt: skip
 
 

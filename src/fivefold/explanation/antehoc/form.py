@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Kind = Literal["number", "date", "text"]
 Form = Literal["additive", "points", "rules"]
 _FORM = 1
+_HAIR = 1e-6
 _MOST_TERMS, _MOST_STEPS, _MOST_CLASSES = 100, 100, 100
 _MOST_BYTES = 4 << 20
 
@@ -188,6 +189,7 @@ def require(model: Model) -> Model:
         lines = [*(rule.answer for rule in model.rules), model.otherwise]
         good &= not (model.terms or model.base) and len(lines) <= _MOST_STEPS and all(len(one) == wide for one in lines)
         good &= all(rule.when for rule in model.rules) and _finite(lines)
+        good &= model.task == "regression" or all(map(_chances, lines))
         good &= all(_sound(one) for rule in model.rules for one in rule.when)
     else:
         good &= not (model.rules or model.otherwise) and len(model.terms) <= _MOST_TERMS and _finite([model.base])
@@ -213,6 +215,10 @@ def _fits(term: Term, width: int) -> bool:
     return known and rising and len(term.adds) == len(marks) + 1 and sizes == {width} and _finite(
         [term.cuts, term.missing, *term.adds]
     )  # fmt: skip
+
+
+def _chances(answer: tuple[float, ...]) -> bool:
+    return all(0 <= one <= 1 for one in answer) and abs(sum(answer) - 1) <= _HAIR
 
 
 def _finite(parts: list[tuple[float, ...]]) -> bool:

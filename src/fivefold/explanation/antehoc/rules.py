@@ -14,22 +14,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fivefold.errors import InputError
 from fivefold.explanation.antehoc import additive
 from fivefold.explanation.antehoc.form import Condition, Model, Rule
-from fivefold.explanation.antehoc.steps import bare
+from fivefold.explanation.antehoc.steps import bare, places
 
 if TYPE_CHECKING:
     from fivefold.explanation.antehoc.form import Term
     from fivefold.explanation.antehoc.steps import Lesson
 
-_ROWS = 20_000
+MOST_ROWS = 20_000
 _CONDITIONS = 240
 _LEAST = 0.03
 _FEWEST = 10
 _REGRET = 1.0
 _MOST_TERMS = 30
-_DIGITS = 3
 _SIGNIFICANT = 6.0
 """Least gain of a rule, in log-likelihood (or squared spreads); that of two conditions must be larger than of one."""
 
@@ -64,24 +62,20 @@ def learn(given: Lesson, rules: int, cuts: int, rng: np.random.Generator) -> Mod
         rng: Draws rows where there are many.
 
     Raises:
-        InputError: ``antehoc.monotone`` for constraints with several classes; as
-            :func:`fivefold.explanation.antehoc.steps.bare`.
+        InputError: As :func:`fivefold.explanation.antehoc.steps.bare`.
     """
-    if given.task == "multiclass" and given.monotone:
-        raise InputError("antehoc.monotone", "the answer which of several classes may only rise is not said.",
-                         remedy="Take `monotone` away, or join the classes to two.")  # fmt: skip
-    if len(given.target) > _ROWS:
-        given = given.take(np.sort(rng.choice(len(given.target), _ROWS, replace=False)))
+    if len(given.target) > MOST_ROWS:
+        given = given.take(np.sort(rng.choice(len(given.target), MOST_ROWS, replace=False)))
     laid, codes = bare(given, cuts)
     told = given.target[:, None].astype(np.float64)
     if given.task != "regression":
         told = (given.target[:, None] == np.arange(len(given.classes))).astype(np.float64)
     conditions, hold = _conditions(given, laid, codes)
-    chosen = _weightiest(hold, told, float(told.var()) if given.task == "regression" else 0.0)
+    scale = float(told.var()) if given.task == "regression" else 0.0
+    chosen = _weightiest(hold, told, scale)
     conditions = [conditions[at] for at in chosen]
     columns = np.unique([one.column for one in conditions], return_inverse=True)[1]
     hold = hold[:, chosen].astype(np.float32)
-    scale = float(told.var()) if given.task == "regression" else 0.0
     left, made, last = _Left(hold, told, _ideal(given, told, cuts, scale, rng), scale), [], np.inf
     falling = bool(given.monotone)
     for _ in range(rules):
@@ -109,13 +103,11 @@ def _no_higher(answer: np.ndarray, last: float) -> np.ndarray:
 
 def _answer(answer: np.ndarray, given: Lesson) -> tuple[float, ...]:
     """Return chances in thousandths that sum to 1, or a value to a thousandth of the spread."""
-    if given.task == "regression":
-        spread = float(given.target.std())
-        digits = _DIGITS - int(np.floor(np.log10(spread))) if spread > 0 else _DIGITS
-        return (round(float(answer[0]), digits),)
-    told = [round(float(one), _DIGITS) for one in answer]
-    most = int(np.argmax(told))
-    told[most] = round(1.0 - sum(one for at, one in enumerate(told) if at != most), _DIGITS)
+    digits = places(given)
+    told = [round(float(one), digits) for one in answer]
+    if given.task != "regression":
+        most = int(np.argmax(told))
+        told[most] = round(1.0 - sum(one for at, one in enumerate(told) if at != most), digits)
     return tuple(told)
 
 

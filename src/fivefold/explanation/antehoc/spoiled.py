@@ -1,4 +1,4 @@
-"""Spoiled: pages with a known fault, for the canary of E1.faithful."""
+"""Spoiled: pages with a known fault, and pages that say the same otherwise, for the canary of E1.faithful."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 KINDS = ("rounded", "hidden", "stale")
 """Numbers told in one digit; a part left out; one step or rule changed since."""
+WAYS = ("turned", "moved")
+"""Parts told in reverse order; a constant told as part of the base, or a rule told once more where none reaches it."""
 
 
 def spoiled(model: Model, kind: str, rng: np.random.Generator) -> Model:
@@ -25,11 +27,34 @@ def spoiled(model: Model, kind: str, rng: np.random.Generator) -> Model:
     return _list(model, kind, rng) if model.form == "rules" else _sum(model, kind, rng)
 
 
+def reworded(model: Model, way: str) -> Model:
+    """Return the model of another page that gives the same answers but for rounding.
+
+    Args:
+        model: The page as it is.
+        way: One of :data:`WAYS`.
+    """
+    if way == "turned":
+        rules = tuple(msgspec.structs.replace(one, when=one.when[::-1]) for one in model.rules)
+        return msgspec.structs.replace(model, terms=model.terms[::-1], rules=rules)
+    if model.form == "rules":
+        return msgspec.structs.replace(model, rules=(*model.rules, *model.rules[:1]))
+    base, terms = np.array(model.base), []
+    for term in model.terms:
+        adds = np.array([*term.adds, term.missing])
+        apart = np.ptp(adds, axis=0)
+        base += model.scale * apart
+        *steps, missing = (tuple(map(float, row)) for row in adds - apart)
+        terms.append(msgspec.structs.replace(term, adds=tuple(steps), missing=missing))
+    return msgspec.structs.replace(model, base=tuple(map(float, base)), terms=tuple(terms))
+
+
 def _list(model: Model, kind: str, rng: np.random.Generator) -> Model:
     rules, last = list(model.rules), model.otherwise
     if kind == "rounded" or not rules:
-        coarse = [msgspec.structs.replace(one, answer=_coarse(one.answer)) for one in rules]
-        return msgspec.structs.replace(model, rules=tuple(coarse), otherwise=_coarse(last))
+        told = _tenths if model.classes else _coarse
+        coarse = [msgspec.structs.replace(one, answer=told(one.answer)) for one in rules]
+        return msgspec.structs.replace(model, rules=tuple(coarse), otherwise=told(last))
     at = int(rng.integers(len(rules)))
     if kind == "hidden":
         return msgspec.structs.replace(model, rules=tuple(rules[:at] + rules[at + 1 :]))
@@ -56,3 +81,10 @@ def _sum(model: Model, kind: str, rng: np.random.Generator) -> Model:
 
 def _coarse(values: tuple[float, ...]) -> tuple[float, ...]:
     return tuple(float(f"{one:.1g}") for one in values)
+
+
+def _tenths(chances: tuple[float, ...]) -> tuple[float, ...]:
+    """Return chances in tenths that sum to 1: rounded down, the largest takes the rest."""
+    told = np.floor(10 * np.array(chances)).astype(np.int64)
+    told[np.argmax(chances)] += 10 - told.sum()
+    return tuple(float(one) / 10 for one in told)

@@ -17,9 +17,12 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from fivefold.errors import FivefoldError
+
 _FEWEST = 5
 _LEAST_SHARE = 0.005
 _DIGITS = 17
+_PLACES = 3
 
 
 @dataclass(frozen=True)
@@ -55,17 +58,18 @@ def bare(given: Lesson, most: int) -> tuple[list[Term], np.ndarray]:
         most: Most cuts of a number, or named texts.
 
     Raises:
-        InputError: ``antehoc.monotone`` for a declared column of texts; ``antehoc.columns`` if no column is left.
+        InputError: ``antehoc.monotone`` for a declared column of texts, and for directions with several classes;
+            ``antehoc.columns`` if no column is left.
     """
+    if given.task == "multiclass" and given.monotone:
+        raise InputError("antehoc.monotone", "the score of which of several classes may only rise is not said.",
+                         remedy="Take `monotone` away, or join the classes to two.")  # fmt: skip
     terms, codes = [], []
     for name in map(str, given.features.columns):
         column = given.features[name]
         kind = cells.kind_of(column, given.types.get(name, ""))
         if kind == "text" and name in given.monotone:
-            raise InputError(
-                "antehoc.monotone", f"features.{name}.monotone: {name} holds texts, which do not rise or fall.",
-                remedy="Take `monotone` away, or store the column as numbers or dates.",
-            )  # fmt: skip
+            raise without_order(name, InputError)
         term = _names(name, column, most) if kind == "text" else _cuts(name, column, kind, most)
         if term is None:
             continue
@@ -77,6 +81,20 @@ def bare(given: Lesson, most: int) -> tuple[list[Term], np.ndarray]:
         raise InputError("antehoc.columns", "no column varies in a way that a few steps could show.",
                          remedy="Bring columns of numbers, dates, or texts that repeat.")  # fmt: skip
     return terms, np.column_stack(codes)
+
+
+def without_order(name: str, kind: type[FivefoldError]) -> FivefoldError:
+    """Return what to raise, an error of a kind, for a column of texts with a direction."""
+    return kind("antehoc.monotone", f"features.{name}.monotone: {name} holds texts, which do not rise or fall.",
+                remedy="Take `monotone` away, or store the column as numbers or dates.")  # fmt: skip
+
+
+def places(given: Lesson) -> int:
+    """Return to how many places values are told: three, or a thousandth of the spread of a quantity."""
+    if given.task != "regression":
+        return _PLACES
+    spread = float(given.target.std())
+    return _PLACES - int(np.floor(np.log10(spread))) if spread > 0 else _PLACES
 
 
 def _empty(count: int) -> tuple[tuple[float, ...], ...]:

@@ -1,8 +1,8 @@
 """Sweep: a column is moved through its own cells in rows of the data; where the score falls, it does not only rise.
 
-Each sweep asks every row with a grid of cells of one column, drawn anew for each few rows, so that all cells are
-walked over. Rows that hold are followed by rows put together anew, those first whose score rises least: a function
-that holds for rows as they are need not do so elsewhere.
+Each sweep asks every row with a grid of cells of one column, drawn anew for each row, so that a fall that is there in
+many rows is met in some, however narrow it is. Rows that hold are followed by rows put together anew, those first whose
+score rises least: a function that holds for rows as they are need not do so elsewhere.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import pandas as pd
 
 from fivefold.errors import UnsupportedError
 from fivefold.explanation.antehoc import cells
+from fivefold.explanation.antehoc.steps import without_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -59,12 +60,14 @@ class Swept:
         pair: (n, 2) positions among the column's cells between which it was, the lower first.
         column: (n,) position of the column in which it was.
         rise: (n,) least rise between neighbouring cells.
+        walked: For each column (m,) bool: cells that a row was taken to.
     """
 
     drop: np.ndarray
     pair: np.ndarray
     column: np.ndarray
     rise: np.ndarray
+    walked: list[np.ndarray]
     asked: int = field(default=0)
 
 
@@ -86,10 +89,7 @@ def declared(table: Table, signs: Mapping[str, int], types: Mapping[str, str]) -
         column = table.features[name].drop_duplicates().reset_index(drop=True)
         kind = cells.kind_of(column, types.get(name, ""))
         if kind == "text":
-            raise UnsupportedError(
-                "antehoc.monotone", f"features.{name}.monotone: {name} holds texts, which do not rise or fall.",
-                remedy="Take `monotone` away, or store the column as numbers or dates.",
-            )  # fmt: skip
+            raise without_order(name, UnsupportedError)
         numbers = cells.numbers(column, kind)
         values, first = np.unique(numbers, return_index=True)
         known = np.isfinite(values)
@@ -101,7 +101,7 @@ def declared(table: Table, signs: Mapping[str, int], types: Mapping[str, str]) -
 
 @dataclass(frozen=True)
 class Size:
-    """How much is asked: cells of a column in each row, and rows that share a grid."""
+    """How much is asked: cells of a column in each row, and rows that are asked together."""
 
     grid: int
     at_once: int = AT_ONCE
@@ -118,39 +118,42 @@ def sweep(ask: Ask, frame: pd.DataFrame, columns: Sequence[Declared], size: Size
         rng: Draws the grids.
     """
     n = len(frame)
-    made = Swept(np.zeros(n), np.zeros((n, 2), dtype=np.int64), np.zeros(n, dtype=np.int64), np.full(n, np.inf))
+    made = Swept(np.zeros(n), np.zeros((n, 2), dtype=np.int64), np.zeros(n, dtype=np.int64), np.full(n, np.inf),
+                 [np.zeros(len(one.cells), dtype=bool) for one in columns])  # fmt: skip
     for start in range(0, n, size.at_once):
         part = frame.iloc[start : start + size.at_once]
         rows = np.arange(start, start + len(part))
         for at, one in enumerate(columns):
-            places = _grid(len(one.cells), size.grid, rng)
-            score = one.sign * ask(placed(part, one, places)).reshape(len(part), len(places))
+            places = _grid(len(part), len(one.cells), size.grid, rng)
+            score = one.sign * ask(placed(part, one, places)).reshape(places.shape)
             made.asked += score.size
+            made.walked[at][places] = True
             own = np.maximum.accumulate(score, axis=1)
             fall = own - score
             last = fall.argmax(axis=1)
-            found = fall[np.arange(len(part)), last]
-            ahead = np.where(np.arange(len(places)) <= last[:, None], score, -np.inf).argmax(axis=1)
+            own_rows = np.arange(len(part))
+            found = fall[own_rows, last]
+            ahead = np.where(np.arange(places.shape[1]) <= last[:, None], score, -np.inf).argmax(axis=1)
             worse = found > made.drop[rows]
             hit = rows[worse]
             made.drop[hit], made.column[hit] = found[worse], at
-            made.pair[hit] = np.column_stack([places[ahead], places[last]])[worse]
+            made.pair[hit] = np.column_stack([places[own_rows, ahead], places[own_rows, last]])[worse]
             made.rise[rows] = np.minimum(made.rise[rows], np.diff(score, axis=1).min(axis=1))
     return made
 
 
-def _grid(count: int, grid: int, rng: np.random.Generator) -> np.ndarray:
-    """Return rising positions of at most ``grid`` cells, one drawn from each of as many equal parts."""
+def _grid(rows: int, count: int, grid: int, rng: np.random.Generator) -> np.ndarray:
+    """Return (rows, g) rising positions of at most ``grid`` cells, one drawn from each of as many equal parts."""
     if count <= grid:
-        return np.arange(count)
-    edges = np.linspace(0, count, grid + 1)
-    return np.unique((edges[:-1] + rng.random(grid) * np.diff(edges)).astype(np.int64))
+        return np.tile(np.arange(count), (rows, 1))
+    edges = np.linspace(0, count, grid + 1).astype(np.int64)
+    return rng.integers(edges[:-1], edges[1:], size=(rows, grid))
 
 
 def placed(frame: pd.DataFrame, column: Declared, places: np.ndarray) -> pd.DataFrame:
-    """Return each row with each of these cells of a column: n x len(places) rows."""
-    made = frame.iloc[np.repeat(np.arange(len(frame)), len(places))].reset_index(drop=True)
-    held = column.cells.iloc[np.tile(places, len(frame))].reset_index(drop=True)
+    """Return each of n rows with each of its (n, g) cells of a column: n x g rows."""
+    made = frame.iloc[np.repeat(np.arange(len(frame)), places.shape[1])].reset_index(drop=True)
+    held = column.cells.iloc[places.ravel()].reset_index(drop=True)
     made[column.name] = held.astype(frame[column.name].dtype)
     return made
 
@@ -163,18 +166,11 @@ def confirmed(ask: Ask, frame: pd.DataFrame, columns: Sequence[Declared], found:
         if not len(rows):
             continue
         part = frame.iloc[rows].reset_index(drop=True)
-        both = pd.concat([_single(part, one, found.pair[rows, side]) for side in (0, 1)], ignore_index=True)
+        both = pd.concat([placed(part, one, found.pair[rows, side][:, None]) for side in (0, 1)], ignore_index=True)
         for _ in range(2):
             score = one.sign * ask(both)
             still[rows] &= score[: len(rows)] - score[len(rows) :] > hair
     return still
-
-
-def _single(frame: pd.DataFrame, column: Declared, places: np.ndarray) -> pd.DataFrame:
-    made = frame.copy()
-    held = column.cells.iloc[places].reset_index(drop=True)
-    made[column.name] = held.astype(frame[column.name].dtype)
-    return made
 
 
 def anew(frame: pd.DataFrame, first: Swept, rng: np.random.Generator) -> pd.DataFrame:
