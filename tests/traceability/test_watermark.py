@@ -129,11 +129,11 @@ def test_neurons_in_another_order_lose_the_mark(marked) -> None:
     ("shapes", "bits"), [([(20, 70), (70, 70), (70, 2)], 32), ([(30, 100), (100, 90), (90, 2)], 64), (None, 128)]
 )
 def test_smaller_networks_bear_fewer_bits(shapes: list[tuple[int, ...]] | None, bits: int) -> None:
-    """A mark of fewer bits, still clear of the limit."""
+    """A mark of fewer bits, still clear of the limit; how many depends on the key a little: seven of ten agree."""
     weights = bearing(network(3, shapes))
-    made = embedding.embed(weights, bytes(32))
-    assert made.opening.bits == bits
-    assert embedding.read(weights | made.tensors, made.opening).p < 1e-9
+    made = [embedding.embed(weights, bytes([at]) * 32) for at in range(10)]
+    assert sum(one.opening.bits == bits for one in made) >= 7
+    assert all(embedding.read(weights | one.tensors, one.opening).p < 1e-9 for one in made)
 
 
 @pytest.mark.parametrize("weights", [{}, {"a": np.zeros((50, 50))}, bearing(network(4, [(8, 16), (16, 2)]))])
@@ -328,6 +328,22 @@ def claimed(app: Path, vouching, capsys, tmp_path: Path) -> tuple[claims.Claim, 
     return claims.read((tmp_path / "claim.json").read_bytes()), Path(made["model"])
 
 
+def test_places_chosen_after_the_signs_draw_the_signs_anew() -> None:
+    """A claimant picks the carriers of a public base whose signs fit his key: what is read of it is chance again."""
+    base = bearing(network(11))
+    rng, p = np.random.default_rng(12), []
+    flat = base["layer1.weight"].reshape(-1)
+    for _ in range(100):
+        first = embedding._place("layer1.weight", base["layer1.weight"].shape, np.arange(0, len(flat), 40))
+        key = rng.bytes(32)
+        bound = embedding.bound_key(key, (first,))
+        spread = (signs_of(bound, 32, len(flat) // 40) * bits_of(bound, 32)[:, None]).sum(axis=0)
+        fitting = np.flatnonzero(spread * flat[::40] > 0)
+        chosen = embedding._place("layer1.weight", base["layer1.weight"].shape, 40 * fitting)
+        p.append(embedding.read(base, embedding.WeightsOpening(key=key, bits=32, places=(chosen,))).p)
+    assert (np.array(p) <= 0.01).sum() <= 5
+
+
 def _judge(claim: claims.Claim, suspect: Path, **how: Any) -> claims.Judged:
     trust = how.pop("trust", None) or trust_file.read(store.read_trust())
     return claims.judge(claims.write(claim), suspect, trust=trust, now="2026-12-24T12:00:00Z", **how)
@@ -425,6 +441,36 @@ def test_openings_that_are_none_are_refused(spoil: Any, marked) -> None:
     assert caught.value.code == "mark.malformed"
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"answers": (-1,) * 100}, {"answers": (2,) * 100}, {"classes": ("zz", "zz")}, {"classes": ("zz",)},
+        {"agree": (0.1,) * 7}, {"agree": (0.1,) * 15 + (1.5,)}, {"answers": (0,) * 23}, {"salt": b""}, {"version": 2},
+    ],
+)  # fmt: skip
+def test_fingerprints_that_are_none_are_refused(change: dict[str, Any]) -> None:
+    """Answers that no listed class stands for would be those of any model whose classes are other ones."""
+    whole = fingerprint.FingerprintOpening(
+        salt=bytes(32), inputs=b"", answers=(0, 1) * 50, classes=("zz", "yy"), agree=(0.1,) * 16
+    )
+    fingerprint.require(whole)
+    assert fingerprint.read(np.full(100, -1), whole).matched == 0
+    spoilt = msgspec.structs.replace(whole, **change)
+    for judged in (lambda: claims.fingerprint_of(msgspec.json.encode(spoilt)),
+                   lambda: fingerprint.read(np.full(len(spoilt.answers), -1), spoilt)):  # fmt: skip
+        with pytest.raises(TrustError) as caught:
+            judged()
+        assert caught.value.code == "mark.malformed"
+
+
+@pytest.mark.parametrize("change", [{"key": b""}, {"count": 23}, {"count": 1001}, {"classes": ("a", "a")}])
+def test_triggers_that_are_none_are_refused(change: dict[str, Any]) -> None:
+    """Key, number and classes that cannot be."""
+    with pytest.raises(TrustError) as caught:
+        claims.triggers_of(msgspec.json.encode(msgspec.structs.replace(_opening(), **change)))
+    assert caught.value.code == "mark.malformed"
+
+
 # answers
 
 
@@ -454,6 +500,25 @@ def test_what_a_model_answers_by_its_key_is_told(tmp_path: Path) -> None:
     with pytest.raises(TrustError) as caught:
         triggers.read(known[:99], opening)
     assert caught.value.code == "mark.malformed"
+
+
+def test_questions_cannot_be_chosen_after_the_answers() -> None:
+    """A claimant with a key puts natural questions where their answers fit: that draws all answers anew."""
+    rng, fits = np.random.default_rng(4), 0
+    for _ in range(200):
+        opening = msgspec.structs.replace(_opening(60, ("a", "b")), key=rng.bytes(32), inputs=rng.bytes(600))
+        pool = rng.integers(0, 256, (2000, 10), dtype=np.uint8)
+        said = pool[:, 0] % 2  # what anybody's model answers
+        order = [rng.choice(np.flatnonzero(said == answer)) for answer in triggers.wanted(opening)]
+        chosen = msgspec.structs.replace(opening, inputs=pool[order].tobytes())
+        fits += triggers.read(said[order].astype(np.int64), chosen).p <= 0.01
+    assert fits <= 8
+
+
+@pytest.mark.parametrize("change", [{"inputs": b"another"}, {"classes": ("a", "c", "b")}, {"key": bytes(31) + b"a"}])
+def test_answers_follow_from_key_questions_and_classes(change: dict[str, Any]) -> None:
+    """Each of them draws the answers anew."""
+    assert (triggers.wanted(_opening()) != triggers.wanted(msgspec.structs.replace(_opening(), **change))).sum() > 40
 
 
 def _rows(count: int) -> Table:
