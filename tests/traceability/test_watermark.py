@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import json
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from scipy.stats import binom, kstest, t
 from sklearn.tree import DecisionTreeClassifier
 from tests.traceability import fingerprint_long
 
+from fivefold.cli import mark_
 from fivefold.cli.main import run
 from fivefold.contract.check import Context
 from fivefold.contract.subject import Capabilities, SettingsView, Table
@@ -23,11 +25,21 @@ from fivefold.errors import InputError, TrustError
 from fivefold.keys import store
 from fivefold.keys import trust as trust_file
 from fivefold.keys.signing import generate
+from fivefold.log import cosignature, tlog_proof
 from fivefold.log.witness import Witness
 from fivefold.manifest.reader import read
 from fivefold.stats.proportion import clopper_pearson
 from fivefold.store.witnessed import Witnessed
-from fivefold.traceability.watermark import claims, committing, embedding, fingerprint, questions, tensors, triggers
+from fivefold.traceability.watermark import (
+    claims,
+    committing,
+    embedding,
+    fingerprint,
+    forging,
+    questions,
+    tensors,
+    triggers,
+)
 from fivefold.traceability.watermark.carriers import binomial_p, bits_of, signs_of
 
 if TYPE_CHECKING:
@@ -130,10 +142,15 @@ def test_neurons_in_another_order_lose_the_mark(marked) -> None:
 )
 def test_smaller_networks_bear_fewer_bits(shapes: list[tuple[int, ...]] | None, bits: int) -> None:
     """A mark of fewer bits, still clear of the limit; how many depends on the key a little: seven of ten agree."""
-    weights = bearing(network(3, shapes))
-    made = [embedding.embed(weights, bytes([at]) * 32) for at in range(10)]
-    assert sum(one.opening.bits == bits for one in made) >= 7
-    assert all(embedding.read(weights | one.tensors, one.opening).p < 1e-9 for one in made)
+    weights, usual = bearing(network(3, shapes)), 0
+    for at in range(10):
+        try:
+            made = embedding.embed(weights, bytes([at]) * 32)
+        except InputError:
+            continue
+        usual += made.opening.bits == bits
+        assert embedding.read(weights | made.tensors, made.opening).p < 1e-9
+    assert usual >= 7
 
 
 @pytest.mark.parametrize("weights", [{}, {"a": np.zeros((50, 50))}, bearing(network(4, [(8, 16), (16, 2)]))])
@@ -303,7 +320,11 @@ def test_a_mark_is_made_committed_to_claimed_and_verified(app: Path, vouching, c
     assert "secret" not in (app / "model.weights-mark.json").read_text()
     _run(["model", "claim", "--in", str(app), "--out", str(claim)], capsys)
     own = ["model", "own", str(copy), "--claim", str(claim)]
-    assert _run(own, capsys, 1)["error"]["code"] == "mark.no-witness"
+    assert _run([*own, "--released", ""], capsys, 2)["error"]["code"] == "mark.released"
+    with pytest.raises(SystemExit) as left:
+        run(own)
+    assert (left.value.code, "--released" in capsys.readouterr().err) == (2, True)
+    assert _run([*own, "--released", "2026-11-30"], capsys, 1)["error"]["code"] == "mark.no-witness"
     vouching()
     claim.unlink()
     _run(["model", "claim", "--in", str(app), "--out", str(claim)], capsys)
@@ -312,7 +333,7 @@ def test_a_mark_is_made_committed_to_claimed_and_verified(app: Path, vouching, c
     assert found["claims"][0]["witnesses"] == [{"name": "Notary", "at": "2026-11-30T12:00:00Z"}]
     stranger = tmp_path / "stranger.npz"
     np.savez(stranger, **network(8))
-    assert not _run(["model", "own", str(stranger), "--claim", str(claim)], capsys, 1)["holds"]
+    assert not _run([*own[:2], str(stranger), *own[3:], "--released", "2026-11-30"], capsys, 1)["holds"]
     assert _run([*own, "--released", "2026-11-29"], capsys, 1)["error"]["code"] == "mark.late"
     assert (
         _run(["model", "mark", "--in", str(app), "--out", "m.safetensors"], capsys, 2)["error"]["code"] == "mark.exists"
@@ -346,6 +367,7 @@ def test_places_chosen_after_the_signs_draw_the_signs_anew() -> None:
 
 def _judge(claim: claims.Claim, suspect: Path, **how: Any) -> claims.Judged:
     trust = how.pop("trust", None) or trust_file.read(store.read_trust())
+    how = {"released": "2026-12-24"} | how
     return claims.judge(claims.write(claim), suspect, trust=trust, now="2026-12-24T12:00:00Z", **how)
 
 
@@ -365,6 +387,30 @@ def test_a_claim_with_a_part_exchanged_does_not_hold(change: dict[str, bytes], c
     parts = {"statement": claim.statement, "opening": claim.opening, "proof": claim.proof} | change
     with pytest.raises(TrustError) as caught:
         _judge(claims.Claim(**parts), copy)
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("form", "code"), [("weights", ""), ("fingerprint", "mark.malformed"), ("triggers", "mark.malformed")]
+)
+def test_a_statement_of_another_form_than_its_opening_is_refused(
+    form: Any, code: str, app: Path, vouching, tmp_path: Path, marked
+) -> None:
+    """Whoever commits to a fingerprint cannot have it pass for a mark, nor the other way round."""
+    weights, made = marked
+    opening, place = committing_bytes(made), committing.model_mark.place_of(read(app), "weights")
+    owner = store.own_keys()[0].signer
+    statement = committing.model_mark.commit(form, opening, {"m": "0" * 64}, owner, "2026-11-30T11:00:00Z")
+    committing.enter(read(app), statement)
+    place.write_bytes(statement)
+    vouching()
+    claim = claims.Claim(statement=statement, opening=opening, proof=committing.model_mark.proof_of(place).read_bytes())
+    np.savez(tmp_path / "copy.npz", **weights)
+    if not code:
+        assert _judge(claim, tmp_path / "copy.npz").copy
+        return
+    with pytest.raises(TrustError) as caught:
+        _judge(claim, tmp_path / "copy.npz")
     assert caught.value.code == code
 
 
@@ -469,6 +515,27 @@ def test_triggers_that_are_none_are_refused(change: dict[str, Any]) -> None:
     with pytest.raises(TrustError) as caught:
         claims.triggers_of(msgspec.json.encode(msgspec.structs.replace(_opening(), **change)))
     assert caught.value.code == "mark.malformed"
+
+
+@pytest.mark.parametrize(("form", "word"), [("weights", "chance gives"), ("fingerprint", "approximate, by a panel")])
+def test_own_says_which_p_values_are_approximate(form: str, word: str) -> None:
+    """That of a fingerprint rests on what the claimant trained."""
+    told = {"form": form, "holder": "O", "log": "l", "index": 0, "witnesses": [], "matched": 9, "bits": 9, "p": 1e-9}
+    assert word in mark_._lines(told | {"copy": True})[1]
+
+
+@pytest.mark.parametrize("forgery", forging.FORGERIES)
+def test_forgeries_are_what_their_names_say_and_do_not_hold(forgery: str) -> None:
+    """Beside an honest claim that does; a clock that was set back says a time before the release, a witness after."""
+    rng = np.random.default_rng(7)
+    case, keys = forging.honest(rng, "2026-11-30T12:00:00Z")
+    forged = forging.FORGERIES[forgery](case, keys, rng)
+    assert (case.holds(), forged.holds()) == (True, False)
+    if "clock" in forgery:
+        proof, payload = tlog_proof.read(forged.proof), json.loads(forged.statement)["payload"]
+        seen = cosignature.verify(proof.checkpoint, trust_file.holders(forged.trust, "witness", case.now), 1 << 40)
+        issued = json.loads(base64.b64decode(payload))["predicate"]["issued"]
+        assert issued < case.released < committing.stamp(seen[0].time)
 
 
 # answers
@@ -582,6 +649,7 @@ def test_questions_are_drawn_committed_to_and_judged_from_answers(app: Path, vou
     for name, answers, code in (("copy", taught["y"], 0), ("other", taught["y"].map({"a": "b", "b": "a"}), 1)):
         asked.assign(answer=answers).to_csv(tmp_path / f"{name}.csv", index=False)
         own = ["model", "own", str(tmp_path / f"{name}.csv"), "--claim", str(tmp_path / "claim.json")]
+        own += ["--released", "2026-12-01"]
         assert _run(own, capsys, code)["holds"] is not bool(code)
     (tmp_path / "copy.csv").write_text("answer\na\n")
     own[2] = str(tmp_path / "copy.csv")

@@ -17,10 +17,12 @@ from fivefold.traceability.watermark.fingerprint import FingerprintOpening
 from fivefold.traceability.watermark.triggers import TriggersOpening
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import pandas as pd
 
+    from fivefold.evidence.model_mark import Form
     from fivefold.keys.trust import Trust
     from fivefold.traceability.watermark.committing import Committed
     from fivefold.traceability.watermark.embedding import Reading
@@ -137,7 +139,21 @@ def fingerprint_of(data: bytes) -> FingerprintOpening:
     return found
 
 
-def judge(data: bytes, suspect: Path, *, trust: Trust, now: str, released: str = "") -> Judged:
+_READERS: dict[Form, Callable[[bytes], Opening]] = {
+    "weights": weights_of, "triggers": triggers_of, "fingerprint": fingerprint_of,
+}  # fmt: skip
+
+
+def required(form: Form, data: bytes) -> Opening:
+    """Read the opening that a statement of a form is to.
+
+    Raises:
+        TrustError: ``mark.malformed``, also for an opening of another form.
+    """
+    return _READERS[form](data)
+
+
+def judge(data: bytes, suspect: Path, *, trust: Trust, now: str, released: str) -> Judged:
     """Hold a claim against a suspect.
 
     Args:
@@ -146,15 +162,20 @@ def judge(data: bytes, suspect: Path, *, trust: Trust, now: str, released: str =
             questions, a CSV file whose last column holds the suspect's answers in order.
         trust: The verifier's: whose keys count as ``signer``, ``log`` and ``witness``.
         now: UTC time.
-        released: When the suspect, or the model it is said to be of, was first seen; empty: ``now``.
+        released: When the suspect, or the oldest public model that it may have been made from, was first seen.
 
     Raises:
-        InputError: The suspect cannot be read.
-        TrustError: As :func:`fivefold.traceability.watermark.committing.verify`; ``mark.malformed``.
+        InputError: ``mark.released``; the suspect cannot be read.
+        TrustError: As :func:`fivefold.traceability.watermark.committing.verify`; ``mark.malformed``, also for an
+            opening of another form than the statement's.
     """
+    if not released:
+        raise InputError("mark.released", "without the day of release any later key would count.",
+                         remedy="Give the day on which the model, or the oldest public one that it was made from, was "
+                         "first seen.")  # fmt: skip
     claim = read(data)
     committed = committing.verify(claim.statement, claim.opening, claim.proof, trust=trust, now=now, released=released)
-    opening = opening_of(claim.opening)
+    opening = required(committed.known.mark.form, claim.opening)
     if isinstance(opening, WeightsOpening):
         return Judged(committed, embedding.read(tensors.read(suspect).tensors, opening))
     if isinstance(opening, FingerprintOpening):
