@@ -69,7 +69,7 @@ class Case:
     released: str
 
     def verify(self) -> committing.Committed:
-        """Verify the commitment, and that its opening is one; see :func:`fivefold.traceability.watermark.claims.judge`."""
+        """Verify the commitment and that its opening is one, as :func:`claims.judge` does."""
         found = committing.verify(
             self.statement, self.opening, self.proof, trust=self.trust, now=self.now, released=self.released
         )
