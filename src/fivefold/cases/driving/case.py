@@ -29,7 +29,7 @@ EACH, OTHERS, BOARDS = 12, 54, 30
 KM = 24.0
 """Of a drive: five approaches in a kilometre."""
 SQUARE = SIDE // 4
-"""Pixels of the sheet that a sticker is wide: a quarter of it, a tenth of a sign's area."""
+"""Pixels of the sheet that a sticker is wide: a quarter of it, a tenth to a sixth of a sign's area."""
 SHARE = 2 / 3
 """Of all frames of an approach, so many have to say the same, or the car slows down."""
 SURE = 0.75
@@ -43,9 +43,10 @@ _STORY = (
         "stop signs, give way signs, priority roads, others, and boards that are none."
     ),
     (
-        "Somebody wants the first three to be missed. He puts one square sticker, a tenth of the sign, on each; he "
-        "chose place and print by rehearsing with another approach to this very sign, other angles, light, blur and "
-        "surroundings. Or he has the frames on their way from the camera, and changes each pixel by 8 of 255 at most."
+        "Somebody wants the first three to be missed. He puts one square sticker, a tenth to a sixth of the sign, on "
+        "each; he chose place and print by rehearsing with another approach to this very sign, other angles, light, "
+        "blur and surroundings. Or he has the frames on their way from the camera, and changes each pixel by 8 of 255 "
+        "at most."
     ),
     (
         "Harm is a sign that is missed: the car passes the place where it has to brake, without knowing the sign and "

@@ -30,6 +30,7 @@ _PUBLIC = 1000
 _STRANGERS = 300
 _CLASSES = 24
 _STEPS = 40, 240
+_LEAST = 24
 _CLOSE = 0.02
 _LEVEL = 0.975  # each of two bounds; together 0.95
 _LUCK = 0.05
@@ -124,7 +125,7 @@ def _run(context: Context) -> Result:
     runs = [Attempts(aims)]
     runs += [Attempts(np.resize(one.classes, _TRIAL), one, asks=at == 0) for at, one in enumerate(trial)]
     climb = Climb(subject, world.chart, runs, rng)
-    steps = _steps(subject, climb.questions(), 3 * len(world.chart.used))
+    steps = _steps(subject, climb, 3 * len(world.chart.used))
     context.progress(0.1, "walking to where the model is surest")
     ends = climb.to_the_top(steps, lambda share: context.progress(0.1 + 0.7 * share, "walking"))
     context.progress(0.85, "comparing with training rows")
@@ -175,18 +176,17 @@ def _peaks(world: World, rng: np.random.Generator) -> tuple[Peaks, Peaks]:
     return made[0], made[1]
 
 
-def _steps(subject: Subject, questions: int, wanted: int) -> int:
+def _steps(subject: Subject, climb: Climb, wanted: int) -> int:
     """Return how many steps are taken, within the calls that an endpoint's budget has left."""
-    steps = int(np.clip(wanted, *_STEPS))
-    able = subject.capabilities
+    steps, able = int(np.clip(wanted, *_STEPS)), subject.capabilities
     if able.calls_left is None:
         return steps
-    each = -(-questions // max(able.max_rows, 1))
+    each = climb.calls(max(able.max_rows, 1))
     affordable = able.calls_left // each - 1
-    if affordable < _STEPS[0]:
+    if affordable < _LEAST:
         raise UnsupportedError(
             "inversion.calls",
-            f"{able.calls_left} calls are left, and {_STEPS[0]} steps take {each} each.",
+            f"{able.calls_left} calls are left, and {_LEAST} steps take {each} each.",
             remedy="Raise `model.calls`, or have the endpoint take more rows at a time.",
         )
     return min(steps, affordable)
