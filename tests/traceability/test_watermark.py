@@ -16,10 +16,12 @@ import pytest
 from scipy.stats import binom, kstest, t
 from sklearn.tree import DecisionTreeClassifier
 from tests.traceability import fingerprint_long
+from tests.truth import printed
 
 from fivefold.cli import mark_
 from fivefold.cli.main import run
 from fivefold.contract.check import Context
+from fivefold.contract.outcome import Outcome
 from fivefold.contract.subject import Capabilities, SettingsView, Table
 from fivefold.errors import InputError, TrustError
 from fivefold.keys import store
@@ -35,6 +37,7 @@ from fivefold.traceability.watermark import (
     committing,
     embedding,
     fingerprint,
+    fingerprint_check,
     forging,
     questions,
     tensors,
@@ -706,3 +709,35 @@ def test_the_p_value_is_that_of_a_prediction_interval() -> None:
     assert fingerprint.p_of(0.9, agree, 100) == pytest.approx(wanted, rel=1e-9)
     alike = np.full(16, 0.2)
     assert fingerprint.p_of(0.5, alike, 100) == pytest.approx(t.sf(0.3 / (0.04 * np.sqrt(17 / 16)), 15), rel=1e-9)
+
+
+def _panel(agree: tuple[float, ...] = ()) -> Context:
+    """Return the context of a model with a fingerprint, whose held-back trainings agree as they are said to."""
+    context = printed.build(2)
+    opening = msgspec.json.decode(context.mark["fingerprint.opening"], type=fingerprint.FingerprintOpening)
+    data = msgspec.json.encode(msgspec.structs.replace(opening, agree=agree or opening.agree))
+    return dataclasses.replace(context, mark={**context.mark, "fingerprint.opening": data})
+
+
+@pytest.mark.parametrize(
+    ("agree", "outcome", "noticed"),
+    [
+        ((), Outcome.PASS, True), ((0.9, 0.85) * 8, Outcome.FAIL, True),
+        ((0.1,) * 15 + (1.0,), Outcome.INCONCLUSIVE, False), ((0.5, 0.6) * 8, Outcome.INCONCLUSIVE, False),
+    ],
+)  # fmt: skip
+def test_strangers_and_copies_are_planted_against_the_committed_panel(
+    agree: tuple[float, ...], outcome: Outcome, noticed: bool
+) -> None:
+    """As taken; one that gives all answers, too; one training of which agrees wholly; one that nearly gives them."""
+    result = fingerprint_check.run(_panel(agree))
+    assert (result.outcome, result.canary and result.canary.noticed) == (outcome, noticed), result.reason
+    assert outcome is not Outcome.FAIL or "tells nobody" in result.reason
+
+
+@pytest.mark.parametrize("p", [0.0, 1.0])
+def test_a_broken_reader_of_fingerprints_is_noticed(p: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who calls all copies, or none, concludes nothing."""
+    monkeypatch.setattr(fingerprint, "read", lambda said, _: embedding.Reading(0, len(said), p, 1.0))
+    result = fingerprint_check.run(_panel())
+    assert (result.outcome, result.canary and result.canary.noticed) == (Outcome.INCONCLUSIVE, False)

@@ -109,8 +109,9 @@ def _weights(context: Context) -> Strangers:
 
 def _opening(key: bytes, values: np.ndarray, bits: int) -> embedding.WeightsOpening:
     """Return the opening of a throw-away mark whose carriers are all of some values, in one row."""
-    place = embedding.Place(name="", shape=values.shape,
-                            packed=zlib.compress(np.diff(np.arange(values.size), prepend=0).astype("<u4").tobytes()))  # fmt: skip
+    steps = np.ones(values.size, "<u4")
+    steps[0] = 0
+    place = embedding.Place(name="", shape=values.shape, packed=zlib.compress(steps.tobytes()))
     return embedding.WeightsOpening(key=key, bits=bits, places=(place,))
 
 
@@ -186,14 +187,14 @@ def _triggers(context: Context) -> Strangers:
     key = structs.replace(opening, key=rng.bytes(32))
     accused, spared = _answering(
         "triggers", triggers.wanted(key), 1 / len(opening.classes), len(opening.classes),
-        lambda answers: triggers.read(answers, key).p, rng,
+        lambda answers: triggers.read(answers, key).p, rng=rng,
     )  # fmt: skip
     return Strangers("triggers", none, np.concatenate([trained, simple]), fresh, note, accused, spared)
 
 
 def _answering(
     form: str, wanted: np.ndarray, usual: float, kinds: int, read: Callable[[np.ndarray], float],
-    rng: np.random.Generator,
+    *, rng: np.random.Generator,
 ) -> tuple[tuple[Strangers, ...], tuple[Strangers, ...]]:  # fmt: skip
     """Read strangers who know all answers by heart, and strangers who give a usual share of them."""
     accused, spared = list[Strangers](), list[Strangers]()
@@ -235,7 +236,7 @@ def _fingerprint(context: Context) -> Strangers:
     simple = _simple(context, opening.inputs, opening.classes, lambda said: fingerprint.read(said, opening).p)
     accused, spared = _answering(
         "fingerprint", np.array(opening.answers), float(np.mean(opening.agree)), len(opening.classes),
-        lambda said: fingerprint.read(said, opening).p, context.rng,
+        lambda said: fingerprint.read(said, opening).p, rng=context.rng,
     )  # fmt: skip
     return Strangers("fingerprint", none, np.concatenate([trained, simple]), none, note, accused, spared)
 
