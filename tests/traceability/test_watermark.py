@@ -723,7 +723,7 @@ def _panel(agree: tuple[float, ...] = ()) -> Context:
     ("agree", "outcome", "noticed"),
     [
         ((), Outcome.PASS, True), ((0.9, 0.85) * 8, Outcome.FAIL, True),
-        ((0.1,) * 15 + (1.0,), Outcome.INCONCLUSIVE, False), ((0.5, 0.6) * 8, Outcome.INCONCLUSIVE, False),
+        ((0.1,) * 15 + (1.0,), Outcome.INCONCLUSIVE, False), ((0.4, 0.5) * 8, Outcome.INCONCLUSIVE, False),
     ],
 )  # fmt: skip
 def test_strangers_and_copies_are_planted_against_the_committed_panel(
