@@ -16,7 +16,7 @@ import pytest
 from scipy.stats import binom, kstest, t
 from sklearn.tree import DecisionTreeClassifier
 from tests.traceability import fingerprint_long
-from tests.truth import printed
+from tests.truth import printed, weights_marked
 
 from fivefold.cli import mark_
 from fivefold.cli.main import run
@@ -33,6 +33,7 @@ from fivefold.manifest.reader import read
 from fivefold.stats.proportion import clopper_pearson
 from fivefold.store.witnessed import Witnessed
 from fivefold.traceability.watermark import (
+    attacks,
     claims,
     committing,
     embedding,
@@ -42,6 +43,7 @@ from fivefold.traceability.watermark import (
     questions,
     tensors,
     triggers,
+    weights_check,
 )
 from fivefold.traceability.watermark.carriers import binomial_p, bits_of, signs_of
 
@@ -129,6 +131,37 @@ def test_a_thief_who_marks_it_again_does_not_remove_the_mark(marked) -> None:
     assert embedding.read(copy, made.opening).p < 1e-15
     assert embedding.read(copy, second.opening).p < 1e-15
     assert embedding.read(weights, second.opening).p > 1e-6
+
+
+@pytest.mark.parametrize("refused", [0, 1, 2])
+def test_weights_that_bear_no_second_mark_are_not_said_to_have_withstood_one(
+    refused: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A larger change is tried; where that is refused, too, the measure is left out and the finding says so."""
+    context, embed = weights_marked.build(3), embedding.embed
+    asked: list[float] = []
+
+    def stingy(weights: Weights, key: bytes, change: float = embedding.CHANGE) -> embedding.Marked:
+        asked.append(change)
+        if len(asked) <= refused:
+            raise InputError("mark.small", "5,000 weights bear no mark of 32 bits.", remedy="")
+        return embed(weights, key, change)
+
+    monkeypatch.setattr(attacks, "embed", stingy)
+    result = weights_check.run(context)
+    measured = [one.where for one in result.measures]
+    assert asked == [embedding.CHANGE, 0.5][: refused + 1]
+    assert ("another mark put over it" in measured) is (refused < 2)
+    assert any("Not done: another mark put over it." in one for one in result.limits) is (refused == 2)
+    assert result.outcome is Outcome.PASS
+
+
+def test_another_mark_put_over_it_changes_the_weights(marked) -> None:
+    """And is read from them."""
+    weights, made = marked
+    over = attacks.overwritten(weights)
+    assert max(float(np.abs(over[name] - weights[name]).max()) for name in weights) > 0
+    assert embedding.read(over, made.opening).p < 1e-9
 
 
 def test_neurons_in_another_order_lose_the_mark(marked) -> None:
