@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import io
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -523,6 +526,48 @@ def test_openings_that_are_none_are_refused(spoil: Any, marked) -> None:
     assert caught.value.code == "mark.malformed"
 
 
+def test_no_more_positions_are_unpacked_than_a_mark_may_have(marked, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a hundred places of 40,000 positions each the second one is too much; a million names are too many."""
+    _, made = marked
+    place, asked = embedding._place("a", (200, 200), np.arange(40_000)), list[str]()
+    unpacked = embedding.Place.positions
+    monkeypatch.setattr(embedding.Place, "positions", lambda one: asked.append(one.name) or unpacked(one))
+    for count, most in ((100, 2), (70_000, 0)):
+        places = tuple(msgspec.structs.replace(place, name=f"{at}") for at in range(count))
+        asked.clear()
+        with pytest.raises(TrustError) as caught:
+            embedding.require(msgspec.structs.replace(made.opening, places=places))
+        assert (caught.value.code, len(asked)) == ("mark.malformed", most)
+
+
+class _Watched(io.StringIO):
+    read_to = 0
+
+    def close(self) -> None:
+        self.read_to = self.tell()
+        super().close()
+
+
+@pytest.mark.parametrize(("text", "said"), [("a\n" * 9_000_000, "more than 24"), ("a" * 18_000_000, "cannot be read")])
+def test_no_more_answers_are_read_than_were_asked_for(text: str, said: str) -> None:
+    """Millions of rows, or one without an end: a megabyte or so is read."""
+    file = _Watched(text)
+    with pytest.raises(InputError, match=said) as caught:
+        claims._answers(SimpleNamespace(open=lambda **_: file, name="answers.csv"), ("a", "b"), 24)  # type: ignore[arg-type]
+    assert caught.value.code == "mark.answers"
+    assert file.read_to <= 2 << 20
+
+
+def test_no_more_of_a_claim_is_read_than_one_may_have(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A byte too many, which its reader refuses."""
+    (tmp_path / "claim.json").write_bytes(bytes(500))
+    monkeypatch.setattr(committing.model_mark, "MAX_CLAIM", 100)
+    assert len(mark_._bytes(tmp_path / "claim.json")) == 101
+    with pytest.raises(TrustError) as caught:
+        claims.read(mark_._bytes(tmp_path / "claim.json"))
+    assert caught.value.code == "mark.malformed"
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -666,8 +711,21 @@ def test_pictures_are_averaged() -> None:
     assert len(questions.without(table, questions.packed(asked), ("no", "yes"))) == 30
 
 
+@pytest.fixture
+def lax(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine where new files are everybody's, and are not narrowed afterwards."""
+    monkeypatch.setattr(Path, "chmod", lambda *_: None)
+    usual = os.umask(0)
+    yield
+    os.umask(usual)
+
+
+@pytest.mark.usefixtures("lax")
 def test_questions_are_drawn_committed_to_and_judged_from_answers(app: Path, vouching, capsys, tmp_path: Path) -> None:
-    """By the commands alone: a CSV of answers is a copy's, another's is not, a wrong number is refused."""
+    """By the commands alone: a CSV of answers is a copy's, another's is not, a wrong number is refused.
+
+    What is secret is its owner's alone from the first byte on.
+    """
     _rows(200).features.assign(y=np.where(np.arange(200) % 2, "a", "b")).to_csv(app / "train.csv", index=False)
     text = (
         (app / "fivefold.yaml")
@@ -680,6 +738,8 @@ def test_questions_are_drawn_committed_to_and_judged_from_answers(app: Path, vou
     vouching()
     claim = ["model", "claim", "--in", str(app), "--form", "triggers", "--out", str(tmp_path / "claim.json")]
     _run([*claim, "--questions", str(tmp_path / "asked.csv")], capsys)
+    for secret in (app / "triggers.csv", tmp_path / "claim.json", tmp_path / "asked.csv"):
+        assert secret.stat().st_mode & 0o777 == 0o600, secret
     asked, taught = pd.read_csv(tmp_path / "asked.csv"), pd.read_csv(app / "triggers.csv")
     pd.testing.assert_frame_equal(asked, taught.drop(columns="y"))
     for name, answers, code in (("copy", taught["y"], 0), ("other", taught["y"].map({"a": "b", "b": "a"}), 1)):

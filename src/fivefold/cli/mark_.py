@@ -178,9 +178,8 @@ def claim(
             raise InputError("mark.exists", f"{one} is there already.", remedy="Name another file.")
     data = provided("mark.claim")(read(where, may_lack=frozenset({"model.signature"})), form)
     if questions is not None:
-        provided("mark.asked")(data).to_csv(questions, index=False)
-    store.write_public(out, data)
-    out.chmod(0o600)
+        store.write_private(questions, provided("mark.asked")(data).to_csv(index=False).encode())
+    store.write_private(out, data)
     say(json=json, value={"claim": str(out)}, lines=[f"{out}: the opened mark, with its commitment and proof."])
 
 
@@ -249,10 +248,13 @@ def _witnessed(manifest: Manifest, url: str) -> list[dict[str, Any]]:
 
 
 def _bytes(path: Path) -> bytes:
+    """Return the file of a claim, or so much of it that its reader refuses it."""
     from fivefold.errors import InputError
+    from fivefold.evidence import model_mark
 
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            return file.read(model_mark.MAX_CLAIM + 1)
     except OSError as error:
         raise InputError("mark.file", f"it cannot be read ({error.strerror}).", where=str(path)) from None
 

@@ -139,7 +139,7 @@ def _tried_on_all(largest: np.ndarray, rng: np.random.Generator, *, tried: bool)
             break
         opening = structs.replace(opening, key=rng.bytes(32))
     if not tried:
-        values = values * rng.choice(np.float32([-1, 1]), values.shape)
+        values = values * rng.choice(np.array([-1, 1], np.float32), values.shape)
     return Strangers("weights", embedding.of_strangers({"": values}, opening, _DRAWS[0], rng), np.empty(0), np.empty(0))
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
@@ -10,6 +12,7 @@ import numpy as np
 
 from fivefold.contract.codec import canonical
 from fivefold.errors import InputError, TrustError
+from fivefold.evidence import model_mark
 from fivefold.subject import labels
 from fivefold.traceability.watermark import committing, embedding, fingerprint, questions, tensors, triggers
 from fivefold.traceability.watermark.embedding import WeightsOpening
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 
 LIMIT = 1e-6
 """A suspect is called a copy if chance gives so much agreement at most this often: the bound of false claims."""
-MAX_CLAIM = 32 << 20
+_LINE = 1 << 20
 
 Opening: TypeAlias = WeightsOpening | TriggersOpening | FingerprintOpening
 
@@ -79,7 +82,7 @@ def read(data: bytes) -> Claim:
         TrustError: ``mark.malformed``.
     """
     try:
-        found = msgspec.json.decode(data, type=Claim) if len(data) <= MAX_CLAIM else None
+        found = msgspec.json.decode(data, type=Claim) if len(data) <= model_mark.MAX_CLAIM else None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         found = None
     if found is None or found.kind != Claim.__struct_defaults__[-1]:
@@ -203,7 +206,7 @@ def asked(data: bytes) -> pd.DataFrame:
 
 
 def _answers(path: Path, classes: tuple[str, ...], count: int) -> np.ndarray:
-    """Return (n,) class indices of the last column of a CSV file with a header.
+    """Return (n,) class indices of the last column of a CSV file with a header; nothing beyond one row more is read.
 
     Raises:
         InputError: ``mark.answers``.
@@ -212,12 +215,14 @@ def _answers(path: Path, classes: tuple[str, ...], count: int) -> np.ndarray:
 
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            said = [line[-1] if line else "" for line in csv.reader(file)][1:]
+            rows = csv.reader(iter(partial(file.readline, _LINE), ""))
+            said = [row[-1] if row else "" for row in islice(rows, count + 2)][1:]
     except (OSError, ValueError, csv.Error):
         raise InputError("mark.answers", "the suspect's answers cannot be read.", where=path.name,
                          remedy="Give a CSV file with the answers in its last column.") from None  # fmt: skip
     if len(said) != count:
-        raise InputError("mark.answers", f"{len(said)} answers were given to {count} questions.",
+        given = f"{len(said)}" if len(said) < count else f"more than {count}"
+        raise InputError("mark.answers", f"{given} answers were given to {count} questions.",
                          where=path.name, remedy="Answer each question once, in order.")  # fmt: skip
     return labels.codes(labels.texts(np.array(said, dtype=object)), classes)
 
