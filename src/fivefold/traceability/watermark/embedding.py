@@ -193,7 +193,7 @@ def read(tensors: Mapping[str, np.ndarray], opening: WeightsOpening) -> Reading:
 def of_strangers(
     tensors: Mapping[str, np.ndarray], opening: WeightsOpening, count: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return (count,) p-values of a mark in networks whose tensors hold the same values in random order.
+    """Return (count,) p-values of a mark in networks whose tensors hold values drawn from the same, with replacement.
 
     Args:
         tensors: Name to array, of the application's own network.
