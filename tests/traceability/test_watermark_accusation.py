@@ -28,6 +28,7 @@ def test_readers_that_read_are_noticed(form: str, outcome: str) -> None:
     assert result.outcome is Outcome(outcome), result.reason
     assert result.canary is not None
     assert (result.canary.noticed, result.canary.false_alarms) == (True, 0)
+    assert any("read with one key" in one for one in result.limits) is (form == WEIGHTS)
 
 
 @pytest.mark.parametrize("p", [0.0, 1.0])
