@@ -143,7 +143,8 @@ def test_a_network_that_learnt_its_questions_passes_and_its_answers_prove_it(app
     answers = np.array(["a", "b", "c"])[made(torch.tensor(asked.to_numpy(), dtype=torch.float32)).argmax(1).numpy()]
     for name, said in (("copy", answers), ("stranger", np.roll(answers, 1))):
         asked.assign(answer=said).to_csv(tmp_path / f"{name}.csv", index=False)
-        judged = claims.judge(claim, tmp_path / f"{name}.csv", trust=known, now="2026-12-24T00:00:00Z")
+        suspect, day = tmp_path / f"{name}.csv", "2026-12-24"
+        judged = claims.judge(claim, suspect, trust=known, now=f"{day}T00:00:00Z", released=day)
         assert judged.copy is (name == "copy")
 
 
@@ -195,5 +196,6 @@ def test_a_forest_is_told_by_its_fingerprint_and_stays_as_it_is(app: Path, tmp_p
     )
     for name, model in (("copy", forest), ("stranger", other)):
         asked.assign(answer=model.predict(asked)).to_csv(tmp_path / f"{name}.csv", index=False)
-        judged = claims.judge(claim, tmp_path / f"{name}.csv", trust=known, now="2026-12-24T00:00:00Z")
+        suspect, day = tmp_path / f"{name}.csv", "2026-12-24"
+        judged = claims.judge(claim, suspect, trust=known, now=f"{day}T00:00:00Z", released=day)
         assert judged.copy is (name == "copy"), judged.reading

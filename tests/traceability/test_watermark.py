@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+import io
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,21 +17,37 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import binom, kstest, t
-from sklearn.tree import DecisionTreeClassifier
-from tests.traceability import fingerprint_long
+from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier
+from tests.traceability import fingerprint_long, strangers_long
+from tests.truth import printed, weights_marked
 
+from fivefold.cli import mark_
 from fivefold.cli.main import run
 from fivefold.contract.check import Context
+from fivefold.contract.outcome import Outcome
 from fivefold.contract.subject import Capabilities, SettingsView, Table
 from fivefold.errors import InputError, TrustError
 from fivefold.keys import store
 from fivefold.keys import trust as trust_file
 from fivefold.keys.signing import generate
+from fivefold.log import cosignature, tlog_proof
 from fivefold.log.witness import Witness
 from fivefold.manifest.reader import read
 from fivefold.stats.proportion import clopper_pearson
 from fivefold.store.witnessed import Witnessed
-from fivefold.traceability.watermark import claims, committing, embedding, fingerprint, questions, tensors, triggers
+from fivefold.traceability.watermark import (
+    attacks,
+    claims,
+    committing,
+    embedding,
+    fingerprint,
+    fingerprint_check,
+    forging,
+    questions,
+    tensors,
+    triggers,
+    weights_check,
+)
 from fivefold.traceability.watermark.carriers import binomial_p, bits_of, signs_of
 
 if TYPE_CHECKING:
@@ -116,6 +136,37 @@ def test_a_thief_who_marks_it_again_does_not_remove_the_mark(marked) -> None:
     assert embedding.read(weights, second.opening).p > 1e-6
 
 
+@pytest.mark.parametrize("refused", [0, 1, 2])
+def test_weights_that_bear_no_second_mark_are_not_said_to_have_withstood_one(
+    refused: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A larger change is tried; where that is refused, too, the measure is left out and the finding says so."""
+    context, embed = weights_marked.build(3), embedding.embed
+    asked: list[float] = []
+
+    def stingy(weights: Weights, key: bytes, change: float = embedding.CHANGE) -> embedding.Marked:
+        asked.append(change)
+        if len(asked) <= refused:
+            raise InputError("mark.small", "5,000 weights bear no mark of 32 bits.", remedy="")
+        return embed(weights, key, change)
+
+    monkeypatch.setattr(attacks, "embed", stingy)
+    result = weights_check.run(context)
+    measured = [one.where for one in result.measures]
+    assert asked == [embedding.CHANGE, 0.5][: refused + 1]
+    assert ("another mark put over it" in measured) is (refused < 2)
+    assert any("Not done: another mark put over it." in one for one in result.limits) is (refused == 2)
+    assert result.outcome is Outcome.PASS
+
+
+def test_another_mark_put_over_it_changes_the_weights(marked) -> None:
+    """And is read from them."""
+    weights, made = marked
+    over = attacks.overwritten(weights)
+    assert max(float(np.abs(over[name] - weights[name]).max()) for name in weights) > 0
+    assert embedding.read(over, made.opening).p < 1e-9
+
+
 def test_neurons_in_another_order_lose_the_mark(marked) -> None:
     """The limit that the page states: the reading looks at weights in their places."""
     weights, made = marked
@@ -129,11 +180,16 @@ def test_neurons_in_another_order_lose_the_mark(marked) -> None:
     ("shapes", "bits"), [([(20, 70), (70, 70), (70, 2)], 32), ([(30, 100), (100, 90), (90, 2)], 64), (None, 128)]
 )
 def test_smaller_networks_bear_fewer_bits(shapes: list[tuple[int, ...]] | None, bits: int) -> None:
-    """A mark of fewer bits, still clear of the limit."""
-    weights = bearing(network(3, shapes))
-    made = embedding.embed(weights, bytes(32))
-    assert made.opening.bits == bits
-    assert embedding.read(weights | made.tensors, made.opening).p < 1e-9
+    """A mark of fewer bits, still clear of the limit; how many depends on the key a little: seven of ten agree."""
+    weights, usual = bearing(network(3, shapes)), 0
+    for at in range(10):
+        try:
+            made = embedding.embed(weights, bytes([at]) * 32)
+        except InputError:
+            continue
+        usual += made.opening.bits == bits
+        assert embedding.read(weights | made.tensors, made.opening).p < 1e-9
+    assert usual >= 7
 
 
 @pytest.mark.parametrize("weights", [{}, {"a": np.zeros((50, 50))}, bearing(network(4, [(8, 16), (16, 2)]))])
@@ -145,22 +201,17 @@ def test_weights_that_bear_nothing_are_refused(weights: Weights) -> None:
     assert caught.value.remedy
 
 
-def test_p_values_are_those_of_a_fair_coin_for_any_model() -> None:
-    """100,000 keys on one fixed model: agreements are Binomial(32, 1/2), and a rate of 1e-3 is kept.
+@pytest.mark.parametrize("model", strangers_long.models())
+def test_p_values_are_those_of_a_fair_coin_for_any_model(model: str) -> None:
+    """3,000 keys on one fixed model, by the reader: agreements are Binomial(32, 1/2), and a rate of 0.01 is kept.
 
-    The model is as unlike noise as can be: all weights alike. p is discrete, so it is spread by a uniform draw (KS).
+    p is discrete, so it is spread by a uniform draw for the Kolmogorov-Smirnov test.
     """
-    rng, model, keys = np.random.default_rng(6), np.full(41, 0.7), 100_000
-    signs = rng.integers(0, 2, (keys, 32, 41), dtype=np.int8) * 2 - 1
-    bits = rng.integers(0, 2, (keys, 32), dtype=np.int8) * 2 - 1
-    matched = ((signs.astype(np.float32) @ model.astype(np.float32)) * bits > 0).sum(axis=1)
-    table = np.array([binomial_p(one, 32) for one in range(33)] + [0.0])
-    p, below = table[matched], table[matched + 1]
-    wide = below + (p - below) * rng.random(keys)
-    low, high = clopper_pearson(int((wide <= 1e-3).sum()), keys, side="two")
-    assert low <= 1e-3 <= high
+    p, wide = strangers_long.spread(strangers_long.models()[model], 3000, np.random.default_rng(8))
+    low, high = clopper_pearson(int((wide <= 0.01).sum()), len(p), side="two")
+    assert low <= 0.01 <= high
     assert kstest(wide, "uniform").pvalue > 1e-3
-    assert (p <= 1e-3).mean() <= 1e-3
+    assert p.min() > 1e-6
 
 
 def test_keys_draw_signs_and_bits_that_are_fair_and_apart() -> None:
@@ -195,8 +246,31 @@ def test_files_keep_all_but_the_mark(kind: str, tmp_path: Path) -> None:
     again = tensors.read(target)
     assert embedding.read(again.tensors, made.opening).matched == 128
     assert embedding.read(stored.tensors, made.opening).p > 1e-6
-    if kind != "npz":
-        assert target.stat().st_size == source.stat().st_size
+    assert set(again.tensors) == set(stored.tensors)
+    assert set(made.tensors) == {"layer0.weight", "layer1.weight", "layer2.weight"}
+    _require_unchanged_beside(source, target, kind, weights)
+
+
+def _require_unchanged_beside(source: Path, target: Path, kind: str, weights: Weights) -> None:
+    """Compare what bears no mark: the bias, and all bytes outside of the tensors that were changed."""
+    before, after = source.read_bytes(), target.read_bytes()
+    if kind == "npz":
+        with np.load(source) as one, np.load(target) as other:
+            assert {name: one[name].dtype for name in one} == {name: other[name].dtype for name in other}
+            assert np.array_equal(one["bias"], other["bias"])
+        return
+    assert len(after) == len(before)
+    differs = np.flatnonzero(np.frombuffer(before, np.uint8) != np.frombuffer(after, np.uint8))
+    size = 4 if kind == "onnx" else tensors._KINDS[kind][-1]
+    if kind == "onnx":
+        starts = [before.index(values.tobytes()) for name, values in weights.items() if name != "bias"]
+    else:
+        length = int.from_bytes(before[:8], "little")
+        header = json.loads(before[8 : 8 + length])
+        starts = [8 + length + header[name]["data_offsets"][0] for name in weights if name != "bias"]
+    spans = [(at, at + int(size) * values.size) for at, values in zip(starts, bearing(weights).values(), strict=True)]
+    assert len(differs) > 1000
+    assert all(any(low <= at < high for low, high in spans) for at in differs)
 
 
 def _write(place: Path, weights: Weights, kind: str) -> None:
@@ -303,7 +377,11 @@ def test_a_mark_is_made_committed_to_claimed_and_verified(app: Path, vouching, c
     assert "secret" not in (app / "model.weights-mark.json").read_text()
     _run(["model", "claim", "--in", str(app), "--out", str(claim)], capsys)
     own = ["model", "own", str(copy), "--claim", str(claim)]
-    assert _run(own, capsys, 1)["error"]["code"] == "mark.no-witness"
+    assert _run([*own, "--released", ""], capsys, 2)["error"]["code"] == "mark.released"
+    with pytest.raises(SystemExit) as left:
+        run(own)
+    assert (left.value.code, "--released" in capsys.readouterr().err) == (2, True)
+    assert _run([*own, "--released", "2026-11-30"], capsys, 1)["error"]["code"] == "mark.no-witness"
     vouching()
     claim.unlink()
     _run(["model", "claim", "--in", str(app), "--out", str(claim)], capsys)
@@ -312,7 +390,7 @@ def test_a_mark_is_made_committed_to_claimed_and_verified(app: Path, vouching, c
     assert found["claims"][0]["witnesses"] == [{"name": "Notary", "at": "2026-11-30T12:00:00Z"}]
     stranger = tmp_path / "stranger.npz"
     np.savez(stranger, **network(8))
-    assert not _run(["model", "own", str(stranger), "--claim", str(claim)], capsys, 1)["holds"]
+    assert not _run([*own[:2], str(stranger), *own[3:], "--released", "2026-11-30"], capsys, 1)["holds"]
     assert _run([*own, "--released", "2026-11-29"], capsys, 1)["error"]["code"] == "mark.late"
     assert (
         _run(["model", "mark", "--in", str(app), "--out", "m.safetensors"], capsys, 2)["error"]["code"] == "mark.exists"
@@ -328,8 +406,31 @@ def claimed(app: Path, vouching, capsys, tmp_path: Path) -> tuple[claims.Claim, 
     return claims.read((tmp_path / "claim.json").read_bytes()), Path(made["model"])
 
 
+def test_places_chosen_after_the_signs_draw_the_signs_anew() -> None:
+    """A claimant picks the carriers of a public base whose signs fit his key: what is read of it is chance again.
+
+    Of each forty weights he takes the one that fits the signs of that carrier best, so that their number stays.
+    """
+    base = bearing(network(11))
+    rng, p, shape = np.random.default_rng(12), [], base["layer1.weight"].shape
+    forties = base["layer1.weight"].reshape(-1, 40)
+    first = embedding._place("layer1.weight", shape, np.arange(0, forties.size, 40))
+    for _ in range(100):
+        key = rng.bytes(32)
+        bound = embedding.bound_key(key, (first,))
+        spread = (signs_of(bound, 32, len(forties)) * bits_of(bound, 32)[:, None]).sum(axis=0)
+        at = 40 * np.arange(len(forties)) + (spread[:, None] * forties).argmax(axis=1)
+        carried = forties.reshape(-1)[at]
+        before = ((signs_of(bound, 32, len(at)) @ carried) * bits_of(bound, 32) > 0).sum()
+        assert binomial_p(int(before), 32) <= 1e-5
+        chosen = embedding._place("layer1.weight", shape, at)
+        p.append(embedding.read(base, embedding.WeightsOpening(key=key, bits=32, places=(chosen,))).p)
+    assert (np.array(p) <= 0.01).sum() <= 5
+
+
 def _judge(claim: claims.Claim, suspect: Path, **how: Any) -> claims.Judged:
     trust = how.pop("trust", None) or trust_file.read(store.read_trust())
+    how = {"released": "2026-12-24"} | how
     return claims.judge(claims.write(claim), suspect, trust=trust, now="2026-12-24T12:00:00Z", **how)
 
 
@@ -349,6 +450,30 @@ def test_a_claim_with_a_part_exchanged_does_not_hold(change: dict[str, bytes], c
     parts = {"statement": claim.statement, "opening": claim.opening, "proof": claim.proof} | change
     with pytest.raises(TrustError) as caught:
         _judge(claims.Claim(**parts), copy)
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("form", "code"), [("weights", ""), ("fingerprint", "mark.malformed"), ("triggers", "mark.malformed")]
+)
+def test_a_statement_of_another_form_than_its_opening_is_refused(
+    form: Any, code: str, app: Path, vouching, tmp_path: Path, marked
+) -> None:
+    """Whoever commits to a fingerprint cannot have it pass for a mark, nor the other way round."""
+    weights, made = marked
+    opening, place = committing_bytes(made), committing.model_mark.place_of(read(app), "weights")
+    owner = store.own_keys()[0].signer
+    statement = committing.model_mark.commit(form, opening, {"m": "0" * 64}, owner, "2026-11-30T11:00:00Z")
+    committing.enter(read(app), statement)
+    place.write_bytes(statement)
+    vouching()
+    claim = claims.Claim(statement=statement, opening=opening, proof=committing.model_mark.proof_of(place).read_bytes())
+    np.savez(tmp_path / "copy.npz", **weights)
+    if not code:
+        assert _judge(claim, tmp_path / "copy.npz").copy
+        return
+    with pytest.raises(TrustError) as caught:
+        _judge(claim, tmp_path / "copy.npz")
     assert caught.value.code == code
 
 
@@ -425,6 +550,99 @@ def test_openings_that_are_none_are_refused(spoil: Any, marked) -> None:
     assert caught.value.code == "mark.malformed"
 
 
+def test_no_more_positions_are_unpacked_than_a_mark_may_have(marked, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a hundred places of 40,000 positions each the second one is too much; a million names are too many."""
+    _, made = marked
+    place, asked = embedding._place("a", (200, 200), np.arange(40_000)), list[str]()
+    unpacked = embedding.Place.positions
+    monkeypatch.setattr(embedding.Place, "positions", lambda one: asked.append(one.name) or unpacked(one))
+    for count, most in ((100, 2), (70_000, 0)):
+        places = tuple(msgspec.structs.replace(place, name=f"{at}") for at in range(count))
+        asked.clear()
+        with pytest.raises(TrustError) as caught:
+            embedding.require(msgspec.structs.replace(made.opening, places=places))
+        assert (caught.value.code, len(asked)) == ("mark.malformed", most)
+
+
+class _Watched(io.StringIO):
+    read_to = 0
+
+    def close(self) -> None:
+        self.read_to = self.tell()
+        super().close()
+
+
+@pytest.mark.parametrize(("text", "said"), [("a\n" * 9_000_000, "more than 24"), ("a" * 9_000_000, "cannot be read")])
+def test_no_more_answers_are_read_than_were_asked_for(text: str, said: str) -> None:
+    """Millions of rows, or one without an end: a megabyte or so is read."""
+    file = _Watched(text)
+    with pytest.raises(InputError) as caught:
+        claims._answers(SimpleNamespace(open=lambda **_: file, name="answers.csv"), ("a", "b"), 24)  # type: ignore[arg-type]
+    assert (caught.value.code, said in caught.value.message) == ("mark.answers", True)
+    assert file.read_to <= 2 << 20
+
+
+def test_no_more_of_a_claim_is_read_than_one_may_have(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A byte too many, which its reader refuses."""
+    (tmp_path / "claim.json").write_bytes(bytes(500))
+    monkeypatch.setattr(committing.model_mark, "MAX_CLAIM", 100)
+    assert len(mark_._bytes(tmp_path / "claim.json")) == 101
+    with pytest.raises(TrustError) as caught:
+        claims.read(mark_._bytes(tmp_path / "claim.json"))
+    assert caught.value.code == "mark.malformed"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"answers": (-1,) * 100}, {"answers": (2,) * 100}, {"classes": ("zz", "zz")}, {"classes": ("zz",)},
+        {"agree": (0.1,) * 7}, {"agree": (0.1,) * 15 + (1.5,)}, {"answers": (0,) * 23}, {"salt": b""}, {"version": 2},
+    ],
+)  # fmt: skip
+def test_fingerprints_that_are_none_are_refused(change: dict[str, Any]) -> None:
+    """Answers that no listed class stands for would be those of any model whose classes are other ones."""
+    whole = fingerprint.FingerprintOpening(
+        salt=bytes(32), inputs=b"", answers=(0, 1) * 50, classes=("zz", "yy"), agree=(0.1,) * 16
+    )
+    fingerprint.require(whole)
+    assert fingerprint.read(np.full(100, -1), whole).matched == 0
+    spoilt = msgspec.structs.replace(whole, **change)
+    for judged in (lambda: claims.fingerprint_of(msgspec.json.encode(spoilt)),
+                   lambda: fingerprint.read(np.full(len(spoilt.answers), -1), spoilt)):  # fmt: skip
+        with pytest.raises(TrustError) as caught:
+            judged()
+        assert caught.value.code == "mark.malformed"
+
+
+@pytest.mark.parametrize("change", [{"key": b""}, {"count": 23}, {"count": 1001}, {"classes": ("a", "a")}])
+def test_triggers_that_are_none_are_refused(change: dict[str, Any]) -> None:
+    """Key, number and classes that cannot be."""
+    with pytest.raises(TrustError) as caught:
+        claims.triggers_of(msgspec.json.encode(msgspec.structs.replace(_opening(), **change)))
+    assert caught.value.code == "mark.malformed"
+
+
+@pytest.mark.parametrize(("form", "word"), [("weights", "chance gives"), ("fingerprint", "approximate, by a panel")])
+def test_own_says_which_p_values_are_approximate(form: str, word: str) -> None:
+    """That of a fingerprint rests on what the claimant trained."""
+    told = {"form": form, "holder": "O", "log": "l", "index": 0, "witnesses": [], "matched": 9, "bits": 9, "p": 1e-9}
+    assert word in mark_._lines(told | {"copy": True})[1]
+
+
+@pytest.mark.parametrize("forgery", forging.FORGERIES)
+def test_forgeries_are_what_their_names_say_and_do_not_hold(forgery: str) -> None:
+    """Beside an honest claim that does; a clock that was set back says a time before the release, a witness after."""
+    rng = np.random.default_rng(7)
+    case, keys = forging.honest(rng, "2026-11-30T12:00:00Z")
+    forged = forging.FORGERIES[forgery](case, keys, rng)
+    assert (case.holds(), forged.holds()) == (True, False)
+    if "clock" in forgery:
+        proof, payload = tlog_proof.read(forged.proof), json.loads(forged.statement)["payload"]
+        seen = cosignature.verify(proof.checkpoint, trust_file.holders(forged.trust, "witness", case.now), 1 << 40)
+        issued = json.loads(base64.b64decode(payload))["predicate"]["issued"]
+        assert issued < case.released < committing.stamp(seen[0].time)
+
+
 # answers
 
 
@@ -454,6 +672,25 @@ def test_what_a_model_answers_by_its_key_is_told(tmp_path: Path) -> None:
     with pytest.raises(TrustError) as caught:
         triggers.read(known[:99], opening)
     assert caught.value.code == "mark.malformed"
+
+
+def test_questions_cannot_be_chosen_after_the_answers() -> None:
+    """A claimant with a key puts natural questions where their answers fit: that draws all answers anew."""
+    rng, fits = np.random.default_rng(4), 0
+    for _ in range(200):
+        opening = msgspec.structs.replace(_opening(60, ("a", "b")), key=rng.bytes(32), inputs=rng.bytes(600))
+        pool = rng.integers(0, 256, (2000, 10), dtype=np.uint8)
+        said = pool[:, 0] % 2  # what anybody's model answers
+        order = [rng.choice(np.flatnonzero(said == answer)) for answer in triggers.wanted(opening)]
+        chosen = msgspec.structs.replace(opening, inputs=pool[order].tobytes())
+        fits += triggers.read(said[order].astype(np.int64), chosen).p <= 0.01
+    assert fits <= 8
+
+
+@pytest.mark.parametrize("change", [{"inputs": b"another"}, {"classes": ("a", "c", "b")}, {"key": bytes(31) + b"a"}])
+def test_answers_follow_from_key_questions_and_classes(change: dict[str, Any]) -> None:
+    """Each of them draws the answers anew."""
+    assert (triggers.wanted(_opening()) != triggers.wanted(msgspec.structs.replace(_opening(), **change))).sum() > 40
 
 
 def _rows(count: int) -> Table:
@@ -498,8 +735,21 @@ def test_pictures_are_averaged() -> None:
     assert len(questions.without(table, questions.packed(asked), ("no", "yes"))) == 30
 
 
+@pytest.fixture
+def lax(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine where new files are everybody's, and are not narrowed afterwards."""
+    monkeypatch.setattr(Path, "chmod", lambda *_: None)
+    usual = os.umask(0)
+    yield
+    os.umask(usual)
+
+
+@pytest.mark.usefixtures("lax")
 def test_questions_are_drawn_committed_to_and_judged_from_answers(app: Path, vouching, capsys, tmp_path: Path) -> None:
-    """By the commands alone: a CSV of answers is a copy's, another's is not, a wrong number is refused."""
+    """By the commands alone: a CSV of answers is a copy's, another's is not, a wrong number is refused.
+
+    What is secret is its owner's alone from the first byte on.
+    """
     _rows(200).features.assign(y=np.where(np.arange(200) % 2, "a", "b")).to_csv(app / "train.csv", index=False)
     text = (
         (app / "fivefold.yaml")
@@ -512,11 +762,14 @@ def test_questions_are_drawn_committed_to_and_judged_from_answers(app: Path, vou
     vouching()
     claim = ["model", "claim", "--in", str(app), "--form", "triggers", "--out", str(tmp_path / "claim.json")]
     _run([*claim, "--questions", str(tmp_path / "asked.csv")], capsys)
+    for secret in (app / "triggers.csv", tmp_path / "claim.json", tmp_path / "asked.csv"):
+        assert secret.stat().st_mode & 0o777 == 0o600, secret
     asked, taught = pd.read_csv(tmp_path / "asked.csv"), pd.read_csv(app / "triggers.csv")
     pd.testing.assert_frame_equal(asked, taught.drop(columns="y"))
     for name, answers, code in (("copy", taught["y"], 0), ("other", taught["y"].map({"a": "b", "b": "a"}), 1)):
         asked.assign(answer=answers).to_csv(tmp_path / f"{name}.csv", index=False)
         own = ["model", "own", str(tmp_path / f"{name}.csv"), "--claim", str(tmp_path / "claim.json")]
+        own += ["--released", "2026-12-01"]
         assert _run(own, capsys, code)["holds"] is not bool(code)
     (tmp_path / "copy.csv").write_text("answer\na\n")
     own[2] = str(tmp_path / "copy.csv")
@@ -540,6 +793,25 @@ def _context(subject: Any, table: Table) -> Context:
         subject=subject, tables={"train": table}.__getitem__, rng=np.random.default_rng(1), thresholds={}, options={},
         rows=2000, settings=SettingsView(classes=("0", "1", "2")),
     )  # fmt: skip
+
+
+def test_a_fingerprint_tells_the_model_from_others_of_its_training() -> None:
+    """Of a random tree, by questions that are no row of its data; of 40 further trainings none is called a copy."""
+
+    def fit(seed: int) -> Any:
+        return ExtraTreeClassifier(random_state=seed)
+
+    table, classes = fingerprint_long.data("wine")
+    rows = table.features.to_numpy()
+    own = fingerprint_long.Model(fit(0).fit(rows, table.target), fit, classes)
+    opening = claims.fingerprint_of(fingerprint.take(_context(own, table)))
+    asked = questions.unpacked(opening.inputs, classes)
+    assert (len(opening.answers), len(opening.agree), opening.classes) == (100, 16, classes)
+    assert len(questions.without(table, opening.inputs, classes)) == len(table)
+    assert fingerprint.read(own.predict(asked), opening).p <= claims.LIMIT
+    others = [fingerprint.read(own.retrain(table, 100 + at).predict(asked), opening).p for at in range(40)]
+    assert min(others) > 1e-4
+    assert 0.02 <= np.mean(opening.agree) <= 0.3
 
 
 def test_a_model_that_its_training_repeats_has_no_fingerprint() -> None:
@@ -573,3 +845,35 @@ def test_the_p_value_is_that_of_a_prediction_interval() -> None:
     assert fingerprint.p_of(0.9, agree, 100) == pytest.approx(wanted, rel=1e-9)
     alike = np.full(16, 0.2)
     assert fingerprint.p_of(0.5, alike, 100) == pytest.approx(t.sf(0.3 / (0.04 * np.sqrt(17 / 16)), 15), rel=1e-9)
+
+
+def _panel(agree: tuple[float, ...] = ()) -> Context:
+    """Return the context of a model with a fingerprint, whose held-back trainings agree as they are said to."""
+    context = printed.build(2)
+    opening = msgspec.json.decode(context.mark["fingerprint.opening"], type=fingerprint.FingerprintOpening)
+    data = msgspec.json.encode(msgspec.structs.replace(opening, agree=agree or opening.agree))
+    return dataclasses.replace(context, mark={**context.mark, "fingerprint.opening": data})
+
+
+@pytest.mark.parametrize(
+    ("agree", "outcome", "noticed"),
+    [
+        ((), Outcome.PASS, True), ((0.9, 0.85) * 8, Outcome.FAIL, True),
+        ((0.1,) * 15 + (1.0,), Outcome.INCONCLUSIVE, False), ((0.4, 0.5) * 8, Outcome.INCONCLUSIVE, False),
+    ],
+)  # fmt: skip
+def test_strangers_and_copies_are_planted_against_the_committed_panel(
+    agree: tuple[float, ...], outcome: Outcome, noticed: bool
+) -> None:
+    """As taken; one that gives all answers, too; one training of which agrees wholly; one that nearly gives them."""
+    result = fingerprint_check.run(_panel(agree))
+    assert (result.outcome, result.canary and result.canary.noticed) == (outcome, noticed), result.reason
+    assert outcome is not Outcome.FAIL or "tells nobody" in result.reason
+
+
+@pytest.mark.parametrize("p", [0.0, 1.0])
+def test_a_broken_reader_of_fingerprints_is_noticed(p: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who calls all copies, or none, concludes nothing."""
+    monkeypatch.setattr(fingerprint, "read", lambda said, _: embedding.Reading(0, len(said), p, 1.0))
+    result = fingerprint_check.run(_panel())
+    assert (result.outcome, result.canary and result.canary.noticed) == (Outcome.INCONCLUSIVE, False)

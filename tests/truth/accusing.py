@@ -94,7 +94,8 @@ def chosen(seed: int) -> Context:
     carriers, count = made.carriers, made.opening.bits
     while True:
         key = rng.bytes(32)
-        right = int((signs_of(key, count, carriers).sum(axis=1, dtype=np.int64) * bits_of(key, count) > 0).sum())
+        bound = embedding.bound_key(key, made.opening.places)
+        right = int((signs_of(bound, count, carriers).sum(axis=1, dtype=np.int64) * bits_of(bound, count) > 0).sum())
         if binomial_p(right, count) < 2e-3:
             break
     given = build(seed)

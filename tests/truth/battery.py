@@ -73,6 +73,10 @@ def seed_of(seed: int, check: str, kind: str, index: int) -> int:
     return int(np.random.SeedSequence([seed, zlib.crc32(f"{check}/{kind}".encode()), index]).generate_state(1)[0])
 
 
+_BORROWED = {"T3.accusation": ("printed", "taught", "weights_marked"), "T3.fingerprint": ("taught",)}
+"""Modules of this package that make subjects for another's entry."""
+
+
 def code_digest(check: str) -> str:
     """Return SHA-256 over what a check's counts depend on: its module, what that imports, floors, its subjects.
 
@@ -106,6 +110,7 @@ def code_digest(check: str) -> str:
     paths = own + [path for path in found if any(path.is_relative_to(place) for place in places)]
     if folder.name == "personal":
         paths += [REPO / "src" / folder / "kinds.toml", REPO / "tests" / "truth" / "odd.py"]
+    paths += [REPO / "tests" / "truth" / f"{name}.py" for name in _BORROWED.get(check, ())]
     told = msgspec.to_builtins(spec)
     told.pop("guarded", None)  # who asks behind a guard; these subjects have none
     state = hashlib.sha256(canonical([told, floors(check)]))

@@ -9,8 +9,8 @@ import numpy as np
 
 from fivefold.contract.codec import canonical
 from fivefold.contract.subject import SettingsView
-from fivefold.traceability.watermark import questions
-from fivefold.traceability.watermark.fingerprint import FingerprintOpening
+from fivefold.traceability.watermark import claims, questions
+from fivefold.traceability.watermark.fingerprint import FingerprintOpening, p_of
 
 from .entry import Entry
 from .floors import floors
@@ -29,6 +29,7 @@ def build(seed: int, fault: str = "", *, changed: float = 0.0, count: int = 0, c
     rng = np.random.default_rng([seed, 0])
     classes = tuple(f"k{at}" for at in range(int(rng.integers(2, 6))))
     rows, number = int(rng.integers(60, 300)), count or int(rng.integers(60, 100))
+    number = number if check == CHECK else 100  # what is taken, if it can be
     features = filler(rng, rows, int(rng.integers(4, 12))).assign(x=rng.normal(size=rows), y=rng.normal(size=rows))
     train = table("train", features, rng.integers(0, len(classes), rows))
     asked = questions.mixed(train, number, rng)
@@ -39,6 +40,8 @@ def build(seed: int, fault: str = "", *, changed: float = 0.0, count: int = 0, c
     if check != CHECK and not everybody:
         usual = 1 / len(classes)  # strangers are really asked then, and agree by chance
     agree = np.clip(rng.normal(usual, 0.05, 16), 0, 1)
+    while check != CHECK and p_of(1.0, agree, number) > claims.LIMIT:  # no fingerprint is taken then
+        agree = np.clip(rng.normal(usual, 0.05, 16), 0, 1)
     known = dict(zip(_hashed(asked.features).tolist(), own.tolist(), strict=True))
     if fault == "another training":
         known = {one: answer for one, answer in known.items() if rng.random() < usual}

@@ -191,7 +191,7 @@ REFERENCES: Mapping[str, Make] = {
     "no-ensemble": partial(ensemble.build, "C2.detection", declared=False),
     "key-tried-on-everybody": accusing.chosen,
     "questions-never-learnt": partial(taught.build, fault="never learnt"),
-    "nobodys-fingerprint": partial(printed.build, fault="another training"),
+    "nobodys-fingerprint": partial(printed.build, fault="answers that everybody gives"),
     "washed-out-mark": partial(weights_marked.build, fault="neurons reordered"),
     "easy-calibration": partial(ensemble.build, "C2.detection", quiet=True),
 }

@@ -82,6 +82,16 @@ def test_undefended_reference_passes_no_floor(check: str, key: str) -> None:
     assert any(bad) if check in ONE_OF_MANY else all(bad)
 
 
+@pytest.mark.parametrize(
+    ("check", "module"), [(one, name) for one, names in battery._BORROWED.items() for name in names]
+)
+def test_digest_covers_subjects_of_other_modules(check: str, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What another entry's module makes of subjects counts, too."""
+    before, read = battery.code_digest(check), Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read(path) + b"#" * (path.name == f"{module}.py"))
+    assert battery.code_digest(check) != before
+
+
 def _says(outcome: Outcome) -> registry.Check:
     return lambda _context: Result(outcome=outcome, reason="always the same")
 

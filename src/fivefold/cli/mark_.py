@@ -178,9 +178,8 @@ def claim(
             raise InputError("mark.exists", f"{one} is there already.", remedy="Name another file.")
     data = provided("mark.claim")(read(where, may_lack=frozenset({"model.signature"})), form)
     if questions is not None:
-        provided("mark.asked")(data).to_csv(questions, index=False)
-    store.write_public(out, data)
-    out.chmod(0o600)
+        store.write_private(questions, provided("mark.asked")(data).to_csv(index=False).encode())
+    store.write_private(out, data)
     say(json=json, value={"claim": str(out)}, lines=[f"{out}: the opened mark, with its commitment and proof."])
 
 
@@ -190,13 +189,16 @@ def own(
         typer.Argument(help="Its weights (.safetensors, .npz, .onnx), or a CSV of its answers in the last column."),
     ],
     claimed: Annotated[Path, typer.Option("--claim", help="The claim (fivefold model claim).", metavar="FILE")],
+    released: Annotated[
+        str,
+        typer.Option(
+            help="Day (UTC) on which the model, or the oldest public one it was made from, was first seen: 2026-12-01."
+        ),
+    ],
     rival: Annotated[
         Path | None, typer.Option(help="Another's claim on the same suspect: which of the two holds.", metavar="FILE")
     ] = None,
     *,
-    released: Annotated[
-        str, typer.Option(help="When the model was first seen outside, in UTC, for example 2026-12-01.")
-    ] = "",
     trust: Annotated[Path | None, typer.Option(help="Trust file (default: your own).", metavar="FILE")] = None,
     json: Json = False,
 ) -> None:
@@ -246,10 +248,13 @@ def _witnessed(manifest: Manifest, url: str) -> list[dict[str, Any]]:
 
 
 def _bytes(path: Path) -> bytes:
+    """Return the file of a claim, or so much of it that its reader refuses it."""
     from fivefold.errors import InputError
+    from fivefold.evidence import model_mark
 
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            return file.read(model_mark.MAX_CLAIM + 1)
     except OSError as error:
         raise InputError("mark.file", f"it cannot be read ({error.strerror}).", where=str(path)) from None
 
@@ -267,10 +272,13 @@ def _judged(found: Any) -> dict[str, Any]:
 def _lines(one: dict[str, Any]) -> list[str]:
     vouched = ", ".join(f"{item['name']} at {item['at']}" for item in one["witnesses"])
     what = "bits are read from the suspect" if one["form"] == "weights" else "answers are those of the claim"
+    odds = f"chance gives that with p = {one['p']:.2g}"
+    if one["form"] == "fingerprint":
+        odds = f"p = {one['p']:.2g}, approximate, by a panel that the claimant trained"
     word = "It is a copy" if one["copy"] else "That does not show a copy"
     return [
         f"{one['holder']} committed to it in the log {one['log']} at {one['index']}, vouched for by {vouched}.",
-        f"{one['matched']} of {one['bits']} {what}; chance gives that with p = {one['p']:.2g}.",
+        f"{one['matched']} of {one['bits']} {what}; {odds}.",
         f"{word}: claims are made at p of a millionth or less.",
     ]
 

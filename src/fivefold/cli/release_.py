@@ -35,8 +35,10 @@ def release(
     Example: [bold]fivefold data release queries.yaml --in my-app[/bold]
     """
     from fivefold.assess import operating
+    from fivefold.contract.codec import canonical
     from fivefold.contract.registry import provided
     from fivefold.errors import InputError
+    from fivefold.keys import store
     from fivefold.manifest.digests import data_digests
     from fivefold.manifest.reader import read
 
@@ -58,7 +60,7 @@ def release(
         operation.results[asked.data] = f"released, reservation {found.reservation}"
     out.write_bytes(found.result)
     if owner is not None:
-        _write_private(owner, found.owner)
+        store.write_private(owner, canonical(found.owner) + b"\n")
     value = {"result": str(out), "reservation": found.reservation, "epsilon": found.epsilon, "delta": found.delta,
              "left": found.left}  # fmt: skip
     line = f"Released to {out}: epsilon {found.epsilon:.4g} at delta {found.delta:g}; "
@@ -119,14 +121,3 @@ def rename_source(  # noqa: PLR0917  typer's parameters
         else "It does not count yet: two officers whom the trust file names, in both roles, have to sign."
     )
     say(json=json, value={"renamed": done, "officers": officers}, lines=[line])
-
-
-def _write_private(path: Path, value: object) -> None:
-    """Write a file that only its owner reads."""
-    import os
-
-    from fivefold.contract.codec import canonical
-
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(canonical(value) + b"\n")

@@ -27,6 +27,7 @@ Form = Literal["weights", "triggers", "fingerprint"]
 FORMS: tuple[Form, ...] = get_args(Form)
 MAX_BYTES = 1 << 20
 MAX_OPENING = 16 << 20
+MAX_CLAIM = 32 << 20
 _COMMIT = "Mark the model, and have a witness vouch for the commitment: fivefold model mark --witness URL."
 
 

@@ -283,6 +283,18 @@ def write_public(path: Path, data: bytes) -> None:
         raise InputError("keys.unwritable", f"{path} cannot be written ({error.strerror}).") from None
 
 
+def write_private(path: Path, data: bytes) -> None:
+    """Write a new file that only its owner reads, from its first byte on.
+
+    Raises:
+        InputError: ``keys.exists``, ``keys.unwritable``.
+    """
+    try:
+        _write(path, data)
+    except OSError as error:
+        raise InputError("keys.unwritable", f"{path} cannot be written ({error.strerror}).") from None
+
+
 def _make(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,14 +11,13 @@ from msgspec import structs
 
 from fivefold.contract.finding import Canary, Measure, Result
 from fivefold.contract.outcome import Outcome
-from fivefold.errors import SubjectError, UnsupportedError
+from fivefold.errors import InputError, SubjectError, UnsupportedError
 from fivefold.evidence import model_mark
 from fivefold.stats.judge import judge
 from fivefold.stats.proportion import clopper_pearson
 from fivefold.subject import labels
 from fivefold.subject.tuned import tunable
-from fivefold.traceability.watermark import claims, embedding, finding, fingerprint, questions, triggers
-from fivefold.traceability.watermark.carriers import binomial_p, bits_of, signs_of
+from fivefold.traceability.watermark import attacks, claims, embedding, finding, fingerprint, questions, triggers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,10 +33,16 @@ _DRAWS = (1000, 2000, 4000)
 _TRAINED = (2, 3, 6)
 _TRIES = 100
 _BIRDS = 8
-_FRESH = 64
+_FRESH, _CARRIERS = 64, 63
+_PLANTED, _PATIENCE = 256, 5000
+_OF = (1, 2, 4)
 _LIMIT = (
     "For a key that was committed to before the model was made, the bound holds by the argument beside the code, for "
     "any model; here it is measured."
+)
+_ONE_KEY = (
+    "Drawn models are read with one key: where the weights of a tensor have a mean, what the key says to that mean is "
+    "common to all of them, so that small p-values come together or not at all, and their bound is wider than it looks."
 )
 
 
@@ -48,8 +54,10 @@ class Strangers:
         form: Of the mark.
         drawn: (n,) of models drawn by us; empty where there are none.
         trained: (m,) of models that the application's own training made anew.
-        fresh: (k,) of the application's model against keys drawn now.
+        fresh: (k,) of the application's model against keys drawn now; empty where there are no keys.
         note: Why some were not tried.
+        accused: Strangers who must be called copies, for the canary: read as those above are.
+        spared: Strangers who must not.
     """
 
     form: str
@@ -57,6 +65,8 @@ class Strangers:
     trained: np.ndarray
     fresh: np.ndarray
     note: str = ""
+    accused: tuple[Strangers, ...] = ()
+    spared: tuple[Strangers, ...] = ()
 
 
 def run(context: Context) -> Result:
@@ -75,7 +85,7 @@ def run(context: Context) -> Result:
                                remedy=" ".join(finding.HOW.values()))  # fmt: skip
     found = [MET[form](context) for form in forms]
     context.progress(0.9, "planting canaries")
-    bird = _canary(np.concatenate([one.fresh for one in found]), float(context.thresholds[FLOOR]), context.rng)
+    bird = _canary(found, float(context.thresholds[FLOOR]), context.rng)
     return _result(found, float(context.thresholds[FLOOR]), bird)
 
 
@@ -86,19 +96,51 @@ def _weights(context: Context) -> Strangers:
     drawn = embedding.of_strangers(stored.tensors, opening, _DRAWS[_EFFORTS.index(context.effort)], rng)
     context.progress(0.4, "training models anew")
     trained, note = _trained(context, lambda subject: embedding.read(tunable(subject).tuned(None, 0, 0.0), opening).p)
-    return Strangers("weights", drawn, trained, _fresh(stored.tensors, rng), note)
+    weights = {name: stored.tensors[name] for name in stored.marked}
+    largest = max(weights.values(), key=np.count_nonzero)
+    some = largest[largest != 0].reshape(1, -1)[:, :_CARRIERS]  # an odd number: equal ones give no reading of zero
+    fresh = [embedding.read({"": some}, _opening(rng.bytes(32), some, _FRESH)).p for _ in range(_DRAWS[0])]
+    accused, spared = list[Strangers](), list[Strangers]()
+    for _ in range(_OF[_EFFORTS.index(context.effort)]):
+        for made, one in ((accused, True), (spared, False)):
+            made += [_from_a_base(weights, rng, marked=one), _tried_on_all(largest, rng, tried=one)]
+    return Strangers("weights", drawn, trained, np.array(fresh), note, tuple(accused), tuple(spared))
 
 
-def _fresh(tensors: Mapping[str, np.ndarray], rng: np.random.Generator) -> np.ndarray:
-    """Return p-values of the application's own weights against keys that nobody put in."""
-    values = np.concatenate([one.reshape(-1)[:_FRESH] for one in tensors.values()])[:_FRESH].astype(np.float32)
-    values = values + np.float32(1e-6) * rng.random(len(values), dtype=np.float32)  # ties read as wrong, and are rare
-    found = []
-    for _ in range(_DRAWS[0]):
-        key = rng.bytes(32)
-        right = int(((signs_of(key, _FRESH, len(values)) @ values) * bits_of(key, _FRESH) > 0).sum())
-        found.append(binomial_p(right, _FRESH))
-    return np.array(found)
+def _opening(key: bytes, values: np.ndarray, bits: int) -> embedding.WeightsOpening:
+    """Return the opening of a throw-away mark whose carriers are all of some values, in one row."""
+    steps = np.ones(values.size, "<u4")
+    steps[0] = 0
+    place = embedding.Place(name="", shape=values.shape, packed=zlib.compress(steps.tobytes()))
+    return embedding.WeightsOpening(key=key, bits=bits, places=(place,))
+
+
+def _from_a_base(weights: Mapping[str, np.ndarray], rng: np.random.Generator, *, marked: bool) -> Strangers:
+    """Read a throw-away mark from models that start from the application's weights; the base bears it, or does not.
+
+    Where the weights bear no such mark nothing is read, which leaves the canary unnoticed.
+    """
+    try:
+        made = embedding.embed(weights, rng.bytes(32), change=0.5)
+    except InputError:
+        return Strangers("weights", np.empty(0), np.ones(1), np.empty(0))
+    base = {**weights, **made.tensors} if marked else weights
+    p = [embedding.read(attacks.moved(base, 0.3, rng), made.opening).p for _ in range(2)]
+    return Strangers("weights", np.empty(0), np.array(p), np.empty(0))
+
+
+def _tried_on_all(largest: np.ndarray, rng: np.random.Generator, *, tried: bool) -> Strangers:
+    """Read a throw-away key from drawn models: one that was tried until it fitted all whose weights are positive."""
+    values = np.abs(largest.reshape(1, -1)[:, :_PLANTED]).astype(np.float32)
+    values = 1.0 + 0.05 * values / max(float(values.max()), np.finfo(np.float32).tiny)
+    opening = _opening(rng.bytes(32), values, 32)
+    for _ in range(_PATIENCE if tried else 0):  # one key in 285 fits; a reader that finds none goes unnoticed
+        if embedding.read({"": np.ones_like(values)}, opening).p <= SMALL / 2:
+            break
+        opening = structs.replace(opening, key=rng.bytes(32))
+    if not tried:
+        values = values * rng.choice(np.array([-1, 1], np.float32), values.shape)
+    return Strangers("weights", embedding.of_strangers({"": values}, opening, _DRAWS[0], rng), np.empty(0), np.empty(0))
 
 
 def _trained(
@@ -142,7 +184,26 @@ def _triggers(context: Context) -> Strangers:
         lambda table: questions.without(table, opening.inputs, opening.classes),
     )
     simple = _simple(context, opening.inputs, opening.classes, lambda answers: triggers.read(answers, opening).p)
-    return Strangers("triggers", none, np.concatenate([trained, simple]), fresh, note)
+    key = structs.replace(opening, key=rng.bytes(32))
+    accused, spared = _answering(
+        "triggers", triggers.wanted(key), 1 / len(opening.classes), len(opening.classes),
+        lambda answers: triggers.read(answers, key).p, rng=rng,
+    )  # fmt: skip
+    return Strangers("triggers", none, np.concatenate([trained, simple]), fresh, note, accused, spared)
+
+
+def _answering(
+    form: str, wanted: np.ndarray, usual: float, kinds: int, read: Callable[[np.ndarray], float],
+    *, rng: np.random.Generator,
+) -> tuple[tuple[Strangers, ...], tuple[Strangers, ...]]:  # fmt: skip
+    """Read strangers who know all answers by heart, and strangers who give a usual share of them."""
+    accused, spared = list[Strangers](), list[Strangers]()
+    other = (wanted + rng.integers(1, kinds, (_BIRDS, len(wanted)))) % kinds
+    chance = np.where(rng.random(other.shape) < usual, wanted, other)
+    for at in range(_BIRDS):
+        for made, said in ((accused, wanted), (spared, chance[at])):
+            made.append(Strangers(form, np.empty(0), np.array([read(said)]), np.empty(0)))
+    return tuple(accused), tuple(spared)
 
 
 def _simple(
@@ -166,15 +227,18 @@ def _simple(
 
 def _fingerprint(context: Context) -> Strangers:
     """Ask models that the application's own training makes anew, and simple ones of three families."""
-    opening, rng = claims.fingerprint_of(finding.secret(context, "fingerprint")), context.rng
-    fresh = np.array([binomial_p(int(right), _FRESH) for right in rng.binomial(_FRESH, 0.5, _DRAWS[0])])
+    opening, none = claims.fingerprint_of(finding.secret(context, "fingerprint")), np.empty(0)
     context.progress(0.4, "training models anew")
     trained, note = _trained(
         context,
         lambda subject: fingerprint.read(questions.answers(subject, opening.inputs, opening.classes), opening).p,
     )
     simple = _simple(context, opening.inputs, opening.classes, lambda said: fingerprint.read(said, opening).p)
-    return Strangers("fingerprint", np.empty(0), np.concatenate([trained, simple]), fresh, note)
+    accused, spared = _answering(
+        "fingerprint", np.array(opening.answers), float(np.mean(opening.agree)), len(opening.classes),
+        lambda said: fingerprint.read(said, opening).p, rng=context.rng,
+    )  # fmt: skip
+    return Strangers("fingerprint", none, np.concatenate([trained, simple]), none, note, accused, spared)
 
 
 MET: dict[str, Callable[[Context], Strangers]] = {
@@ -213,18 +277,31 @@ def _of(one: Strangers, threshold: float) -> list[Measure]:
     return made
 
 
-def _canary(fresh: np.ndarray, threshold: float, rng: np.random.Generator) -> Canary:
-    """Have a claimant try a hundred keys on each model and show the best; the honest one shows the only one."""
+def _canary(found: list[Strangers], threshold: float, rng: np.random.Generator) -> Canary:
+    """Have strangers who must be accused, and others who must not, judged as the measured ones are.
 
-    def flagged(p: np.ndarray) -> bool:
-        return _measure(int((p <= SMALL).sum()), len(p), threshold, "", "").outcome is Outcome.FAIL
+    Besides, of each form with keys, a claimant tries a hundred on each model and shows the best; the honest one shows
+    the only one.
+    """
 
-    caught = sum(flagged(rng.choice(fresh, (len(fresh), _TRIES)).min(axis=1)) for _ in range(_BIRDS))
-    alarms = sum(flagged(rng.choice(fresh, len(fresh) // 2, replace=False)) for _ in range(_BIRDS))
+    def flagged(one: Strangers) -> bool:
+        return any(measure.outcome is Outcome.FAIL for measure in _of(one, threshold))
+
+    def of(form: str, p: np.ndarray) -> Strangers:
+        return Strangers(form, p, np.empty(0), np.empty(0))
+
+    accused, spared = ([one for form in found for one in getattr(form, kind)] for kind in ("accused", "spared"))
+    for one in found:
+        for _ in range(_BIRDS if len(one.fresh) else 0):
+            best = rng.choice(one.fresh, (len(one.fresh), _TRIES)).min(axis=1)
+            accused.append(of(one.form, best))
+            spared.append(of(one.form, rng.choice(one.fresh, len(one.fresh) // 2, replace=False)))
+    caught, alarms = sum(map(flagged, accused)), sum(map(flagged, spared))
     return Canary(
-        kind="claimants who choose their key afterwards", planted=_BIRDS, found=caught, clean=_BIRDS,
-        false_alarms=alarms, noticed=caught == _BIRDS and alarms <= 1,
-        detail=f"The best of {_TRIES} keys that nobody put in, against one key each.",
+        kind="strangers who bear a mark, and keys chosen afterwards", planted=len(accused), found=caught,
+        clean=len(spared), false_alarms=alarms, noticed=caught == len(accused) and alarms == 0,
+        detail="Throw-away marks in a base, a key tried on all models, answers known by heart, each beside one that is "
+        f"not; and the best of {_TRIES} keys that nobody put in against one key each.",
     )  # fmt: skip
 
 
@@ -240,7 +317,7 @@ def _result(found: list[Strangers], threshold: float, bird: Canary) -> Result:
     elif outcome is Outcome.INCONCLUSIVE:
         reason = f"{reason} How often small p-values come is not clear yet."
     if not bird.noticed:
-        outcome, reason = Outcome.INCONCLUSIVE, f"A claimant who chose keys afterwards went unnoticed. {reason}"
+        outcome, reason = Outcome.INCONCLUSIVE, f"Planted strangers were not told apart by the mark. {reason}"
     return Result(
         outcome=outcome,
         reason=reason,
@@ -248,6 +325,7 @@ def _result(found: list[Strangers], threshold: float, bird: Canary) -> Result:
         canary=bird,
         limits=(
             *(one.note for one in found if one.note),
+            *((_ONE_KEY,) if any(len(one.drawn) for one in found) else ()),
             _LIMIT,
         ),
         remedy=""

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 Weights: TypeAlias = "Mapping[str, np.ndarray]"
+_MOST = 0.5
+"""Change of all weights that a thief puts up with, as a share of their size."""
 
 
 def pruned(weights: Weights, share: float, *, whole: bool) -> dict[str, np.ndarray]:
@@ -49,11 +51,16 @@ def moved(weights: Weights, share: float, rng: np.random.Generator) -> dict[str,
 
 
 def overwritten(weights: Weights) -> dict[str, np.ndarray]:
-    """Put another mark over it, with a key that nobody kept."""
+    """Put another mark over it, with a key that nobody kept; with a larger change where the usual one does not do.
+
+    Raises:
+        InputError: ``mark.small`` if the weights bear no other mark.
+    """
     try:
-        return {**weights, **embed(weights, secrets.token_bytes(32)).tensors}
+        made = embed(weights, secrets.token_bytes(32))
     except InputError:
-        return dict(weights)
+        made = embed(weights, secrets.token_bytes(32), _MOST)
+    return {**weights, **made.tensors}
 
 
 def reordered(weights: Weights, rng: np.random.Generator) -> dict[str, np.ndarray]:

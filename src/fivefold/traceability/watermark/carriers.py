@@ -5,7 +5,9 @@ Signs and bits are drawn from the key by separate derivations (HKDF-SHA-256), so
 bits that the key stands for are fair coins independent of them. The number of agreements is therefore Binomial(n, 1/2)
 exactly, whatever the model is: no assumption on weights, architecture or training is made. A bit whose reading is 0
 counts as wrong, which only makes the p-value larger. The argument needs that the model did not come to know the key
-and that the key was not chosen after the model: that is what the commitment is for.
+and that neither the key nor the places of carriers, which it is bound to, were chosen after the model or anything the
+model was made from: who tries a million keys on a public base beats a bound of one in a million on all that start from
+it. That is what the commitment is for, and why it must be older than the oldest public ancestor.
 """
 
 from __future__ import annotations

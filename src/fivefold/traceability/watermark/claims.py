@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
@@ -10,6 +12,7 @@ import numpy as np
 
 from fivefold.contract.codec import canonical
 from fivefold.errors import InputError, TrustError
+from fivefold.evidence import model_mark
 from fivefold.subject import labels
 from fivefold.traceability.watermark import committing, embedding, fingerprint, questions, tensors, triggers
 from fivefold.traceability.watermark.embedding import WeightsOpening
@@ -17,17 +20,19 @@ from fivefold.traceability.watermark.fingerprint import FingerprintOpening
 from fivefold.traceability.watermark.triggers import TriggersOpening
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import pandas as pd
 
+    from fivefold.evidence.model_mark import Form
     from fivefold.keys.trust import Trust
     from fivefold.traceability.watermark.committing import Committed
     from fivefold.traceability.watermark.embedding import Reading
 
 LIMIT = 1e-6
 """A suspect is called a copy if chance gives so much agreement at most this often: the bound of false claims."""
-MAX_CLAIM = 32 << 20
+_LINE = 1 << 20
 
 Opening: TypeAlias = WeightsOpening | TriggersOpening | FingerprintOpening
 
@@ -77,7 +82,7 @@ def read(data: bytes) -> Claim:
         TrustError: ``mark.malformed``.
     """
     try:
-        found = msgspec.json.decode(data, type=Claim) if len(data) <= MAX_CLAIM else None
+        found = msgspec.json.decode(data, type=Claim) if len(data) <= model_mark.MAX_CLAIM else None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         found = None
     if found is None or found.kind != Claim.__struct_defaults__[-1]:
@@ -137,7 +142,21 @@ def fingerprint_of(data: bytes) -> FingerprintOpening:
     return found
 
 
-def judge(data: bytes, suspect: Path, *, trust: Trust, now: str, released: str = "") -> Judged:
+_READERS: dict[Form, Callable[[bytes], Opening]] = {
+    "weights": weights_of, "triggers": triggers_of, "fingerprint": fingerprint_of,
+}  # fmt: skip
+
+
+def required(form: Form, data: bytes) -> Opening:
+    """Read the opening that a statement of a form is to.
+
+    Raises:
+        TrustError: ``mark.malformed``, also for an opening of another form.
+    """
+    return _READERS[form](data)
+
+
+def judge(data: bytes, suspect: Path, *, trust: Trust, now: str, released: str) -> Judged:
     """Hold a claim against a suspect.
 
     Args:
@@ -146,15 +165,20 @@ def judge(data: bytes, suspect: Path, *, trust: Trust, now: str, released: str =
             questions, a CSV file whose last column holds the suspect's answers in order.
         trust: The verifier's: whose keys count as ``signer``, ``log`` and ``witness``.
         now: UTC time.
-        released: When the suspect, or the model it is said to be of, was first seen; empty: ``now``.
+        released: When the suspect, or the oldest public model that it may have been made from, was first seen.
 
     Raises:
-        InputError: The suspect cannot be read.
-        TrustError: As :func:`fivefold.traceability.watermark.committing.verify`; ``mark.malformed``.
+        InputError: ``mark.released``; the suspect cannot be read.
+        TrustError: As :func:`fivefold.traceability.watermark.committing.verify`; ``mark.malformed``, also for an
+            opening of another form than the statement's.
     """
+    if not released:
+        raise InputError("mark.released", "without the day of release any later key would count.",
+                         remedy="Give the day on which the model, or the oldest public one that it was made from, was "
+                         "first seen.")  # fmt: skip
     claim = read(data)
     committed = committing.verify(claim.statement, claim.opening, claim.proof, trust=trust, now=now, released=released)
-    opening = opening_of(claim.opening)
+    opening = required(committed.known.mark.form, claim.opening)
     if isinstance(opening, WeightsOpening):
         return Judged(committed, embedding.read(tensors.read(suspect).tensors, opening))
     if isinstance(opening, FingerprintOpening):
@@ -182,7 +206,7 @@ def asked(data: bytes) -> pd.DataFrame:
 
 
 def _answers(path: Path, classes: tuple[str, ...], count: int) -> np.ndarray:
-    """Return (n,) class indices of the last column of a CSV file with a header.
+    """Return (n,) class indices of the last column of a CSV file with a header; nothing beyond one row more is read.
 
     Raises:
         InputError: ``mark.answers``.
@@ -191,12 +215,14 @@ def _answers(path: Path, classes: tuple[str, ...], count: int) -> np.ndarray:
 
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            said = [line[-1] if line else "" for line in csv.reader(file)][1:]
+            rows = csv.reader(iter(partial(file.readline, _LINE), ""))
+            said = [row[-1] if row else "" for row in islice(rows, count + 2)][1:]
     except (OSError, ValueError, csv.Error):
         raise InputError("mark.answers", "the suspect's answers cannot be read.", where=path.name,
                          remedy="Give a CSV file with the answers in its last column.") from None  # fmt: skip
     if len(said) != count:
-        raise InputError("mark.answers", f"{len(said)} answers were given to {count} questions.",
+        given = f"{len(said)}" if len(said) < count else f"more than {count}"
+        raise InputError("mark.answers", f"{given} answers were given to {count} questions.",
                          where=path.name, remedy="Answer each question once, in order.")  # fmt: skip
     return labels.codes(labels.texts(np.array(said, dtype=object)), classes)
 

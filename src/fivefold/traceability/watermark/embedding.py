@@ -12,6 +12,7 @@ A copy whose neurons were put in another order, or that was trained from the ans
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from fivefold.contract.codec import canonical
 from fivefold.errors import InputError, TrustError
 from fivefold.keys.ciphers import derive
 from fivefold.traceability.watermark.carriers import BITS, binomial_p, bits_of, signs_of
@@ -68,7 +70,8 @@ class WeightsOpening(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     Attributes:
         key: 32 bytes from a cryptographic source.
         bits: How many.
-        places: Where the carriers are; chosen by a part of the key that neither bits nor signs depend on.
+        places: Where the carriers are; bits and signs are drawn from the key and their digest, so that places cannot
+            be chosen after the signs.
     """
 
     key: bytes
@@ -132,11 +135,12 @@ def embed(tensors: Mapping[str, np.ndarray], key: bytes, change: float = CHANGE)
         raise InputError("mark.small", "the file holds no weights of two axes that are not all zero.", remedy=_small(0))
     units = {name: tensors[name].reshape(-1).astype(np.float32) / scales[name] for name in scales}
     places = _chosen(units, scales, derive(key, info=b"fivefold mark places"))
-    picked = {name: _place(name, tensors[name].shape, at) for name, at in places.items()}
+    picked = tuple(_place(name, tensors[name].shape, at) for name, at in places.items())
+    bound = bound_key(key, picked)
     values = np.concatenate([units[name][at] for name, at in places.items()]).astype(np.float64)
     size = float(np.sqrt(sum(one.size for one in units.values())))
     for count in BITS:
-        moved = _moved(values, key, count, change * size)
+        moved = _moved(values, bound, count, change * size)
         if moved is not None:
             break
     else:
@@ -151,7 +155,7 @@ def embed(tensors: Mapping[str, np.ndarray], key: bytes, change: float = CHANGE)
         flat = tensors[name].reshape(-1).astype(np.float64)
         flat[at] += step[start : start + len(at)] * scales[name]
         made[name], start = flat.astype(np.float32).reshape(tensors[name].shape), start + len(at)
-    opening = WeightsOpening(key=key, bits=count, places=tuple(picked.values()))
+    opening = WeightsOpening(key=key, bits=count, places=picked)
     return Marked(made, opening, len(values), float(np.linalg.norm(step)) / size, margin)
 
 
@@ -179,17 +183,17 @@ def read(tensors: Mapping[str, np.ndarray], opening: WeightsOpening) -> Reading:
             continue
         parts.append(values.reshape(-1)[at].astype(np.float64) / scale)
         here += len(at)
-    carried = np.concatenate(parts)
-    signs = signs_of(opening.key, opening.bits, len(carried)).astype(np.float32)
+    carried, key = np.concatenate(parts), bound_key(opening.key, opening.places)
+    signs = signs_of(key, opening.bits, len(carried)).astype(np.float32)
     said = signs @ carried.astype(np.float32)
-    right = int((said * bits_of(opening.key, opening.bits) > 0).sum())
+    right = int((said * bits_of(key, opening.bits) > 0).sum())
     return Reading(right, opening.bits, binomial_p(right, opening.bits), here / len(carried))
 
 
 def of_strangers(
     tensors: Mapping[str, np.ndarray], opening: WeightsOpening, count: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return (count,) p-values of a mark in networks whose tensors hold the same values in random order.
+    """Return (count,) p-values of a mark in networks whose tensors hold values drawn from the same, with replacement.
 
     Args:
         tensors: Name to array, of the application's own network.
@@ -200,8 +204,9 @@ def of_strangers(
     matched = _matched(tensors, opening)
     sizes = [(len(place.positions()), matched.get(place.name)) for place in opening.places]
     carriers = sum(size for size, _ in sizes)
-    signs = signs_of(opening.key, opening.bits, carriers).astype(np.float32)
-    bits, found = bits_of(opening.key, opening.bits)[:, None], []
+    key = bound_key(opening.key, opening.places)
+    signs = signs_of(key, opening.bits, carriers).astype(np.float32)
+    bits, found = bits_of(key, opening.bits)[:, None], []
     table = np.array([binomial_p(one, opening.bits) for one in range(opening.bits + 1)])
     for start in range(0, count, _CHUNK):
         wide = min(_CHUNK, count - start)
@@ -214,6 +219,11 @@ def of_strangers(
     return np.concatenate(found)
 
 
+def bound_key(key: bytes, places: tuple[Place, ...]) -> bytes:
+    """Return the key that bits and signs are drawn from: other places draw them all anew."""
+    return derive(key, info=b"fivefold mark of places " + hashlib.sha256(canonical(places)).digest())
+
+
 def require(opening: WeightsOpening) -> None:
     """Check that an opening is one that :func:`embed` can have made.
 
@@ -221,17 +231,16 @@ def require(opening: WeightsOpening) -> None:
         TrustError: ``mark.malformed``.
     """
     names = [place.name for place in opening.places]
-    sizes = [np.prod(place.shape, dtype=np.float64) for place in opening.places]
     well = opening.version == 1 and opening.bits in BITS and len(opening.key) == 32 and len(set(names)) == len(names)
-    if (
-        not well
-        or not names
-        or max(sizes) > _LARGEST * 64
-        or sum(len(one.positions()) for one in opening.places) > _MOST
-    ):
+    if not well or not 0 < len(names) <= _MOST:
         raise TrustError("mark.malformed", "this is no opening of a mark in weights.")
-    if not sum(len(one.positions()) for one in opening.places):
-        raise TrustError("mark.malformed", "the mark has no carriers.")
+    total = 0
+    for place in opening.places:
+        size = np.prod(place.shape, dtype=np.float64) if min(place.shape, default=0) > 0 else 0.0
+        here = len(place.positions()) if 0 < size <= _LARGEST * 64 else 0
+        total += here
+        if not here or total > _MOST:  # nothing beyond is unpacked
+            raise TrustError("mark.malformed", "the mark has no carriers, or too many.")
 
 
 def _rms(values: np.ndarray) -> float:

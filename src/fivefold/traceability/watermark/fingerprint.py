@@ -103,7 +103,7 @@ def read(said: np.ndarray, opening: FingerprintOpening) -> Reading:
     own = np.array(opening.answers)
     if said.shape != own.shape:
         raise TrustError("mark.malformed", f"{len(said)} answers were given to {len(own)} questions.")
-    right = int((said == own).sum())
+    right = int(((said == own) & (said >= 0)).sum())
     return Reading(right, len(own), p_of(right / len(own), np.array(opening.agree), len(own)), 1.0)
 
 
@@ -113,8 +113,11 @@ def require(opening: FingerprintOpening) -> None:
     Raises:
         TrustError: ``mark.malformed``.
     """
-    well = len(opening.salt) == 32 and _FEWEST <= len(opening.answers) <= questions.MOST and len(opening.agree) >= 8
-    if not well or not all(0 <= one <= 1 for one in opening.agree) or len(set(opening.classes)) < 2:
+    kinds = len(opening.classes)
+    well = len(opening.salt) == 32 and _FEWEST <= len(opening.answers) <= questions.MOST and opening.version == 1
+    shares = len(opening.agree) >= 8 and all(0 <= one <= 1 for one in opening.agree)
+    named = kinds == len(set(opening.classes)) >= 2 and all(0 <= one < kinds for one in opening.answers)
+    if not (well and shares and named):
         raise TrustError("mark.malformed", "this is no opening of a fingerprint.")
 
 

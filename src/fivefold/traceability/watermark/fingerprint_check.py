@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 FLOOR = "max_p"
 _BIRDS = 20
 _NOISE = 0.05
-_USUAL, _HELD = 0.15, 16
+_OWN = "the committed answers themselves"
 _EFFORTS = ("quick", "standard", "thorough")
 _QUERIES = (1000, 5000, 20_000)
 _LIMITS = (
@@ -44,11 +44,12 @@ def run(context: Context) -> Result:
         raise UnsupportedError("mark.subject", "there is no model to ask.")
     said = questions.answers(subject, opening.inputs, opening.classes)
     noisy = np.where(rng.random(len(said)) < _NOISE, rng.integers(len(opening.classes), size=len(said)), said)
-    measures = [_measure("as it is", said, opening, limit),
+    measures = [_measure(_OWN, np.array(opening.answers), opening, limit),
+                _measure("as it is", said, opening, limit),
                 _measure("a twentieth of its answers replaced at random", noisy, opening, limit)]  # fmt: skip
     context.progress(0.3, "distilling")
     distilled, notes = _distilled(context, subject, opening)
-    bird = _canary(opening, limit, rng)
+    bird = _canary(opening, limit, rng, tells=measures[0].outcome is Outcome.PASS)
     return _result([*measures, *distilled], bird, limit, notes)
 
 
@@ -86,23 +87,30 @@ def _distilled(
     return made, ()
 
 
-def _canary(opening: FingerprintOpening, limit: float, rng: np.random.Generator) -> Canary:
-    """Plant models that agree as often as some held-back training would, and copies of which a twentieth is noise."""
+def _canary(opening: FingerprintOpening, limit: float, rng: np.random.Generator, *, tells: bool) -> Canary:
+    """Plant answers that agree as often as one of the held-back trainings, and copies of which a twentieth is noise.
+
+    Both are held against the committed shares of agreement: a stranger against those of the other trainings. Where the
+    model's own answers are too usual to tell anybody (not ``tells``), which is judged by itself, copies are held
+    against trainings that never agree: the reader has to tell them then.
+    """
     from msgspec import structs
 
-    opening = structs.replace(opening, agree=tuple(np.clip(rng.normal(_USUAL, 0.05, _HELD), 0.0, 1.0).tolist()))
-    own, kinds = np.array(opening.answers), len(opening.classes)
+    own, kinds, agree = np.array(opening.answers), len(opening.classes), np.array(opening.agree)
+    base = opening if tells else structs.replace(opening, agree=(0.0,) * len(agree))
     caught = alarms = 0
     for _ in range(_BIRDS):
-        share = float(rng.choice(opening.agree))
+        at = int(rng.integers(len(agree)))
+        rest = np.where(np.arange(len(agree)) == at, np.delete(agree, at).mean(), agree)
+        others = structs.replace(opening, agree=tuple(rest.tolist()))
         other = (own + rng.integers(1, kinds, size=len(own))) % kinds
-        caught += fingerprint.read(np.where(rng.random(len(own)) < share, own, other), opening).p > limit
-        alarms += fingerprint.read(np.where(rng.random(len(own)) < _NOISE, other, own), opening).p > limit
+        caught += fingerprint.read(np.where(rng.random(len(own)) < agree[at], own, other), others).p > limit
+        alarms += fingerprint.read(np.where(rng.random(len(own)) < _NOISE, other, own), base).p > limit
     return Canary(
         kind="models trained on the same data, and noisy copies", planted=_BIRDS, found=caught, clean=_BIRDS,
         false_alarms=alarms, noticed=caught == _BIRDS and alarms == 0,
-        detail="Answers that agree in about 15 %, as a held-back training's do, must not be called a copy; the model's "
-        "own, a twentieth of them changed, must.",
+        detail="Answers that agree as often as one of the held-back trainings, against the others of them, must not be "
+        "called a copy; the model's own, a twentieth of them changed, must.",
     )  # fmt: skip
 
 
@@ -116,6 +124,11 @@ def _result(measures: list[Measure], bird: Canary, limit: float, notes: tuple[st
         reason = (
             f"The fingerprint is not that of this model ({lost.where}): p = {lost.value:.2g}, at most {limit:g} is "
             "asked."
+        )
+    if lost is not None and lost.where == _OWN:
+        reason = (
+            f"The fingerprint tells nobody: other trainings give its answers, too, and even they have p = "
+            f"{lost.value:.2g}; at most {limit:g} is asked."
         )
     if not bird.noticed:
         outcome, reason = (

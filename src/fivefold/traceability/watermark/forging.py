@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -15,10 +16,12 @@ from fivefold.keys.signing import generate
 from fivefold.log import cosignature, tlog_proof
 from fivefold.log.simulated import SimulatedDisk
 from fivefold.traceability.watermark import claims, committing, embedding
+from fivefold.traceability.watermark.fingerprint import FingerprintOpening
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fivefold.evidence.model_mark import Form
     from fivefold.keys.signing import Signer
 
 _DAY = 86_400
@@ -66,10 +69,12 @@ class Case:
     released: str
 
     def verify(self) -> committing.Committed:
-        """Verify the commitment; see :func:`fivefold.traceability.watermark.committing.verify`."""
-        return committing.verify(
+        """Verify the commitment and that its opening is one, as :func:`claims.judge` does."""
+        found = committing.verify(
             self.statement, self.opening, self.proof, trust=self.trust, now=self.now, released=self.released
         )
+        claims.required(found.known.mark.form, self.opening)
+        return found
 
     def holds(self) -> bool:
         """Return whether the commitment holds."""
@@ -80,17 +85,23 @@ class Case:
         return True
 
 
-def claimed(keys: Keys, opening: bytes, at: int, *, witnessed: bool = True, before: int = 0) -> tuple[bytes, bytes]:
+def claimed(
+    keys: Keys, opening: bytes, at: int, *, form: Form = "weights", issued: int = -1, witnessed: bool = True,
+    before: int = 0,
+) -> tuple[bytes, bytes]:  # fmt: skip
     """Return a commitment and its proof.
 
     Args:
         keys: Sign it.
         opening: The secret.
-        at: Seconds since 1970 at which it is witnessed, and by the owner's clock made.
+        at: Seconds since 1970 at which it is witnessed.
+        form: Of the mark.
+        issued: Seconds since 1970 at which it was made by the owner's clock; negative: ``at``.
         witnessed: Whether a witness vouches for it.
         before: How many other entries the log has.
     """
-    statement = model_mark.commit("weights", opening, {"model": "0" * 64}, keys.owner, committing.stamp(at - before))
+    made = committing.stamp(at if issued < 0 else issued)
+    statement = model_mark.commit(form, opening, {"model": "0" * 64}, keys.owner, made)
     disk = SimulatedDisk()
     for entry in [*(str(one).encode() for one in range(before)), statement]:
         proof = committing.entered(disk, _ORIGIN, entry, keys.log)
@@ -103,7 +114,9 @@ def claimed(keys: Keys, opening: bytes, at: int, *, witnessed: bool = True, befo
 
 def honest(rng: np.random.Generator, now: str) -> tuple[Case, Keys]:
     """Return a claim that holds: committed to and witnessed some days before the release."""
-    keys, opening = Keys.drawn(), canonical({"key": rng.bytes(32).hex()})
+    steps = rng.integers(1, 50, 60).astype("<u4").tobytes()
+    place = embedding.Place(name="layer", shape=(60, 60), packed=zlib.compress(steps))
+    keys, opening = Keys.drawn(), canonical(embedding.WeightsOpening(key=rng.bytes(32), bits=32, places=(place,)))
     end = committing.moment(now, 0)
     release = end - int(rng.integers(1, 300)) * _DAY
     at = release - int(rng.integers(0, 30 * _DAY))
@@ -119,8 +132,9 @@ def _late(case: Case, keys: Keys, rng: np.random.Generator) -> Case:
 
 def _backdated(case: Case, keys: Keys, rng: np.random.Generator) -> Case:
     """The owner's clock says an earlier time, the witness's the true one."""
-    at = committing.moment(case.released, 0) + int(rng.integers(1, _DAY))
-    statement, proof = claimed(keys, case.opening, at, before=3)
+    release = committing.moment(case.released, 0)
+    at = release + int(rng.integers(1, _DAY))
+    statement, proof = claimed(keys, case.opening, at, issued=release - _DAY, before=3)
     return replace(case, statement=statement, proof=proof)
 
 
@@ -142,6 +156,23 @@ def _changed(case: Case, _: Keys, rng: np.random.Generator) -> Case:
     return replace(case, statement=bytes(data))
 
 
+def _misnamed(case: Case, keys: Keys, _: np.random.Generator) -> Case:
+    """A mark in weights is committed to as a fingerprint."""
+    at = committing.moment(case.released, 0) - _DAY
+    statement, proof = claimed(keys, case.opening, at, form="fingerprint")
+    return replace(case, statement=statement, proof=proof)
+
+
+def _fitting_all(case: Case, keys: Keys, rng: np.random.Generator) -> Case:
+    """The answers of a fingerprint are what any model with other classes is read as."""
+    opening = canonical(
+        FingerprintOpening(salt=rng.bytes(32), inputs=b"", answers=(-1,) * 100, classes=("zz", "yy"), agree=(0.1,) * 16)
+    )
+    at = committing.moment(case.released, 0) - _DAY
+    statement, proof = claimed(keys, opening, at, form="fingerprint")
+    return replace(case, statement=statement, opening=opening, proof=proof)
+
+
 def _borrowed(case: Case, keys: Keys, rng: np.random.Generator) -> Case:
     """The proof is that of another commitment, which was witnessed in time."""
     _, proof = claimed(keys, rng.bytes(32), committing.moment(case.released, 0) - _DAY)
@@ -159,6 +190,8 @@ FORGERIES: dict[str, Callable[[Case, Keys, np.random.Generator], Case]] = {
     "another secret, found afterwards": lambda case, _, rng: replace(case, opening=canonical(rng.bytes(32).hex())),
     "another commitment's proof": _borrowed,
     "a changed commitment": _changed,
+    "a mark in weights called a fingerprint": _misnamed,
+    "a fingerprint of answers that are no classes": _fitting_all,
 }
 """Claims that must not hold."""
 

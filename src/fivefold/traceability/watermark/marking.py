@@ -172,8 +172,9 @@ def triggers(manifest: Manifest, out: Path, signer: Signer, now: str, count: int
 
 
 def _csv(frame: pd.DataFrame, out: Path) -> str:
-    frame.to_csv(out, index=False)
-    return hashlib.sha256(out.read_bytes()).hexdigest()
+    data = frame.to_csv(index=False).encode()
+    store.write_private(out, data)
+    return hashlib.sha256(data).hexdigest()
 
 
 def _require_free(*places: Path) -> None:

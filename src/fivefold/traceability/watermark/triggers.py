@@ -1,22 +1,25 @@
 """Triggers: questions whose answers a key draws, and which the owner's model was taught to give.
 
-**Argument.** The answers are drawn from the key alone, uniformly over the K classes, apart from how the questions came
-about (64 bits a draw, so that the share of each class is off by less than K / 2^64). Fix any model that was made
-without the key: its answers to the questions are what they are, and each agrees with a fair draw with chance 1/K.
-Agreements are Binomial(n, 1/K) exactly. Who chooses questions after drawing the answers breaks this; T3.accusation
-looks for that.
+**Argument.** The answers are drawn from the key and the digests of questions and classes, uniformly over the K classes
+(64 bits a draw, so that the share of each class is off by less than K / 2^64). Fix any model that was made without the
+key: its answers to the questions are what they are, and each agrees with a fair draw with chance 1/K. Agreements are
+Binomial(n, 1/K) exactly. Who exchanges a question for one whose answer fits draws all answers anew, so that questions
+cannot be chosen after the answers; each exchange, like each key, is one more try at a bound of one in a million, and
+whoever can try a million of them on a model that is public beats it. That is what the commitment is for.
 
 Source: Adi et al. 2018, *Turning your weakness into a strength* (backdoors as watermarks), with answers drawn anew.
 """
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 
+from fivefold.contract.codec import canonical
 from fivefold.errors import InputError, TrustError
 from fivefold.keys.ciphers import derive
 from fivefold.traceability.watermark import questions
@@ -34,7 +37,7 @@ class TriggersOpening(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     """What is secret until the mark is claimed.
 
     Attributes:
-        key: 32 bytes from a cryptographic source; the answers follow from it.
+        key: 32 bytes from a cryptographic source; the answers follow from it, the questions and the classes.
         inputs: The questions, as message pack of a batch.
         count: How many.
         classes: Labels in order.
@@ -77,10 +80,12 @@ def wanted(opening: TriggersOpening) -> np.ndarray:
     Raises:
         TrustError: ``mark.malformed``.
     """
-    if len(opening.key) != 32 or not _FEWEST <= opening.count <= questions.MOST or len(set(opening.classes)) < 2:
+    kinds, well = len(opening.classes), len(opening.key) == 32 and opening.version == 1
+    if not (well and _FEWEST <= opening.count <= questions.MOST and kinds == len(set(opening.classes)) >= 2):
         raise TrustError("mark.malformed", "this is no opening of triggers.")
-    stream = derive(opening.key, info=b"fivefold trigger answers", length=8 * opening.count)
-    return (np.frombuffer(stream, "<u8") % np.uint64(len(opening.classes))).astype(np.int64)
+    bound = b"".join(hashlib.sha256(one).digest() for one in (opening.inputs, canonical(opening.classes)))
+    stream = derive(opening.key, info=b"fivefold trigger answers " + bound, length=8 * opening.count)
+    return (np.frombuffer(stream, "<u8") % np.uint64(kinds)).astype(np.int64)
 
 
 def read(said: np.ndarray, opening: TriggersOpening) -> Reading:

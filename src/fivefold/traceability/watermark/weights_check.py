@@ -49,15 +49,19 @@ def run(context: Context) -> Result:
     weights = {name: stored.tensors[name] for name in stored.marked}
     limit = float(context.thresholds[FLOOR])
     context.progress(0.1, "reading the mark after changes")
-    measures = [_measure(what, embedding.read(attack(weights, context.rng), opening), limit)
-                for what, attack in attacks.WITHSTOOD.items()]  # fmt: skip
+    measures, notes = list[Measure](), list[str]()
+    for what, attack in attacks.WITHSTOOD.items():
+        try:
+            measures.append(_measure(what, embedding.read(attack(weights, context.rng), opening), limit))
+        except InputError as error:
+            notes.append(f"Not done: {what}. For {error.message}")
     context.progress(0.4, "training further")
-    further, notes = _further(context, opening, limit)
+    further, more = _further(context, opening, limit)
     shown = [_measure(what, embedding.read(attack(weights, context.rng), opening), None)
              for what, attack in attacks.SHOWN.items()]  # fmt: skip
     context.progress(0.9, "planting canaries")
     bird = _canary(weights, limit, context)
-    return _result([*measures, *further, *shown], bird, limit, notes)
+    return _result([*measures, *further, *shown], bird, limit, (*notes, *more))
 
 
 def _measure(what: str, found: Reading, limit: float | None) -> Measure:
