@@ -66,6 +66,7 @@ COMMANDS: dict[str, Command] = {
     "data mask": Command("mask_:mask", "Write a copy with pseudonyms or stars for personal data.", _TRUST),
     "data anonymity": Command("mask_:anonymity", "Say how many rows share what may be known of a person.", _TRUST),
     "model sign": Command("model_:sign", "Sign the model's files (OpenSSF model signing).", _TRUST),
+    "model provenance": Command("provenance_:provenance", "Sign what a model was made of, and by whom.", _TRUST),
     "model mark": Command("mark_:mark", "Put a secret mark into the weights, and commit to it.", _TRUST),
     "model triggers": Command("mark_:triggers", "Draw questions with keyed answers for the model to learn.", _TRUST),
     "model fingerprint": Command("mark_:fingerprint", "Take what tells the model by its answers, unchanged.", _TRUST),
