@@ -119,12 +119,14 @@ def signer_of(key: str) -> StoredKey | None:
         raise
 
 
-def trained(manifest: Manifest, model: Path, how: dict[str, Any], chosen: StoredKey | None) -> tuple[Any, list[str]]:
+def trained(
+    manifest: Manifest, files: tuple[Path, ...], how: dict[str, Any], chosen: StoredKey | None
+) -> tuple[Any, list[str]]:
     """Sign where a model comes from that was just trained, and say so; without a key say how to.
 
     Args:
         manifest: The application.
-        model: The file that was written.
+        files: That were written: the model, and the same one in other formats.
         how: Arguments of the training, as :class:`fivefold.traceability.lineage.making.Training` takes them.
         chosen: The signer; None: there is none.
     """
@@ -134,7 +136,7 @@ def trained(manifest: Manifest, model: Path, how: dict[str, Any], chosen: Stored
     if chosen is None:
         return "", ["No provenance: you have no signer key (fivefold key new --role signer)."]
     training = provided("lineage.training")(**how)
-    made = provided("lineage.learned")(manifest, model, training, chosen.signer, store.utc_now())
+    made = provided("lineage.learned")(manifest, files, training, chosen.signer, store.utc_now())
     _, lines = told(made, chosen)
     return str(made.place), [lines[0]]
 

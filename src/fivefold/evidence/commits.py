@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import subprocess  # noqa: S404  git, with a fixed set of arguments
+import subprocess
 from shutil import which
 from typing import TYPE_CHECKING
 

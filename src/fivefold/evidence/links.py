@@ -78,7 +78,8 @@ def look(manifest: Manifest, statement: bytes, files: Mapping[str, str], data: M
     """
     module = manifest.training.partition(":")[0].partition(".")[0]
     named = _unread(statement)
-    others, commit, committed = {}, "", {}
+    others: dict[str, str] = {}
+    commit, committed = "", dict[str, str]()
     if named is not None:
         listed = [one for one in named.buildDefinition.resolvedDependencies if "sha256" in one.digest and _is_file(one)]
         for one in listed[:_MOST]:
@@ -138,7 +139,10 @@ def _signature(known: Known, there: There) -> Link:
 
 
 def _model(known: Known, there: There) -> Iterator[Link]:
-    """Hold the model's files against those that were made; one may have another name since."""
+    """Hold the model's files against those that were made; one may have another name since.
+
+    What the product trained may lie in several formats, of which one is served; what a signer says is of all files.
+    """
     gone = {name: known.files[name] for name in sorted(known.files.keys() - there.files.keys())}
     for name in there.outputs:
         if name in known.files and known.files[name] != there.files[name]:
@@ -151,7 +155,7 @@ def _model(known: Known, there: There) -> Iterator[Link]:
             yield Link(part="model", name=name, text="" if then == name else f"made as {then}")
         else:
             yield Link(part="model", name=name, code="provenance.unnamed-model", text="the statement is not of it.")
-    for name in gone:
+    for name in gone if known.says.runDetails.builder.id != SEEN else ():
         yield Link(part="model", name=name, code="provenance.missing", text="the file is not part of the model now.")
 
 

@@ -148,12 +148,12 @@ def declare(manifest: Manifest, saying: Saying, signer: Signer, now: str) -> Mad
     return _written(model_provenance.place_of(manifest), says, {name: found[name] for name in outputs}, signer)
 
 
-def learned(manifest: Manifest, model: Path, training: Training, signer: Signer, now: str) -> Made:
+def learned(manifest: Manifest, made: Sequence[Path], training: Training, signer: Signer, now: str) -> Made:
     """Sign where a model comes from that the product has just trained, beside it.
 
     Args:
         manifest: The application.
-        model: The file that was written.
+        made: Files that were written: the model, and the same one in other formats.
         training: How.
         signer: Who ran it.
         now: UTC time.
@@ -162,8 +162,8 @@ def learned(manifest: Manifest, model: Path, training: Training, signer: Signer,
         TrustError: The model's files cannot be signed.
     """
     root = manifest.root.resolve()
-    place = model.resolve()
-    name = place.relative_to(root).as_posix() if place.is_relative_to(root) else place.name
+    places = [one.resolve() for one in made]
+    named = {one.relative_to(root).as_posix() if one.is_relative_to(root) else one.name: one for one in places}
     data = [
         Dependency(name=f"data.{one}", uri=manifest.data[one].path, digest={"sha256": digest},
                    annotations={"kind": "data"})
@@ -181,7 +181,8 @@ def learned(manifest: Manifest, model: Path, training: Training, signer: Signer,
         ),
         here(),
     )  # fmt: skip
-    return _written(model_provenance.beside(model), says, {name: signed_set.sha256(place)}, signer)
+    digests = {name: signed_set.sha256(one) for name, one in named.items()}
+    return _written(model_provenance.beside(made[0]), says, digests, signer)
 
 
 def here() -> dict[str, Any]:
