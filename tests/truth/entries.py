@@ -85,6 +85,7 @@ MODULES = {
     "T1.propagation": "propagation",
     "T1.enforcement": "enforcement",
     "T2.signature": "signature",
+    "T2.provenance": "originated",
     "T3.weights": "weights_marked",
     "T3.behaviour": "taught",
     "T3.fingerprint": "printed",

@@ -77,7 +77,7 @@ def look(manifest: Manifest, statement: bytes, files: Mapping[str, str], data: M
         data: Declared data set to digest.
     """
     module = manifest.training.partition(":")[0].partition(".")[0]
-    named = _unread(statement)
+    named = unread(statement)
     others: dict[str, str] = {}
     commit, committed = "", dict[str, str]()
     if named is not None:
@@ -251,7 +251,7 @@ def _within(name: str, top: str) -> bool:
     return name == clean or name.startswith(f"{clean}/")
 
 
-def _unread(statement: bytes) -> Provenance | None:
+def unread(statement: bytes) -> Provenance | None:
     """Read what a statement names before anybody believes it."""
     with contextlib.suppress(TrustError, msgspec.DecodeError, RecursionError):
         if 0 < len(statement) <= model_provenance.MAX_BYTES:
