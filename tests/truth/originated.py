@@ -43,9 +43,9 @@ controls: {{T2: {{people: {{trained: Jane Doe, approved: John Roe}}}}}}
 KINDS = (
     "one bit of data", "other data of the same name", "one bit of the model", "another model", "one bit of code",
     "code beside the named", "signed by another key", "key not trusted", "wrong role", "revoked",
-    "one bit of the statement", "statement cut", "no statement", "of another application", "no people", "blank person", "no parameters",
-    "no environment", "no code", "training data not named", "a data file gone", "unknown commit", "stale commit",
-    "other factory",
+    "one bit of the statement", "statement cut", "no statement", "of another application", "no people",
+    "blank person", "no parameters", "no environment", "no code", "training data not named", "a data file gone",
+    "unknown commit", "stale commit", "other factory",
 )  # fmt: skip
 
 
