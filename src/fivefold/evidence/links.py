@@ -94,6 +94,18 @@ def look(manifest: Manifest, statement: bytes, files: Mapping[str, str], data: M
     )  # fmt: skip
 
 
+def origin(manifest: Manifest, files: Mapping[str, str], data: Mapping[str, str]) -> dict[str, bytes]:
+    """Return what checks that follow the provenance are handed: ``statement``, as stored, and ``there``.
+
+    ``there`` is the message pack of :class:`There`: files that a statement names are read here, no check may. Empty
+    where there are no files of a model.
+    """
+    if not files:
+        return {}
+    statement = model_provenance.stored(manifest)
+    return {"statement": statement, "there": msgspec.msgpack.encode(look(manifest, statement, files, data))}
+
+
 def outputs_of(manifest: Manifest, files: Iterable[str]) -> tuple[str, ...]:
     """Return the files of a signed set that are the model itself; all of them where none is named apart from code."""
     model = manifest.model

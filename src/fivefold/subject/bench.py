@@ -12,7 +12,6 @@ import os
 import shutil
 import tempfile
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -21,7 +20,7 @@ import msgspec
 from fivefold.contract import registry
 from fivefold.contract.plan import Facts
 from fivefold.errors import InputError, InternalError
-from fivefold.evidence import data_label, links, model_mark, model_provenance
+from fivefold.evidence import data_label, links, model_mark
 from fivefold.keys import store
 from fivefold.manifest import inputs, places, site
 from fivefold.manifest.digests import one_digest
@@ -47,7 +46,6 @@ if TYPE_CHECKING:
     from fivefold.subject.worker.messages import CommandJob, EndpointJob
 
 _PREFIX = "fivefold-"
-_FOLLOWING = ("T2.provenance", "T2.trace")
 _MB = 1 << 20
 _PROBE_SECONDS = 300.0
 _PROBE_MB = 4096
@@ -172,7 +170,6 @@ class Bench:
     def task(self, check: CheckPlan, plan: Plan, circumstances: Circumstances, *, guarded: str = "") -> Task:
         """Return the task of one check of a plan; ``guarded``: who asks behind a guard, empty: the model is bare."""
         spec = registry.checks()[check.check]
-        has_files = bool(self.snapshot.files)
         job = self._job(
             check.check,
             fact=plan.facts.model,
@@ -182,12 +179,12 @@ class Bench:
             rows=check.rows,
             thresholds=check.thresholds,
             options=check.options,
-            model_root=str(self.snapshot.signed) if has_files else "",
+            model_root=str(self.snapshot.signed) if self.snapshot.files else "",
             signature=self.snapshot.signature,
             trust=circumstances.trust,
             labels=self._labels,
             mark=self._mark if check.technique == "T3" else {},
-            origin=self._origin if check.check in _FOLLOWING and has_files else {},
+            origin=links.origin(self.manifest, self.snapshot.files, self.digests) if check.technique == "T2" else {},
             now=circumstances.now,
             row_key=circumstances.row_key,
             known={
@@ -209,13 +206,6 @@ class Bench:
         seconds = seconds if self._seconds or not guarded else _GUARDED * seconds
         size = table_bytes(plan.facts) + _array_bytes(self.manifest)
         return self._task(job, Limits(seconds, spec.memory_mb * _MB + 4 * size))
-
-    @cached_property
-    def _origin(self) -> dict[str, bytes]:
-        """What there is of the model's provenance; the files that it names are read here, no check may."""
-        statement = model_provenance.stored(self.manifest)
-        there = links.look(self.manifest, statement, self.snapshot.files, self.digests)
-        return {"statement": statement, "there": msgspec.msgpack.encode(there)}
 
     def asking(self, asked: bytes, facts: Facts) -> Task:
         """Return the task of asking the model batches (message pack of a list)."""
