@@ -154,7 +154,7 @@ def test_an_earlier_statement_is_put_aside_and_can_be_found(app: Application) ->
     before = app.made.place.read_bytes()
     made = making.declare(app.manifest, making.Saying(parameters={"seed": 2}), app.signer, NOW)
     assert made.aside is not None
-    assert model_provenance.earlier(made.place) == {made.aside.name: before}
+    assert model_provenance.earlier(app.manifest) == {made.aside.name: before}
     assert model_provenance.stored(app.manifest) != before
     assert run(app.context(1)).outcome is Outcome.PASS
 

@@ -94,6 +94,11 @@ class Application:
             **{name: b"def fit(data, rng):\n    return None\n# %d\n" % at for at, name in enumerate(trainer)},
         }  # fmt: skip
 
+    def any_model(self) -> str:
+        """Return one of the model's files."""
+        names = list(self.made.files)
+        return names[int(self.rng.integers(len(names)))]
+
     def commit(self) -> str:
         """Commit everything, and return the commit."""
         git = [shutil.which("git") or "git", "-C", str(self.root), "-c", "user.name=t", "-c", "user.email=t@t"]
@@ -145,16 +150,16 @@ def build(seed: int, kind: str = "") -> Context:
     """Return the context of an application, broken in one way if one is named."""
     app = Application(seed, repository=True if "commit" in kind else None)
     try:
-        _break(app, kind)
+        spoil(app, kind)
         return app.context(seed)
     finally:
         shutil.rmtree(app.root.parent)
 
 
-def _break(app: Application, kind: str) -> None:
+def spoil(app: Application, kind: str) -> None:
+    """Break an application in one way; an empty word leaves it whole."""
     rng, place = app.rng, app.made.place
-    names = list(app.made.files)
-    model = names[int(rng.integers(len(names)))]
+    names, model = list(app.made.files), app.any_model()
     if kind == "one bit of data":
         app.flip("data/train.csv" if not app.calibrated or rng.integers(2) else "data/calibration.csv")
     elif kind == "other data of the same name":

@@ -95,15 +95,16 @@ def look(manifest: Manifest, statement: bytes, files: Mapping[str, str], data: M
 
 
 def origin(manifest: Manifest, files: Mapping[str, str], data: Mapping[str, str]) -> dict[str, bytes]:
-    """Return what checks that follow the provenance are handed: ``statement``, as stored, and ``there``.
+    """Return what checks that follow the provenance are handed: ``statement``, ``there``, and earlier statements.
 
-    ``there`` is the message pack of :class:`There`: files that a statement names are read here, no check may. Empty
-    where there are no files of a model.
+    ``there`` is the message pack of :class:`There`: files that a statement names are read here, no check may. Earlier
+    statements go by the names of their files, the newest 64. Empty where there are no files of a model.
     """
     if not files:
         return {}
     statement = model_provenance.stored(manifest)
-    return {"statement": statement, "there": msgspec.msgpack.encode(look(manifest, statement, files, data))}
+    there = msgspec.msgpack.encode(look(manifest, statement, files, data))
+    return {**model_provenance.earlier(manifest), "statement": statement, "there": there}
 
 
 def outputs_of(manifest: Manifest, files: Iterable[str]) -> tuple[str, ...]:

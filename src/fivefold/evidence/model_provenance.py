@@ -30,6 +30,7 @@ FILE = "model.provenance.json"
 ENDING = ".provenance.json"
 SET = "signed-set"
 MAX_BYTES = 4 << 20
+_EARLIER = 64
 Kind = Literal["data", "code", "environment", "repository"]
 _MAKE = "Make it: fivefold model provenance."
 
@@ -179,10 +180,12 @@ def stored(manifest: Manifest) -> bytes:
     return read(place_of(manifest))
 
 
-def earlier(place: Path) -> dict[str, bytes]:
-    """Return statements of earlier models that stand beside one, name to bytes, newest name last."""
-    found = sorted(place.parent.glob(f"{_stem(place)}.*{ENDING}"))
-    return {one.name: read(one) for one in found if one != place}
+def earlier(manifest: Manifest) -> dict[str, bytes]:
+    """Return statements of earlier models that stand beside the one of now: names to bytes, the newest 64 files."""
+    place = place_of(manifest)
+    found = [one for one in place.parent.glob(f"{_stem(place)}.*{ENDING}") if one != place and one.is_file()]
+    newest = sorted(found, key=lambda one: (one.stat().st_mtime_ns, one.name))[-_EARLIER:]
+    return {one.name: read(one) for one in newest}
 
 
 def kept(place: Path) -> Path | None:

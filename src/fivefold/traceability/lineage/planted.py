@@ -84,7 +84,7 @@ def _named(name: str, uri: str, digest: str, kind: str) -> Dependency:
     return Dependency(name=name, uri=uri, digest={"sha256": digest}, annotations={"kind": kind})
 
 
-def _other(digest: str, rng: np.random.Generator) -> str:
+def other(digest: str, rng: np.random.Generator) -> str:
     """Return a digest with one digit changed."""
     at = int(rng.integers(len(digest)))
     return digest[:at] + "0123456789abcdef"[(int(digest[at], 16) + 1 + int(rng.integers(15))) % 16] + digest[at + 1 :]
@@ -116,7 +116,7 @@ def _digest_of(kind: str) -> Callable[[Case, np.random.Generator], Case]:
     def spoil(case: Case, rng: np.random.Generator) -> Case:
         return _made_of(
             case, kind, rng,
-            lambda one: msgspec.structs.replace(one, digest={"sha256": _other(one.digest["sha256"], rng)}),
+            lambda one: msgspec.structs.replace(one, digest={"sha256": other(one.digest["sha256"], rng)}),
         )  # fmt: skip
 
     return spoil
@@ -133,7 +133,7 @@ def _without(kind: str) -> Callable[[Case, np.random.Generator], Case]:
 
 def _model_digest(case: Case, rng: np.random.Generator) -> Case:
     victim = _one(list(case.files), rng)
-    return replace(case, files={**case.files, victim: _other(case.files[victim], rng)})
+    return replace(case, files={**case.files, victim: other(case.files[victim], rng)})
 
 
 def _data_gone(case: Case, rng: np.random.Generator) -> Case:
@@ -146,7 +146,7 @@ def _commit(state: str) -> Callable[[Case, np.random.Generator], Case]:
     def spoil(case: Case, rng: np.random.Generator) -> Case:
         held = dict(case.there.committed)
         victim = _one(list(held), rng)
-        held[victim] = _other(held[victim], rng)
+        held[victim] = other(held[victim], rng)
         return replace(case, there=msgspec.structs.replace(case.there, commit=state, committed=held))
 
     return spoil
