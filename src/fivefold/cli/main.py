@@ -94,7 +94,7 @@ COMMANDS: dict[str, Command] = {
     "federate run": Command("federate_:run", "Have an app trained by the clients that joined.", _FEDERATE),
     "record show": Command("record_:show", "Show one record.", _RECORD),
     "record search": Command("record_:search", "Find records by case, person, kind and time.", _RECORD),
-    "record trace": Command("record_:trace", "What led to a record, and what came of it.", _RECORD),
+    "record trace": Command("trace_:trace", "What led to a record, down to data and people, and back.", _RECORD),
     "record replay": Command("replay_:replay", "Ask the model again what was asked, and compare bit for bit.", _RECORD),
     "record diagnose": Command("diagnose_:diagnose", "Say what sets a decision apart from those before it.", _RECORD),
     "record prove": Command("record_:prove", "Prove that a record stands in the log, in a file.", _RECORD),

@@ -78,7 +78,7 @@ def run(context: Context) -> Result:
     if not held.sample.decisions:
         return Result(
             outcome=Outcome.INCONCLUSIVE, reason=_nothing(held.sample), measures=(), canary=bird,
-            remedy="Serve the application by the guard, which records decisions; assess it again from the same account.",
+            remedy="Serve the application by the guard, which records; then assess it again from the same account.",
         )  # fmt: skip
     drawn = sorted(context.rng.permutation(len(held.sample.decisions))[: context.rows].tolist())
     walked, lost = walks(held, drawn)
