@@ -149,7 +149,8 @@ def openlineage(told: list[tuple[Any, Any]], application: str, stamp: Callable[[
         if walked.known is not None and walked.known.own not in trained:
             trained.add(walked.known.own)
             yield from _trained(space, walked.known, model)
-        run, job, at = uuid.uuid5(_SPACE, f"{space}/record/{answer.id}"), (space, "decision", {}), stamp(answer.at)
+        job: tuple[str, str, dict[str, Any]] = (space, "decision", {})
+        run, at = uuid.uuid5(_SPACE, f"{space}/record/{answer.id}"), stamp(answer.at)
         yield _event("START", at, run, job, [], [])
         yield _event("COMPLETE", at, run, job, [model] if walked.model else [],
                      [_dataset(space, f"record/{answer.id}", answer.id)])  # fmt: skip

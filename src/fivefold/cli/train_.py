@@ -126,9 +126,8 @@ _Origin: TypeAlias = "Callable[..., tuple[Any, list[str]]]"
 
 def _origin(manifest: Manifest, out: Path, way: str, key: str) -> _Origin:
     """Choose the signer before anything is trained, and return what signs afterwards."""
-    import getpass
-
     from fivefold.cli.provenance_ import signer_of, trained
+    from fivefold.contract.registry import provided
     from fivefold.keys import store
 
     chosen, started = signer_of(key), store.utc_now()
@@ -137,7 +136,7 @@ def _origin(manifest: Manifest, out: Path, way: str, key: str) -> _Origin:
         option = {"readable": "explainable", "shared": "encrypted"}.get(way, way)
         how = {
             "way": f"fivefold model train --{option}", "parameters": parameters, "data": data, "started": started,
-            "who": getpass.getuser(), "modules": way == "robust",
+            "who": provided("data.who")(), "modules": way == "robust",
         }  # fmt: skip
         return trained(manifest, (out, *more), how, chosen)
 

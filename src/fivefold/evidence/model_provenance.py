@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from glob import escape
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import msgspec
 
@@ -32,6 +33,7 @@ SET = "signed-set"
 MAX_BYTES = 4 << 20
 _EARLIER = 64
 Kind = Literal["data", "code", "environment", "repository"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 _MAKE = "Make it: fivefold model provenance."
 
 
@@ -183,7 +185,7 @@ def stored(manifest: Manifest) -> bytes:
 def earlier(manifest: Manifest) -> dict[str, bytes]:
     """Return statements of earlier models that stand beside the one of now: names to bytes, the newest 64 files."""
     place = place_of(manifest)
-    found = [one for one in place.parent.glob(f"{_stem(place)}.*{ENDING}") if one != place and one.is_file()]
+    found = [one for one in place.parent.glob(f"{escape(_stem(place))}.*{ENDING}") if one != place and one.is_file()]
     newest = sorted(found, key=lambda one: (one.stat().st_mtime_ns, one.name))[-_EARLIER:]
     return {one.name: read(one) for one in newest}
 
@@ -205,6 +207,16 @@ def read(place: Path) -> bytes:
             return file.read(MAX_BYTES + 1)
     except OSError:
         return b""
+
+
+def _sound(says: Provenance) -> bool:
+    """Return whether it is of this version, and each dependency has a kind and the digest of that kind."""
+    listed = says.buildDefinition.resolvedDependencies
+    return says.buildDefinition.buildType == BUILD and all(
+        one.annotations.get("kind") in KINDS
+        and ("gitCommit" if one.annotations["kind"] == "repository" else "sha256") in one.digest
+        for one in listed
+    )
 
 
 def _stem(place: Path) -> str:
@@ -257,7 +269,7 @@ def opened(data: bytes, *, trust: Trust, now: str) -> Known:
         says = msgspec.json.decode(found.predicate, type=Provenance)
     except (msgspec.DecodeError, RecursionError):
         says = None
-    if says is None or found.kind != TYPE or says.buildDefinition.buildType != BUILD or not found.subjects:
+    if says is None or found.kind != TYPE or not found.subjects or not _sound(says):
         raise TrustError("provenance.malformed", "this is no statement of where a model comes from.")
     trust_file.standing(trust, keyid, "signer", says.runDetails.metadata.fivefold_issued, now)
     return Known(says, found.subjects, keyid, key.name, hashlib.sha256(data).hexdigest())

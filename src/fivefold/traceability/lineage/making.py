@@ -121,7 +121,7 @@ def declare(manifest: Manifest, saying: Saying, signer: Signer, now: str) -> Mad
     outputs = links.outputs_of(manifest, found)
     factory = saying.factory or manifest.training
     data = tuple(_data(manifest, name) for name in saying.data or [name for name in LEARNT if name in manifest.data])
-    loading = {name: digest for name, digest in found.items() if name not in outputs}
+    loading = {name: digest for name, digest in found.items() if name not in outputs or len(outputs) == len(found)}
     code = {**loading, **{name: _sha256(manifest, name) for name in saying.code}}
     repository = _repository(manifest, saying, code)
     for missing, what, remedy in (

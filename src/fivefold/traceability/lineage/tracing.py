@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -65,18 +65,19 @@ class Tracer:
     def _files(self) -> dict[str, str]:
         return signed_set.digests(self._manifest)
 
-    @cached_property
-    def _data(self) -> dict[str, str]:
-        found = {}
-        for name, data in self._manifest.data.items():
-            with contextlib.suppress(FivefoldError):
-                found[name] = data_digest(self._manifest.root, data)
-        return found
+    @cache  # noqa: B019  lives as long as the command
+    def _digest(self, name: str) -> str:
+        with contextlib.suppress(FivefoldError):
+            return data_digest(self._manifest.root, self._manifest.data[name])
+        return ""
 
     def there(self, statement: bytes) -> There:
         """Return what there is of what a statement names."""
         if statement not in self._seen:
-            self._seen[statement] = links.look(self._manifest, statement, self._files, self._data)
+            said = links.unread(statement)
+            wanted = {"train", *(one.name.removeprefix("data.") for one in said.named("data"))} if said else set()
+            data = {name: self._digest(name) for name in self._manifest.data if name in wanted}
+            self._seen[statement] = links.look(self._manifest, statement, self._files, data)
         return self._seen[statement]
 
     def back(self, model: str) -> Walked:
