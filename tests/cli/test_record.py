@@ -91,7 +91,7 @@ def test_records_are_found_shown_and_traced(app: Path, capsys: pytest.CaptureFix
         assert len(_json(["record", "search", *words, "--in", str(app)], capsys)) == count, words
     shown = _json(["record", "show", found[0]["id"], "--in", str(app)], capsys)
     assert shown["tensors"] == [{"name": "income", "dtype": "<f8", "shape": [3]}]
-    assert _json(["record", "trace", "4", "--in", str(app)], capsys) == found
+    assert _json(["record", "trace", "4", "--in", str(app)], capsys)["records"] == found
     words = _run(["record", "trace", found[2]["id"], "--in", str(app)], capsys)
     assert "officer-7" in words
     assert "income: <f8 [3]" in _run(["record", "show", "3", "--in", str(app)], capsys)

@@ -97,7 +97,7 @@ def test_unsigned_strange_and_broken_bundles_are_told_apart() -> None:
         (lambda _, s: s["predicate"]["resources"][0].update(name="../x"), "model.name"),
         (lambda _, s: s["predicate"]["resources"][0].update(algorithm="blake2b"), "oms.unsupported"),
         (lambda _, s: s["predicate"]["serialization"].update(method="shards"), "oms.unsupported"),
-        (lambda _, s: s.update(predicateType="https://model_signing/Digests/v0.1"), "oms.unsupported"),
+        (lambda _, s: s.update(predicateType="https://model_signing/Digests/v0.1"), "oms.bad-signature"),
         (lambda _, s: s.update(_type="https://in-toto.io/Statement/v0.1"), "oms.malformed"),
         (lambda _, s: s["subject"].append(s["subject"][0]), "oms.malformed"),
         (lambda d, _: d.update(mediaType="application/json"), "oms.malformed"),
@@ -109,6 +109,69 @@ def test_unsigned_strange_and_broken_bundles_are_told_apart() -> None:
 def test_a_bundle_that_its_owner_signed_must_still_be_sound(change: object, code: str) -> None:
     """A good signature over a list that contradicts itself, or over a form that we do not read, is refused."""
     assert _code(_edit(change), FILES) == code
+
+
+VECTORS = json.loads((Path(__file__).parent / "model_signing_vectors.json").read_text(encoding="utf-8"))["vectors"]
+KEY = signing.load_public(base64.b64decode(VECTORS["0.3.1"]["bundle"]["verificationMaterial"]["publicKey"]["rawBytes"]))
+
+
+def _vector(version: str) -> tuple[bytes, dict[str, bytes | Path]]:
+    held = VECTORS[version]
+    return json.dumps(held["bundle"]).encode(), {name: text.encode() for name, text in held["files"].items()}
+
+
+@pytest.mark.parametrize("version", VECTORS)
+def test_bundles_of_past_versions_are_read(version: str) -> None:
+    """What the peer's past versions signed still holds, and for those files and that key alone."""
+    bundle, files = _vector(version)
+    assert oms.verify_files(bundle, files, [KEY]).key == KEY.id
+    assert _code(bundle, files) == "oms.other-key"
+    assert _code(bundle, files | {"more": b""}, KEY) in {"oms.extra-file", "oms.missing-file"}
+    assert _code(bundle, files | {"signme-1": b"other"}, KEY) == "oms.changed-file"
+    at = bundle.index(b'"payload": "') + 40
+    assert _code(bundle[:at] + (b"A" if bundle[at : at + 1] != b"A" else b"B") + bundle[at + 1 :], files, KEY) != "ok"
+
+
+def _old(change: object) -> bytes:
+    """Return a bundle of the form of model-signing 0.2, changed and signed again by its owner."""
+    document = json.loads(_vector("0.2.0")[0])
+    statement = json.loads(base64.b64decode(document["dsseEnvelope"]["payload"]))
+    change(document, statement)
+    payload = json.dumps(statement).encode()
+    document["dsseEnvelope"]["payload"] = base64.b64encode(payload).decode()
+    mark = SIGNER.sign(oms._old_pae(payload))
+    document["dsseEnvelope"]["signatures"][0]["sig"] = base64.b64encode(mark).decode()
+    document["verificationMaterial"]["publicKey"]["rawBytes"] = base64.b64encode(SIGNER.public.pem).decode()
+    return json.dumps(document).encode()
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (lambda _d, _s: None, "ok"),
+        (lambda _, s: s["subject"].append(s["subject"][0]), "oms.malformed"),
+        (lambda _, s: s.update(subject=[]), "oms.malformed"),
+        (lambda _, s: s["subject"][0].update(name="../x"), "model.name"),
+        (lambda _, s: s["subject"][0].update(name="."), "oms.missing-file"),
+        (lambda _, s: s["subject"][0].update(digest={"sha512": "00"}), "oms.unsupported"),
+        (lambda _, s: s["subject"][0]["annotations"].update(actual_hash_algorithm="file-sharded"), "oms.unsupported"),
+        (lambda _, s: s["subject"][0].pop("annotations"), "oms.malformed"),
+        (lambda _, s: s.update(predicate={"resources": []}), "oms.malformed"),
+        (lambda d, _: d["verificationMaterial"].update(certificate={"rawBytes": "AA=="}), "oms.unsupported"),
+    ],
+)
+def test_an_old_bundle_must_be_sound_too(change: object, code: str) -> None:
+    """A good signature by a trusted key over an old form that says two things, or less, is refused."""
+    assert _code(_old(change), _vector("0.2.0")[1]) == code
+
+
+def test_an_old_encoding_signs_no_new_statement() -> None:
+    """What was signed in the way of 0.2 counts for statements of 0.2 alone, and the other way round."""
+
+    def newer(_: object, statement: dict[str, object]) -> None:
+        statement.update(predicateType=oms.PREDICATE_TYPE)
+
+    assert _code(_old(newer), _vector("0.2.0")[1]) == "oms.bad-signature"
 
 
 def test_a_field_that_stands_twice_is_refused() -> None:

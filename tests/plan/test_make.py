@@ -155,7 +155,7 @@ def test_a_gap_is_not_run_whatever_its_predicate_hangs_on(manifest) -> None:
     """What this version lacks is not called undecided: reading the model would not bring it."""
     folder = Path(catalogue_load.__file__).parent
     texts = {name: (folder / name).read_bytes() for name in catalogue_load.FILES}
-    rows, old = "rows/e_traceability.toml", b'{ id = "T2.trace", state = "gap",'
+    rows, old = "rows/e_traceability.toml", b'{ id = "T4.tampering", state = "gap",'
     assert texts[rows].count(old) == 1
     texts[rows] = texts[rows].replace(old, old + b' applies_when = [[["model.neural", "eq", true]]],')
     digests = {"train": "train-digest", "test": "test-digest"}
@@ -163,7 +163,7 @@ def test_a_gap_is_not_run_whatever_its_predicate_hangs_on(manifest) -> None:
         manifest(), catalogue_load.parse(texts), None, data_digests=digests, model_digest="m", code="c",
         installed=lambda _: True,
     )  # fmt: skip
-    found = _check(plan, "T2.trace")
+    found = _check(plan, "T4.tampering")
     assert (found.status, "does not have it yet" in found.reason) == ("not-run", True)
 
 

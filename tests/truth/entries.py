@@ -87,6 +87,8 @@ MODULES = {
     "T1.propagation": "propagation",
     "T1.enforcement": "enforcement",
     "T2.signature": "signature",
+    "T2.provenance": "originated",
+    "T2.trace": "traced",
     "T3.weights": "weights_marked",
     "T3.behaviour": "taught",
     "T3.fingerprint": "printed",

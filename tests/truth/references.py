@@ -61,6 +61,7 @@ from . import (
     telling,
     theft,
     threats,
+    traced,
     trainings,
     triggered,
     weights_marked,
@@ -84,6 +85,7 @@ def bounding_nothing(seed: int) -> Context:
 
 
 REFERENCES: Mapping[str, Make] = {
+    "origins-never-signed": traced.unsigned,
     "blind-watch": drifting.blind,
     "narrow-ranges": admitting.narrow,
     "waved-through": operation.waved,

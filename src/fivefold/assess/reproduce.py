@@ -83,7 +83,7 @@ def reproduce(
             if bench.elsewhere is not None:
                 _require_observed(plan, bench.probe()[0])
             bench.prepare(finding.check for finding in findings)
-            told = provided("operation.facts")(manifest, started)
+            told = provided("operation.facts")(manifest, started) | provided("lineage.facts")(manifest, started)
             circumstances = Circumstances(trust=trust, now=started, row_key=b"", told=told)
             guards = Guards(bench, plan, circumstances)
             tasks = guards.tasks([planned[finding.check] for finding in findings])

@@ -333,7 +333,7 @@ def _signer(key: str) -> tuple[Signer, bool]:
 
 def _circumstances(manifest: Manifest, trust: bytes, now: str) -> Circumstances:
     secret = store.application_secret(manifest.application.id)
-    told = provided("operation.facts")(manifest, now)
+    told = provided("operation.facts")(manifest, now) | provided("lineage.facts")(manifest, now)
     return Circumstances(trust=trust, now=now, row_key=ciphers.keyed_hash(secret, b"row ids"), told=told)
 
 

@@ -30,7 +30,7 @@ def show(which: _Which, where: _Where = Path(), *, json: Json = False) -> None:
     Example: [bold]fivefold record show 42 --in my-app[/bold]
     """
     found = _reading(where).get(which)
-    say(json=json, value=_value(found), lines=_lines(found))
+    say(json=json, value=value_of(found), lines=_lines(found))
 
 
 def search(  # noqa: PLR0917  the options of a command
@@ -60,36 +60,11 @@ def search(  # noqa: PLR0917  the options of a command
         found.append(item)
         if len(found) >= most:
             break
-    say(json=json, value=[_value(item) for item in found], lines=[_line(item) for item in found] or ["Nothing fits."])
-
-
-def trace(
-    which: _Which,
-    where: _Where = Path(),
-    *,
-    svg: Annotated[Path | None, typer.Option(help="Draw it into this file.", metavar="FILE")] = None,
-    json: Json = False,
-) -> None:
-    """Show a record's whole case in order: what led to it, and what came of it.
-
-    Examples: [bold]fivefold record trace 42 --in my-app[/bold], [bold]fivefold record trace 42 --svg case.svg[/bold]
-    """
-    found = _reading(where).trace(which)
-    lines = [_line(item) for item in found]
-    if svg is not None:
-        from fivefold.cli._drawn import trace as drawn
-
-        try:
-            svg.write_text(drawn(found, stamp), encoding="utf-8")
-        except OSError as error:
-            from fivefold.errors import StorageError
-
-            remedy = "Name a file in a folder that can be written."
-            raise StorageError(
-                "record.svg", f"it cannot be written ({error.strerror}).", where=str(svg), remedy=remedy
-            ) from None
-        lines = [f"{svg} written: {len(found)} records."]
-    say(json=json, value=[_value(item) for item in found], lines=lines)
+    say(
+        json=json,
+        value=[value_of(item) for item in found],
+        lines=[line_of(item) for item in found] or ["Nothing fits."],
+    )
 
 
 def prove(which: _Which, where: _Where = Path()) -> None:
@@ -212,7 +187,7 @@ def export(
     if format_ == "xes":
         sys.stdout.writelines(f"{line}\n" for line in _cases.xes(found, application, stamp))
         return
-    documents = _handed.cloudevents(found, application, _value, stamp)
+    documents = _handed.cloudevents(found, application, value_of, stamp)
     if format_ == "prov":
         documents = iter([_handed.prov(found, stamp)])
     if format_ == "otel":
@@ -294,7 +269,8 @@ def stamp(at: int) -> str:
     return datetime.fromtimestamp(at / 1e9, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _value(found: Any) -> dict[str, Any]:
+def value_of(found: Any) -> dict[str, Any]:
+    """Return a record as plain values: the words, and of arrays their names, types and lengths."""
     value: dict[str, Any] = {"index": found.index, "id": found.id, "kind": found.kind, "at": stamp(found.at)}
     if found.body is None:
         return value | {"erased": True}
@@ -316,14 +292,15 @@ def plain(value: Any) -> Any:
     return str(value) if beyond or (isinstance(value, float) and not isfinite(value)) else value
 
 
-def _line(found: Any) -> str:
+def line_of(found: Any) -> str:
+    """Return a record in one line."""
     said = "erased" if found.body is None else ", ".join(f"{name}={value}" for name, value in found.body.fields.items())
     case = "" if found.body is None else f" {found.body.case}"
     return f"{found.index:>8} {stamp(found.at)} {found.kind:<14} {found.id}{case} {said}".rstrip()
 
 
 def _lines(found: Any) -> list[str]:
-    lines = [_line(found)]
+    lines = [line_of(found)]
     if found.body is not None:
         lines += [f"    {item.name}: {item.dtype} {list(item.shape)}" for item in found.body.tensors[:50]]
         lines += [f"    follows from {link}" for link in found.body.links]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
@@ -11,6 +11,8 @@ from fivefold.cli._io import Json  # noqa: TC001  typer reads it at run time
 from fivefold.cli._text import say
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from fivefold.manifest.nouns import Manifest
 
 
@@ -36,6 +38,7 @@ def train(
         str, typer.Option(help="Readable as it is: additive, points, rules, or network.", metavar="FORM")
     ] = "",
     seed: Annotated[int, typer.Option(help="What the draws of --fair and --explainable come from.", min=0)] = 7,
+    key: Annotated[str, typer.Option(help="Your signer key, for the provenance: path, start of its id, or name.")] = "",
     json: Json = False,
 ) -> None:
     """Learn a model: what controls.S2.training, controls.S4.training or controls.P1.training declares.
@@ -49,6 +52,9 @@ def train(
     it is: a sum of steps, a card of points, a few rules, or a sum of steps that copies of your own network learn
     (controls.E1.network); features.NAME.monotone is kept. Beside the file a page (.html) is printed, and an ONNX file
     is written where onnx is installed.
+
+    Where you have a signer key, what the model was made of is signed beside it: NAME.provenance.json, of the data, the
+    code, the parameters, the environment and the people of controls.T2.people.
 
     Example: [bold]fivefold model train --private --in my-app[/bold]
     """
@@ -71,11 +77,12 @@ def train(
         raise InputError("privacy.exists", f"{out} is there already.", remedy="Name another file.")
     manifest = read(where)
     provided("labels.enforce")(manifest, "model train")
+    origin = _origin(manifest, out, name, key)
     if robust:
-        _robust(manifest, out, json=json)
+        _robust(manifest, out, origin, json=json)
         return
     if explainable:
-        _explainable(manifest, out, (explainable, seed), json=json)
+        _explainable(manifest, out, (explainable, seed), origin, json=json)
         return
     if encrypted:
         wanted = provided("ciphertext.learning")(manifest)
@@ -84,8 +91,9 @@ def train(
             made = provided("ciphertext.learn")(manifest, encrypted)
             operation.results[wanted.data] = "learned from while encrypted"
         out.write_bytes(made)
-        say(json=json, value={"model": str(out), "steps": wanted.steps},
-            lines=[f"Learned {out} in {wanted.steps} steps on encrypted rows; the key is gone."])  # fmt: skip
+        signed, more = origin(_plain(wanted), {wanted.data: operation.digests[wanted.data]})
+        say(json=json, value={"model": str(out), "steps": wanted.steps, "provenance": signed},
+            lines=[f"Learned {out} in {wanted.steps} steps on encrypted rows; the key is gone.", *more])  # fmt: skip
         return
     if fair:
         with operating.operation(manifest, "model train", model=False) as operation:
@@ -93,7 +101,10 @@ def train(
             made, told = provided("fairness.learn")(manifest, fair, seed)
             operation.results["train"] = f"learned from, groups of {told['protected']} alike by {fair}"
         out.write_bytes(made)
-        say(json=json, value={"model": str(out), **told}, lines=_fair(out, told))
+        signed, more = origin(
+            {"method": fair, "seed": seed, **manifest.controls.get("F1", {})}, {"train": operation.digests["train"]}
+        )
+        say(json=json, value={"model": str(out), "provenance": signed, **told}, lines=[*_fair(out, told), *more])
         return
     wanted, _, _ = provided("release.learning")(manifest)
     with operating.operation(manifest, "model train", model=False) as operation:
@@ -103,8 +114,40 @@ def train(
     out.write_bytes(found.result)
     value = {"model": str(out), "reservation": found.reservation, "epsilon": found.epsilon, "delta": found.delta,
              "left": found.left}  # fmt: skip
+    signed, more = origin(_plain(wanted), {wanted.data: operation.digests[wanted.data]})
     line = f"Learned {out}: epsilon {found.epsilon:.4g} at delta {found.delta:g}; "
-    say(json=json, value=value, lines=[f"{line}{found.left:.0%} of the source's budget is left."])
+    lines = [f"{line}{found.left:.0%} of the source's budget is left.", *more]
+    say(json=json, value=value | {"provenance": signed}, lines=lines)
+
+
+_Origin: TypeAlias = "Callable[..., tuple[Any, list[str]]]"
+"""Given parameters, digests of the data and further files: signs the model's origin; returns what is said of it."""
+
+
+def _origin(manifest: Manifest, out: Path, way: str, key: str) -> _Origin:
+    """Choose the signer before anything is trained, and return what signs afterwards."""
+    from fivefold.cli.provenance_ import signer_of, trained
+    from fivefold.contract.registry import provided
+    from fivefold.keys import store
+
+    chosen, started = signer_of(key), store.utc_now()
+
+    def sign(parameters: Mapping[str, Any], data: Mapping[str, str], *more: Path) -> tuple[Any, list[str]]:
+        option = {"readable": "explainable", "shared": "encrypted"}.get(way, way)
+        how = {
+            "way": f"fivefold model train --{option}", "parameters": parameters, "data": data, "started": started,
+            "who": provided("data.who")(), "modules": way == "robust",
+        }  # fmt: skip
+        return trained(manifest, (out, *more), how, chosen)
+
+    return sign
+
+
+def _plain(wanted: Any) -> dict[str, Any]:
+    import msgspec
+
+    made: dict[str, Any] = msgspec.to_builtins(wanted)
+    return made
 
 
 def _fair(out: Path, told: dict[str, Any]) -> list[str]:
@@ -119,7 +162,7 @@ def _fair(out: Path, told: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _explainable(manifest: Manifest, out: Path, how: tuple[str, int], *, json: bool) -> None:
+def _explainable(manifest: Manifest, out: Path, how: tuple[str, int], origin: _Origin, *, json: bool) -> None:
     """Write the model, its page and its ONNX file; say what it loses against a black box on other rows."""
     from fivefold.assess import operating
     from fivefold.contract.registry import provided
@@ -145,15 +188,22 @@ def _explainable(manifest: Manifest, out: Path, how: tuple[str, int], *, json: b
             f"On data.test: {told['measure']} against {told['black box kind']} {told['lost']:.1%} "
             f"({told['low']:.1%} to {told['high']:.1%}); {told['mine']:.1%} and {told['black box']:.1%}."
         )
+    formats = [network] if made.onnx else []
     if made.onnx:
         network.write_bytes(made.onnx)
         lines.append(f"{network} answers the same.")
     else:
         lines.append(f"No ONNX file: {told['without onnx']}")
+    value["provenance"], more = origin(
+        {"form": how[0], "seed": how[1], **manifest.controls.get("E1", {})},
+        {"train": operation.digests["train"]},
+        *formats,
+    )
+    lines += more
     say(json=json, value=value, lines=[*lines, "E1.faithful, E1.constraints and E1.cost measure it in earnest."])
 
 
-def _robust(manifest: Manifest, out: Path, *, json: bool) -> None:
+def _robust(manifest: Manifest, out: Path, origin: _Origin, *, json: bool) -> None:
     from fivefold.assess import operating
     from fivefold.contract.registry import provided
     from fivefold.manifest.digests import data_digests
@@ -166,8 +216,10 @@ def _robust(manifest: Manifest, out: Path, *, json: bool) -> None:
     out.write_bytes(made.weights)
     value = {"model": str(out), "epoch": made.epoch, "rows": made.rows, "epsilon": made.epsilon, "clean": made.clean,
              "robust": made.robust}  # fmt: skip
+    chosen = {"epsilon": made.epsilon, "epoch": made.epoch, **manifest.controls.get("P1", {})}
+    value["provenance"], more = origin(chosen, {"train": operation.digests["train"]})
     first = f"Learned {out} from {made.rows} rows against changes of {made.epsilon:g}; epoch {made.epoch} was taken."
     second = (
         f"On rows held back: accuracy {made.clean:.1%}, robust accuracy {made.robust:.1%} against ten gradient steps."
     )
-    say(json=json, value=value, lines=[first, second, "P1.standard measures it in earnest."])
+    say(json=json, value=value, lines=[first, second, "P1.standard measures it in earnest.", *more])

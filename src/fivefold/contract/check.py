@@ -70,6 +70,8 @@ class Context:
         labels: Data set to the bytes of its signed label; empty bytes where there is none.
         mark: Of the model's marks: form to the bytes of the commitment, ``FORM.proof`` to its proof in the log,
             ``FORM.opening`` to the secret, empty where this user does not have it; only for checks of T3.
+        origin: Of the model's provenance: ``statement``, as stored, and ``there``, message pack of what there is of
+            what it names; only for checks of T2 that follow it.
         digests: Data set to the SHA-256 of its stored bytes; empty for data in memory.
         now: ISO time in UTC, fixed by the plan's start; trust decisions use it.
         row_id: Turns (n,) row positions into keyed ids, so that no raw position or value is written.
@@ -96,6 +98,7 @@ class Context:
     trust: bytes | None = None
     labels: Mapping[str, bytes] = field(default_factory=dict)
     mark: Mapping[str, bytes] = field(default_factory=dict)
+    origin: Mapping[str, bytes] = field(default_factory=dict)
     digests: Mapping[str, str] = field(default_factory=dict)
     now: str = ""
     row_id: Callable[[np.ndarray], list[str]] | None = None

@@ -1,4 +1,4 @@
-"""Model signatures: OpenSSF model-signing v1.0 bundles, written and read.
+"""Model signatures: OpenSSF model-signing bundles, v1.0 written, v0.2 to v1.1 read.
 
 Threat: somebody swaps, adds or removes a file of the model between signing and loading. Limit: a signature says who
 vouched for these bytes, not that the model is good; only bundles made with a key (ECDSA P-256, P-384, P-521) are read,
@@ -32,11 +32,15 @@ if TYPE_CHECKING:
 
 MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 PREDICATE_TYPE = "https://model_signing/signature/v1.0"
+OLD_PREDICATE_TYPE = "https://model_signing/Digests/v0.1"
+"""Of bundles that model-signing 0.2 wrote: each file is a subject, and nothing is said of how they were hashed."""
 MAX_BUNDLE = 16 << 20
 """Largest bundle in bytes."""
 
 T = TypeVar("T")
 
+_ALONE = "."
+"""Name of a model that was signed as a single file."""
 _SIGN = "Sign the model again: fivefold model sign."
 
 
@@ -60,7 +64,15 @@ class VerifiedModel:
 
 
 class _PublicKeyHint(msgspec.Struct, frozen=True):
+    """The key's id, or before v1.0 the PEM file itself in base64; neither is believed, only looked up."""
+
     hint: str = ""
+    rawBytes: str = ""  # noqa: N815
+
+    @property
+    def key(self) -> str:
+        """Id of the key that is meant; empty: it is not said."""
+        return self.hint or (hashlib.sha256(unbase64(self.rawBytes)).hexdigest() if self.rawBytes else "")
 
 
 class _Material(msgspec.Struct, frozen=True):
@@ -71,7 +83,7 @@ class _Material(msgspec.Struct, frozen=True):
 
 class _Signature(msgspec.Struct, frozen=True):
     sig: str
-    keyid: str = ""
+    keyid: str | None = ""
 
 
 class _Dsse(msgspec.Struct, frozen=True):
@@ -115,6 +127,31 @@ class _Statement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     subject: tuple[_Subject, ...]
     predicateType: str  # noqa: N815
     predicate: _Predicate
+
+
+class _OldAnnotations(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    actual_hash_algorithm: str
+
+
+class _OldSubject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    name: str
+    digest: dict[str, str]
+    annotations: _OldAnnotations
+
+
+class _OldPredicate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    unused: str
+
+
+class _OldStatement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    type_: str = msgspec.field(name="_type")
+    subject: tuple[_OldSubject, ...]
+    predicateType: str  # noqa: N815
+    predicate: _OldPredicate
+
+
+class _Kind(msgspec.Struct, frozen=True):
+    predicateType: str  # noqa: N815
 
 
 def sign_files(
@@ -176,9 +213,12 @@ def verify_files(bundle: bytes | None, files: Mapping[str, bytes | Path], keys: 
         raise TrustError("oms.unsigned", "the model is not signed.", remedy="Sign it: fivefold model sign.")
     parsed = _read_bundle(bundle)
     payload = unbase64(parsed.dsseEnvelope.payload)
-    key = _signed_by(parsed, payload, tuple(keys))
-    signed, name, root = _read_statement(payload)
+    is_old = _strict(payload, _Kind).predicateType == OLD_PREDICATE_TYPE
+    key = _signed_by(parsed, payload, tuple(keys), is_old=is_old)
+    signed, name, root = _read_old(payload) if is_old else _read_statement(payload)
     given = _digests(files)
+    if list(signed) == [_ALONE] and len(given) == 1:
+        signed = dict.fromkeys(given, signed[_ALONE])
     _compare(signed, given)
     return VerifiedModel(key=key.id, name=name, files=given, digest=root)
 
@@ -228,9 +268,14 @@ def _read_bundle(data: bytes) -> _Bundle:
     return bundle
 
 
-def _signed_by(bundle: _Bundle, payload: bytes, keys: tuple[PublicKey, ...]) -> PublicKey:
+def _old_pae(payload: bytes) -> bytes:
+    """Return what model-signing 0.2 signed for an envelope: DSSE's encoding with bytes as Python prints them."""
+    return f"DSSEV1 {len(PAYLOAD_TYPE)} {PAYLOAD_TYPE} {len(payload)} {payload!r}".encode()
+
+
+def _signed_by(bundle: _Bundle, payload: bytes, keys: tuple[PublicKey, ...], *, is_old: bool) -> PublicKey:
     material = bundle.verificationMaterial.publicKey
-    hint = material.hint if material else ""
+    hint = material.key if material else ""
     candidates = [key for key in keys if key.algorithm.startswith("ecdsa") and hint in ("", key.id)]
     if not candidates:
         who = f"key {hint[:12]}" if hint else "a key"
@@ -239,10 +284,11 @@ def _signed_by(bundle: _Bundle, payload: bytes, keys: tuple[PublicKey, ...]) -> 
             f"the model is signed by {who} that is not trusted to sign models now.",
             remedy="If you know the signer: fivefold trust add FILE --role signer --name NAME.",
         )
-    signature, message = unbase64(bundle.dsseEnvelope.signatures[0].sig), pae(PAYLOAD_TYPE, payload)
+    signature = unbase64(bundle.dsseEnvelope.signatures[0].sig)
+    message = _old_pae(payload) if is_old else pae(PAYLOAD_TYPE, payload)
     for key in candidates:
         try:
-            key.verify(signature, message)
+            key.verify(signature, message, sha256=is_old)
         except TrustError:
             continue
         return key
@@ -264,12 +310,34 @@ def _read_statement(payload: bytes) -> tuple[dict[str, str], str, str]:
         raise TrustError(
             "oms.unsupported", "only model signatures over whole files with SHA-256 are read.", remedy=_SIGN
         )
-    signed = {require_name(item.name): item.digest for item in statement.predicate.resources}
+    signed = {_name(item.name): item.digest for item in statement.predicate.resources}
     subject = statement.subject[0]
     root = _root(item.digest for item in statement.predicate.resources)
     if len(signed) != len(statement.predicate.resources) or not signed or subject.digest != {"sha256": root}:
         raise TrustError("oms.malformed", "the signed list of files contradicts itself.", remedy=_SIGN)
     return signed, subject.name, root
+
+
+def _read_old(payload: bytes) -> tuple[dict[str, str], str, str]:
+    """Read the statement of a v0.2 bundle; the digest over all files is made here, there was none."""
+    statement = _strict(payload, _OldStatement)
+    if statement.type_ != STATEMENT_TYPE or not statement.subject:
+        raise TrustError("oms.malformed", "the signed statement has an unexpected form.", remedy=_SIGN)
+    if any(
+        item.annotations.actual_hash_algorithm != "file-sha256" or set(item.digest) != {"sha256"}
+        for item in statement.subject
+    ):
+        raise TrustError(
+            "oms.unsupported", "only model signatures over whole files with SHA-256 are read.", remedy=_SIGN
+        )
+    signed = {_name(item.name): item.digest["sha256"] for item in statement.subject}
+    if len(signed) != len(statement.subject):
+        raise TrustError("oms.malformed", "the signed list of files contradicts itself.", remedy=_SIGN)
+    return signed, "", _root(signed.values())
+
+
+def _name(name: str) -> str:
+    return name if name == _ALONE else require_name(name)
 
 
 def _compare(signed: dict[str, str], given: dict[str, str]) -> None:

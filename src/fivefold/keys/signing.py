@@ -43,8 +43,13 @@ class PublicKey:
     pem: bytes
     _key: Any = field(repr=False, compare=False)
 
-    def verify(self, signature: bytes, message: bytes) -> None:
+    def verify(self, signature: bytes, message: bytes, *, sha256: bool = False) -> None:
         """Check a signature (Ed25519: 64 raw bytes; ML-DSA-44: 2,420; ECDSA: DER).
+
+        Args:
+            signature: To be checked.
+            message: That was signed.
+            sha256: ECDSA over SHA-256, whatever the curve; else over the hash that is as long as the curve.
 
         Raises:
             TrustError: ``keys.bad-signature`` if it does not hold.
@@ -53,7 +58,7 @@ class PublicKey:
             if self.algorithm in _WHOLE:
                 self._key.verify(signature, message)
             else:
-                self._key.verify(signature, message, ec.ECDSA(_hash_of(self._key)))
+                self._key.verify(signature, message, ec.ECDSA(hashes.SHA256() if sha256 else _hash_of(self._key)))
         except InvalidSignature:
             raise TrustError("keys.bad-signature", f"the signature by key {self.short} does not hold.") from None
 

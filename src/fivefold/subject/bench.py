@@ -20,7 +20,7 @@ import msgspec
 from fivefold.contract import registry
 from fivefold.contract.plan import Facts
 from fivefold.errors import InputError, InternalError
-from fivefold.evidence import data_label, model_mark
+from fivefold.evidence import data_label, links, model_mark
 from fivefold.keys import store
 from fivefold.manifest import inputs, places, site
 from fivefold.manifest.digests import one_digest
@@ -170,7 +170,6 @@ class Bench:
     def task(self, check: CheckPlan, plan: Plan, circumstances: Circumstances, *, guarded: str = "") -> Task:
         """Return the task of one check of a plan; ``guarded``: who asks behind a guard, empty: the model is bare."""
         spec = registry.checks()[check.check]
-        has_files = bool(self.snapshot.files)
         job = self._job(
             check.check,
             fact=plan.facts.model,
@@ -180,11 +179,12 @@ class Bench:
             rows=check.rows,
             thresholds=check.thresholds,
             options=check.options,
-            model_root=str(self.snapshot.signed) if has_files else "",
+            model_root=str(self.snapshot.signed) if self.snapshot.files else "",
             signature=self.snapshot.signature,
             trust=circumstances.trust,
             labels=self._labels,
             mark=self._mark if check.technique == "T3" else {},
+            origin=links.origin(self.manifest, self.snapshot.files, self.digests) if check.technique == "T2" else {},
             now=circumstances.now,
             row_key=circumstances.row_key,
             known={

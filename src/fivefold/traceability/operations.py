@@ -74,7 +74,7 @@ def recorded(manifest: Manifest, what: str, *, data: bool = True, model: bool = 
 
 
 def _said(manifest: Manifest, what: str, name: str, more: dict[str, str]) -> dict[str, Any]:
-    fields = {"operation": what, "object": name if name == MODEL else f"data.{name}", "who": _who()}
+    fields = {"operation": what, "object": name if name == MODEL else f"data.{name}", "who": who()}
     fields["purpose"] = ", ".join(manifest.purposes) or manifest.application.purpose
     if name != MODEL:
         label = manifest.data[name].label
@@ -89,7 +89,7 @@ def _write(manifest: Manifest, case: str, every: list[dict[str, Any]]) -> None:
             records.add("data-operation", fields)
 
 
-def _who() -> str:
+def who() -> str:
     """Return the name of the user of this machine, or the user's number where there is none."""
     try:
         return getpass.getuser()

@@ -292,6 +292,7 @@ def _context(
         trust=job.trust,
         labels=job.labels,
         mark=job.mark,
+        origin=job.origin,
         digests=job.digests,
         now=job.now,
         row_id=row_ids(job.row_key),

@@ -132,13 +132,12 @@ class CheckJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """A check process: one check, or the probe.
 
     Attributes:
-        check: Check id; empty: read the facts.
-        root: The application's folder.
+        check, root: Check id (empty: read the facts); the application's folder.
         fact: What probing the model showed; None for the probe itself.
         seen: What the model sees of the training data, column name to kind.
         seed, training: Of the check (for the probe the model's digest); ``module:function`` that trains, or empty.
         model_root: Folder with the signed files alone; empty: there are none.
-        row_key, labels, mark: Key of row ids; data set to its signed label; what there is of the model's marks.
+        row_key, labels, mark, origin: Key of row ids; data set to its signed label; the model's marks and provenance.
         level, use, scenario, known: As declared (the last but one is a profile's name); what predicates may ask.
         planned: Check id to floor key to the threshold in force.
         asks, found: The check asks the model; of one that lives elsewhere what the probe found (message pack).
@@ -170,6 +169,7 @@ class CheckJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     trust: bytes | None = None
     labels: dict[str, bytes] = {}
     mark: dict[str, bytes] = {}
+    origin: dict[str, bytes] = {}
     now: str = ""
     row_key: bytes = b""
     level: int = 0
