@@ -34,8 +34,8 @@ BUILD: dict[str, Callable[..., Context]] = {
 }
 
 
-def question(players: int, *, additive: bool, rows: int = 6) -> tuple[Question, known.Known, np.ndarray]:
-    """Return a known function of ranks, what an explainer is told of it, and its answers to the rows as they are."""
+def question(players: int, *, additive: bool, rows: int = 6) -> tuple[Question, known.Known]:
+    """Return a known function of ranks, and what an explainer is told of it."""
     rng = np.random.default_rng(players)
     codes = rng.random((rows + 40, players))
     g = known.draw(codes, rng)
@@ -43,7 +43,7 @@ def question(players: int, *, additive: bool, rows: int = 6) -> tuple[Question, 
         g = replace(g, pairs=g.pairs[:0], strength=g.strength[:0])
     column = np.zeros(rows, dtype=np.int64)
     scores = g(asking.pure(np.arange(len(codes)), players))
-    return Question(cast("Ask", g), rows, codes, column, 24, 500, scores), g, scores
+    return Question(cast("Ask", g), rows, codes, column, 24, 500, scores), g
 
 
 def numbers(values: np.ndarray) -> pd.DataFrame:
@@ -62,7 +62,7 @@ def test_steps_are_as_many_from_either_end(players: int) -> None:
 @pytest.mark.parametrize("additive", [True, False])
 def test_no_order_gains_more_than_the_true_one_of_a_sum_and_reverses_gain_the_opposite(additive: bool) -> None:
     """All orders of five columns, over the same rows: mean 0 whatever the function, and of a sum the true one first."""
-    asked, g, _ = question(5, additive=additive)
+    asked, g = question(5, additive=additive)
     base = np.tile(np.arange(40), (6, 1))
     gains = {
         turn: curves.gain(curves.walk(asked, np.tile(turn, (6, 1)), base)) for turn in permutations(range(5))
@@ -77,7 +77,7 @@ def test_no_order_gains_more_than_the_true_one_of_a_sum_and_reverses_gain_the_op
 
 def test_single_cells_give_the_shapley_values_of_a_function_of_pairs() -> None:
     """Over the whole background the mean of first and last turn is exact; no question is larger than allowed."""
-    asked, g, scores = question(7, additive=False)
+    asked, g = question(7, additive=False)
     assert len(g.pairs)
     seen: list[int] = []
 
@@ -87,7 +87,7 @@ def test_single_cells_give_the_shapley_values_of_a_function_of_pairs() -> None:
 
     base = ends.drawn(asked, 40, np.random.default_rng(1))
     assert (np.sort(base, axis=1) == np.arange(40)).all()
-    credit = ends.credit(replace(asked, ask=ask, batch=30), base, scores)
+    credit = ends.credit(replace(asked, ask=ask, batch=30), base)
     np.testing.assert_allclose(credit.mean(axis=1), g.exact(6), atol=1e-12)
     assert max(seen) <= 30
     assert sum(seen) == 6 * ends.cost(7, 40)
@@ -113,7 +113,7 @@ def test_neighbours_are_near_and_the_model_does_not_tell_them_apart() -> None:
         return ((own[:, 0] > 0.5) + np.sin(300 * own[:, 1]))[:, None]
 
     asked = Question(ask, 30, codes, np.zeros(30, dtype=np.int64), 24, 1000)
-    near = neighbours.find(asked, ask(asking.pure(np.arange(300), 4)), rng)
+    near = neighbours.find(asked, rng)
     assert len(near.rows) >= 25
     own = codes[near.rows]
     cells = codes[near.cells, np.arange(4)]
@@ -127,8 +127,7 @@ def test_neighbours_are_near_and_the_model_does_not_tell_them_apart() -> None:
     def jumps(cells: np.ndarray) -> np.ndarray:
         return np.asarray(np.sin(9999 * codes[cells, np.arange(4)]).sum(axis=1)[:, None])
 
-    scores = jumps(asking.pure(np.arange(300), 4))
-    assert len(neighbours.find(replace(asked, ask=jumps), scores, rng).rows) < 10
+    assert len(neighbours.find(replace(asked, ask=jumps), rng).rows) < 10
 
 
 def test_credit_that_is_there_again_is_the_share_that_is_no_error() -> None:

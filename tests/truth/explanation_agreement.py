@@ -59,7 +59,7 @@ def copied(seed: int, *, honest: bool = True) -> Context:
 
 ENTRY = Entry(
     check=CHECK,
-    documented="reasons of which nothing (dealt out, the neighbour's, another model's) or a fifth is true, 4 to 24 "
+    documented="reasons of which nothing (dealt out, the neighbour's, another model's) or a tenth is true, 4 to 24 "
     "columns, 1,000 rows, effort quick",
     planted={
         **{f"{kind}, dealt out": partial(build, kind=kind, explain=fidelity.dealt) for kind in KINDS},

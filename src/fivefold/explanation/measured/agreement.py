@@ -121,7 +121,7 @@ def _run(context: Context) -> Result:
     )  # fmt: skip
     given = explain(question, rng)
     context.progress(0.5, "putting in and taking out single cells")
-    each = ends.credit(question, ends.drawn(question, _draws(layout), rng), layout.scores)
+    each = ends.credit(question, ends.drawn(question, _draws(layout), rng))
     context.progress(0.9, "explaining known functions")
     group, names, tied = _groups(layout)
     half = each.shape[1] // 2
@@ -167,8 +167,7 @@ def _prove(layout: Setting, compared: Compared, group: np.ndarray, draws: int, c
         g = known.draw(codes, rng)
         column = np.zeros(n, dtype=np.int64)
         question = explainer.Question(cast("Ask", g), n, codes, column, layout.pairs, layout.batch)
-        scores = g(asking.pure(np.arange(len(codes)), codes.shape[1]))
-        other = ends.credit(question, ends.drawn(question, draws, rng), scores).mean(axis=1) @ group
+        other = ends.credit(question, ends.drawn(question, draws, rng)).mean(axis=1) @ group
         exact = g.exact(n) @ group
         found += _mean(_dealt(exact, other, rng)) < floor
         alarms += not _mean(top(exact, other)) >= floor

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fivefold.explanation.asking import pure
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -28,18 +30,18 @@ def drawn(question: Question, draws: int, rng: np.random.Generator) -> np.ndarra
     return np.asarray(order[:, :draws])
 
 
-def credit(question: Question, base: np.ndarray, scores: np.ndarray) -> np.ndarray:
+def credit(question: Question, base: np.ndarray) -> np.ndarray:
     """Return (n, D, P) what each player adds, the mean of its turn as the first and as the last.
 
     That is the Shapley value of every function whose interactions are between two players at most: of a sum all turns
     are alike, and of a product each of two players is first in half of all orders and last in the other half.
 
     Args:
-        question: Model and rows.
+        question: Model and rows; answers to rows as they are, where they are not known, are asked.
         base: (n, D) background rows to put cells into and to take cells from.
-        scores: (N, K) answers to the rows as they are.
     """
-    n, players = question.explained, question.codes.shape[1]
+    n, (total, players) = question.explained, question.codes.shape
+    scores = question.ask(pure(np.arange(total), players)) if question.scores is None else question.scores
     alone = np.eye(players, dtype=bool)
     who, where = np.repeat(np.arange(n), base.shape[1]), base.ravel()
     made = asked(question, who, where, lambda rows: np.tile(np.concatenate([alone, ~alone]), (len(rows), 1, 1)))

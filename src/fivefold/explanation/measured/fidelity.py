@@ -50,7 +50,7 @@ class Walked:
 
     Attributes:
         given: (n, 2, K) by falling credit; see :func:`fivefold.explanation.measured.curves.walk`.
-        best: (n, 2, K) by what single cells move.
+        best: (n, 2, K) by the mean of two methods of ours: single cells, and Shapley walks.
         dealt: (n, 2, K) by the same credit dealt out anew over the columns.
     """
 
@@ -83,44 +83,53 @@ def run(context: Context) -> Result:
 
 
 def _run(context: Context) -> Result:
-    rows = min(ROWS[context.effort], context.rows)
-    layout = asking.lay_out(
-        context, rows=rows, pairs=_PAIRS, rounds=2, asks=2, least=rounds.LEAST, background_rows=_BACKGROUND
-    )
-    verdict.check_players(layout)
     explain, who = explainer.chosen(context)
+    runs = 2 if explain is explainer.ours else 3
+    layout = asking.lay_out(
+        context, rows=min(ROWS[context.effort], context.rows), pairs=_PAIRS, rounds=runs, asks=2, least=rounds.LEAST,
+        background_rows=_BACKGROUND,
+    )  # fmt: skip
+    verdict.check_players(layout)
     question = explainer.Question(
         layout.ask, layout.store.explained, layout.store.codes, layout.column, layout.pairs, layout.batch,
         layout.scores, lambda share: context.progress(0.1 + 0.4 * share, "explaining"),
     )  # fmt: skip
     given = explain(question, context.rng)
-    draws = _draws(layout)
+    mine = given if explain is explainer.ours else explainer.ours(question, context.rng)
+    draws = _draws(layout, runs)
     context.progress(0.5, "deleting and inserting")
-    walked = _walk(question, given, layout.scores, draws, context.rng)
+    walked = _walk(question, given, mine, draws, context.rng)
     context.progress(0.9, "explaining known functions")
     proof = _prove(layout, walked, draws, context)
-    return _result(layout, walked, draws, (proof, who), context)
+    return _result(layout, walked, (draws, runs), (proof, who), context)
 
 
-def _draws(layout: Setting) -> Draws:
-    """Return what the half of the questions that is not for the explainer pays for: a third for the ends."""
+def _draws(layout: Setting, runs: int) -> Draws:
+    """Return what the questions that are not for explainers pay for: half for single cells, half for the curves."""
     n, players = layout.store.explained, len(layout.store.players)
-    each = (layout.allowed - layout.allowed // 5) // 2 // n
+    each = (layout.allowed - layout.allowed // 5) // runs // n
     most = min(_MOST_DRAWS, layout.store.background)
     steps = 3 * 2 * len(curves.sizes(players))
-    found = each // 3 // ends.cost(players, 1), (each - each // 3) // steps
+    found = each // 2 // ends.cost(players, 1), each // 2 // steps
     return Draws(*(int(np.clip(some, _FEWEST_DRAWS, most)) for some in found))
 
 
-def _walk(question: Question, given: np.ndarray, scores: np.ndarray, draws: Draws, rng: np.random.Generator) -> Walked:
-    """Walk the order of the credit, that of single cells, and that of the credit dealt out anew.
+def _walk(question: Question, given: np.ndarray, mine: np.ndarray, draws: Draws, rng: np.random.Generator) -> Walked:
+    """Walk the order of the credit, the right one, and that of the credit dealt out anew.
 
-    The order of single cells is found over other draws than it is walked over, so chance does not flatter it.
+    The right order is found over other draws than it is walked over, so chance does not flatter it.
+
+    Args:
+        question: Model and rows.
+        given: (n, P) credit that is measured.
+        mine: (n, P) credit by Shapley walks of ours; with that of single cells it makes the right order.
+        draws: How many background rows.
+        rng: Draws them.
     """
-    single = ends.credit(question, ends.drawn(question, draws.ends, rng), scores).mean(axis=1)
+    single = ends.credit(question, ends.drawn(question, draws.ends, rng)).mean(axis=1)
     base = ends.drawn(question, draws.curves, rng)
-    made = (curves.walk(question, curves.order(one, rng), base) for one in (given, single, rng.permuted(given, axis=1)))
-    return Walked(*made)
+    credit = (given, (single + mine) / 2, rng.permuted(given, axis=1))
+    return Walked(*(curves.walk(question, curves.order(one, rng), base) for one in credit))
 
 
 def _prove(layout: Setting, walked: Walked, draws: Draws, context: Context) -> Canary:
@@ -136,8 +145,8 @@ def _prove(layout: Setting, walked: Walked, draws: Draws, context: Context) -> C
         question = explainer.Question(
             cast("Ask", g), n, codes, np.zeros(n, dtype=np.int64), layout.pairs, layout.batch
         )  # fmt: skip
-        scores = g(asking.pure(np.arange(len(codes)), codes.shape[1]))
-        true, random = _walk(question, g.exact(n), scores, draws, context.rng).shares()
+        exact = g.exact(n)
+        true, random = _walk(question, exact, exact, draws, context.rng).shares()
         found += random.value is not None and random.value < floor
         alarms += true.value is None or true.value < floor
     planted = _CANARY_ROUNDS + 1
@@ -150,15 +159,18 @@ def _prove(layout: Setting, walked: Walked, draws: Draws, context: Context) -> C
     )  # fmt: skip
 
 
-def _result(layout: Setting, walked: Walked, draws: Draws, said: tuple[Canary, str], context: Context) -> Result:
-    (proof, who), n, floor = said, layout.store.explained, context.thresholds[FLOOR]
+def _result(
+    layout: Setting, walked: Walked, asked: tuple[Draws, int], said: tuple[Canary, str], context: Context
+) -> Result:
+    (draws, runs), (proof, who) = asked, said
+    n, floor = layout.store.explained, context.thresholds[FLOOR]
     found, dealt = walked.shares()
     judged = Measure(
         name="share of what the right order moves", value=found.value, low=found.low, high=found.high,
         threshold=floor, direction="min", unit="share", n=n,
         outcome=Outcome.INCONCLUSIVE if found.value is None else judge(found.low, found.high, floor, "min"),
-        note="Area under the insertion curve less that under the deletion curve, of that in the order of what single "
-        "cells move; random orders have 0 on average.",
+        note="Area under the insertion curve less that under the deletion curve, of that in the order by single "
+        "cells and Shapley walks of ours; random orders have 0 on average.",
     )  # fmt: skip
     random = Measure(
         name="the same of a random order", value=dealt.value, low=dealt.low, high=dealt.high, unit="share", n=n
@@ -166,13 +178,13 @@ def _result(layout: Setting, walked: Walked, draws: Draws, said: tuple[Canary, s
     outcome, reason = verdict.decide([judged], proof)
     if found.value is None:
         outcome, reason = Outcome.INCONCLUSIVE, ""
-        text = "Single cells move the answers no more than chance: there is no order to hold the reasons against."
+        text = "No order that is known moves the answers more than chance: there is none to hold the reasons against."
     else:
         text = (
             f"Put in and taken out in the order of the reasons, cells move the answers by {found.value:.2f} of what "
             f"the right order moves (at least {floor:.2f}; random orders: {dealt.value or 0.0:.2f}), with {who}."
         )
-    measures = (judged, random, _beaten(walked), verdict.questions(layout, n, 2), _drawn(draws))
+    measures = (judged, random, _beaten(walked), verdict.questions(layout, n, runs), _drawn(draws))
     players = len(layout.store.players)
     plots = () if found.value is None else (_plot(walked, players, 0), _plot(walked, players, 1))
     return verdict.finish(layout, (outcome, f"{reason}{text}"), measures, proof, plots, context)
@@ -198,7 +210,7 @@ def _drawn(draws: Draws) -> Measure:
 def _plot(walked: Walked, players: int, which: int) -> Plot:
     """Return the mean answer by the share of the columns that were inserted (0) or deleted (1)."""
     x = tuple((curves.sizes(players) / players).tolist())
-    named = (("reasons", walked.given), ("single cells", walked.best), ("random order", walked.dealt))
+    named = (("reasons", walked.given), ("right order", walked.best), ("random order", walked.dealt))
     done = ("inserted", "deleted")[which]
     return Plot(
         kind="curves", title=f"The mean answer while cells are {done}, by whose order",

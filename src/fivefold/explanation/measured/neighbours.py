@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fivefold.explanation.asking import pure
+
 if TYPE_CHECKING:
     from fivefold.explanation.explainer import Question
 
@@ -38,7 +40,7 @@ class Near:
     small: bool
 
 
-def find(question: Question, scores: np.ndarray, rng: np.random.Generator) -> Near:
+def find(question: Question, rng: np.random.Generator) -> Near:
     """Change cells a little, and keep of each row's changes the widest that the model does not notice.
 
     First several cells go to others at most ``REACH`` away in rank, then one cell to any other: for a text there is no
@@ -46,11 +48,11 @@ def find(question: Question, scores: np.ndarray, rng: np.random.Generator) -> Ne
     cells from a background row, by more than ``ALIKE`` of what the row's cells move it by (root mean squares).
 
     Args:
-        question: Model and rows.
-        scores: (N, K) answers to the rows as they are.
+        question: Model and rows; answers to rows as they are, where they are not known, are asked.
         rng: Draws.
     """
-    n, codes, players = question.explained, question.codes, question.codes.shape[1]
+    n, codes, (total, players) = question.explained, question.codes, question.codes.shape
+    scores = question.ask(pure(np.arange(total), players)) if question.scores is None else question.scores
     close = _moved(codes, n, rng)
     tried = np.concatenate([_same(n, players), close, _any(codes, n, rng)], axis=1)
     stays = rng.random((n, 1, _MIXED, players)) < 0.5

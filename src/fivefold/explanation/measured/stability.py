@@ -147,16 +147,16 @@ def _run(context: Context) -> Result:
         layout.ask, layout.store.explained, layout.store.codes, layout.column, layout.pairs, layout.batch,
         layout.scores, lambda share: context.progress(0.1 + 0.8 * share, "explaining"),
     )  # fmt: skip
-    told = _tell(question, layout.scores, explain, context.rng)
+    told = _tell(question, explain, context.rng)
     context.progress(0.9, "explaining known functions")
     proof = _prove(layout, _small(told), context)
     return _result(layout, told, (proof, who), context)
 
 
-def _tell(question: Question, scores: np.ndarray, explain: Explainer, rng: np.random.Generator) -> Told:
+def _tell(question: Question, explain: Explainer, rng: np.random.Generator) -> Told:
     """Explain all rows, all rows in another order, and their neighbours in a third."""
     n, column = question.explained, question.column
-    near = neighbours.find(question, scores, rng)
+    near = neighbours.find(question, rng)
     own = asking.pure(np.arange(n), question.codes.shape[1])
     made = []
     for at, (who, cells) in enumerate(((np.arange(n), own), (np.arange(n), own), (near.rows, near.cells))):
@@ -191,12 +191,12 @@ def _prove(layout: Setting, small: bool, context: Context) -> Canary:
     floors = context.thresholds[AGAIN], context.thresholds[KEPT]
     for _ in range(_CANARY_ROUNDS):
         g = known.draw(codes, context.rng)
-        scores, column = g(asking.pure(np.arange(len(codes)), codes.shape[1])), np.zeros(n, dtype=np.int64)
+        column = np.zeros(n, dtype=np.int64)
         question = Question(cast("Ask", g), n, codes, column, layout.pairs, layout.batch)
         exact = _exact(g, codes)
         spoilt = (noisy(_SPOILT, exact), jumping(_SPOILT, exact))[: 1 + small]
         for at, explain in enumerate((*spoilt, exact)):
-            values = [one.value for one in _kept(_tell(question, scores, explain, context.rng))]
+            values = [one.value for one in _kept(_tell(question, explain, context.rng))]
             flagged = [value is not None and value < floor for value, floor in zip(values, floors, strict=True)]
             found += at < len(spoilt) and flagged[at]
             alarms += any(flagged) and explain is exact
