@@ -17,6 +17,7 @@ MODULES = {
     "E2.counterfactual": "explanation_counterfactual",
     "E3.permutation": "explanation_permutation",
     "E2.shapley": "explanation_enumerated",
+    "E4.experts": "explanation_experts",
     "E4.planted": "explanation_planted",
     "E4.randomisation": "explanation_randomisation",
     "A1.answers": "level",
