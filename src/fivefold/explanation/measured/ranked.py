@@ -12,6 +12,7 @@ import pandas as pd
 
 from fivefold.errors import InputError, UnsupportedError
 from fivefold.manifest.walk import suggest
+from fivefold.subject import labels
 
 if TYPE_CHECKING:
     from fivefold.contract.check import Context
@@ -82,10 +83,9 @@ def read(context: Context, test: Table) -> Ranked:
     by, ranks = _columns(frame, context)
     if by:
         _once(table.rows, frame[by])
-    cells = frame[ranks].astype(object)
-    names = cells.where(cells.notna(), None).to_numpy(dtype=object)
-    given = np.array([None if one is None else str(one).strip() or None for one in names.ravel()], dtype=object)
-    made = Ranked(table.rows, given.reshape(names.shape))
+    names = np.column_stack([labels.texts(frame[one]) for one in ranks])
+    names[names == ""] = None
+    made = Ranked(table.rows, names)
     _sound(made, (*map(str, test.features.columns), *map(str, test.others.columns)))
     return made
 
@@ -124,8 +124,8 @@ def _sound(made: Ranked, columns: tuple[str, ...]) -> None:
     foreign = there & ~np.isin(np.where(there, made.names, "").astype(str), np.array(columns, dtype=str))
     if foreign.any():
         first = str(made.names[foreign][0])
-        _refuse(foreign.any(axis=1), "foreign", f'name what is no column of data.test, such as "{first[:_SHOWN]}"',
-                suggest(first, columns))  # fmt: skip
+        what = f'name what is no column of data.test, such as "{first[:_SHOWN]}"'
+        _refuse(np.asarray(foreign.any(axis=1)), "foreign", what, suggest(first, columns))
     k = made.names.shape[1]
     same = (made.names[:, :, None] == made.names[:, None, :]) & there[:, :, None] & np.tri(k, k=-1, dtype=bool)
     _refuse(
