@@ -15,6 +15,7 @@ from fivefold.contract.registry import resolve
 from fivefold.errors import InputError, UnsupportedError
 from fivefold.explanation.measured import ranked
 from fivefold.explanation.measured.overlap import above_chance, depth, ordered
+from fivefold.manifest.reader import parse
 from fivefold.manifest.reader import read as read_manifest
 from fivefold.plan import facts
 from fivefold.subject.tables import Coding, Store
@@ -126,7 +127,7 @@ MANIFEST = """fivefold: 1
 application: {id: app, level: 3, purpose: x}
 use: {output: label, acts: human, alone: false}
 data:
-  train: {path: train.csv, target: y, KEY}
+  train: {path: train.csv, target: y, protected: [a], KEY}
   test: {path: test.csv}
   experts: {path: experts.csv, reasons: true, id: patient}
 model: {factory: "m:load"}
@@ -144,6 +145,8 @@ def stored(folder: Path, experts: pd.DataFrame, key: str = "id: patient", ids: t
     (folder / "fivefold.yaml").write_text(MANIFEST.replace("KEY", key))
     manifest = read_manifest(folder)
     assert facts.read(manifest, None)["data.reasons"] is True
+    columns = {"train": ("patient", "a", "y"), "test": ("patient", "a", "y"), "experts": tuple(experts.columns)}
+    assert parse(manifest.raw, manifest.root, columns).data == manifest.data
     return Store(manifest.root, manifest.data, manifest.features, seen={"a": "number"})
 
 
