@@ -148,7 +148,7 @@ def test_today_no_level_is_attained_and_words_say_why() -> None:
     verdict = judge(planned, passes(planned), (), NOW, load())
     assert (verdict.attained, verdict.declared, verdict.exit_code) == (0, 4, 3)
     assert verdict.counts["pass"] == sum(check.status == "run" for check in planned.checks) >= 4
-    assert verdict.counts["not-run"] > 40
+    assert verdict.counts["not-run"] > 25
     assert set(verdict.blocks) == {"0", "1", "2", "3", "4"}
     assert "S5" in verdict.blocks["1"]
     assert "Aims not assessed: O1" in verdict.summary

@@ -17,6 +17,8 @@ MODULES = {
     "E2.counterfactual": "explanation_counterfactual",
     "E3.permutation": "explanation_permutation",
     "E2.shapley": "explanation_enumerated",
+    "E4.experts": "explanation_experts",
+    "E4.fooling": "explanation_fooling",
     "E4.planted": "explanation_planted",
     "E4.randomisation": "explanation_randomisation",
     "E4.fidelity": "explanation_fidelity",

@@ -32,6 +32,7 @@ Fact = Literal[
     "data.text",
     "data.audio",
     "data.pairs",
+    "data.reasons",
     "data.test",
     "data.protected",
     "data.personal",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 BUILT = {
     "X1": "fivefold.cases.driving.case",
     "X2": "fivefold.cases.dosage.case",
+    "X3": "fivefold.cases.screening.case",
     "X4": "fivefold.cases.genetics.case",
     "X5": "fivefold.cases.accident.case",
     "X7": "fivefold.cases.immigrant.case",
@@ -27,6 +28,7 @@ BUILT = {
 _WRITTEN = {
     "X1": "fivefold.cases.driving.applications",
     "X2": "fivefold.cases.dosage.applications",
+    "X3": "fivefold.cases.screening.applications",
     "X4": "fivefold.cases.genetics.applications",
 }
 
@@ -39,7 +41,7 @@ def case(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="New folder for pictures and applications before and after (X1, X2, X4).", show_default=False
+            help="New folder for pictures and applications before and after (X1, X2, X3, X4).", show_default=False
         ),
     ] = None,
     json: Json = False,

@@ -55,6 +55,8 @@ class DataSet(msgspec.Struct, frozen=True, kw_only=True):
         label: Class, personal columns, basis, purpose, region, retention, as written.
         missing: Texts that mean a missing value besides the empty cell, for example ``["?"]``.
         pairs: Whether each row compares two things, and its target says whether they are the same.
+        reasons: Whether each line ranks an expert's reasons for the answer to the test row that ``id`` names; such a
+            set has columns of its own and no target.
     """
 
     name: str
@@ -73,6 +75,7 @@ class DataSet(msgspec.Struct, frozen=True, kw_only=True):
     label: dict[str, Any] = {}
     missing: tuple[str, ...] = ()
     pairs: bool = False
+    reasons: bool = False
 
 
 class SharingPath(msgspec.Struct, frozen=True, kw_only=True):

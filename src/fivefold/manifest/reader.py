@@ -30,6 +30,8 @@ VERSION = 1
 
 _FORM = ("kind", "input", "time")
 _INHERITED = (*_FORM, "target", "positive", "alarm", "drop", "protected", "id", "missing", "pairs")
+_OF_REASONS: tuple[str, ...] = ("id", "missing")
+"""What a set of ranked reasons takes over: it has columns of its own."""
 
 
 def read(path: Path, *, may_lack: frozenset[str] = frozenset()) -> Manifest:
@@ -109,7 +111,7 @@ def _check_data(walk: Walk, document: dict[str, Any], places: Mapping[str, Path 
             walk.report(
                 "unknown-key", f"data.{name}", f'"{name}" is not a data set we measure.', f'Did you mean "{close}"?'
             )
-        for field in _FORM:
+        for field in () if data.get("reasons") else _FORM:
             if field in sets.get("train", {}):
                 data.setdefault(field, sets["train"][field])
         check_form(walk, name, data, sets.get("train", {}))
@@ -155,7 +157,7 @@ def inherit(data: dict[str, Any], train: Mapping[str, Any], columns: tuple[str, 
         columns: Columns of the stored file; None if they could not be read here.
         strict: Take protected columns and the target also where the data lack them, so that the lack is reported.
     """
-    for field in _INHERITED:
+    for field in _OF_REASONS if data.get("reasons") else _INHERITED:
         if field in data or field not in train:
             continue
         value = train[field]

@@ -95,6 +95,7 @@ _DATA = Field(
         "label": _LABEL,
         "missing": Field("labels", "Texts that mean a missing value, besides the empty cell."),
         "pairs": Field("flag", "Each row compares two things (two faces, two voices); false by default."),
+        "reasons": Field("flag", "Each line ranks an expert's reasons for one test row's answer; false by default."),
     },
 )
 

@@ -88,7 +88,7 @@ def _show(value: Scalar | None) -> str:
 def _of_manifest(manifest: Manifest) -> Values:
     data = manifest.data.values()
     labels = [data_set.label for data_set in data]
-    kinds: set[str] = {data_set.kind for data_set in data}
+    kinds: set[str] = {data_set.kind for data_set in data if not data_set.reasons}
     return {
         "application.level": manifest.application.level,
         "application.acts": manifest.use.output == "action" or manifest.use.acts == "system",
@@ -104,6 +104,7 @@ def _of_manifest(manifest: Manifest) -> Values:
         "sharing.encrypted": sum(path.what == "encrypted" for path in manifest.sharing),
         **{f"data.{kind}": kind in kinds for kind in _KINDS},
         "data.pairs": any(data_set.pairs for data_set in data),
+        "data.reasons": any(data_set.reasons for data_set in data),
         "data.test": "test" in manifest.data,
         "data.protected": len({column for data_set in data for column in data_set.protected}),
         "data.personal": any(label.get("personal") for label in labels),

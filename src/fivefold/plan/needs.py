@@ -62,7 +62,7 @@ def _data(name: str, manifest: Manifest, facts: Facts | None) -> Met:
 def _inputs(kinds: Iterable[str], manifest: Manifest) -> Met:
     """Return whether every data set is of one of these kinds (``inputs.table+image``)."""
     for name, data_set in manifest.data.items():
-        if data_set.kind not in kinds:
+        if data_set.kind not in kinds and not data_set.reasons:
             return "no", f"this check is for {' and '.join(kinds)} data, and data set `{name}` is {data_set.kind}"
     return _YES
 

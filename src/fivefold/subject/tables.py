@@ -108,12 +108,46 @@ class Store:
 
         Raises:
             KeyError: It is not declared.
-            InputError: As :meth:`frame` and :meth:`Coding.target`; ``data.columns`` if it lacks columns of ``train``.
+            InputError: As :meth:`frame` and :meth:`Coding.target`; ``data.columns`` if it lacks columns of ``train``;
+                ``data.reasons`` of a set of ranked reasons whose lines cannot be told to be about test rows.
         """
         data, like = self.sets[name], self.seen if name != "train" else None
+        if data.reasons:
+            return self._reasons(data, coding)
         if data.kind == "table":
             return split(data, self.frame(name), coding, like)
         return beside(data, self.stored(name), coding, like)
+
+    def _reasons(self, data: DataSet, coding: Coding) -> Table:
+        """Return lines of ranked reasons; ``rows`` are positions in the test data, the key is left out."""
+        test = self.sets.get("test")
+        if test is None or not data.id:
+            raise InputError(
+                "data.reasons", f"nothing says which test row a line of data.{data.name} is about.", where=data.path,
+                remedy="Declare data.test, and `id:`, the column with the id of the test row, or, where data.test has "
+                "none, its number counted from 1.",
+            )  # fmt: skip
+        lines, rows = self.frame(data.name), len(self.frame("test"))
+        keys = labels.texts(self.frame("test")[test.id] if test.id else np.arange(1, rows + 1))
+        self.release("test")
+        known = pd.Index(keys)
+        if not known.is_unique:
+            raise InputError(
+                "data.reasons", f"several test rows have the same {test.id}.", where=test.path,
+                remedy="Name a column under data.test.id that is another in each row.",
+            )  # fmt: skip
+        at = known.get_indexer(pd.Index(labels.texts(lines[data.id])))
+        if (at < 0).any():
+            raise InputError(
+                "data.reasons",
+                f"{int((at < 0).sum())} of {len(at)} lines of data.{data.name} are about rows that data.test does not "
+                f"have; the first is line {int(np.argmax(at < 0)) + 1} below the header.", where=data.path,
+                remedy="Mend their ids, or take the lines out.",
+            )  # fmt: skip
+        return Table(
+            name=data.name, rows=at.astype(np.int64), features=lines.drop(columns=data.id),
+            target=_no_target(len(at), coding), others=pd.DataFrame(index=lines.index),
+        )  # fmt: skip
 
 
 def beside(data: DataSet, stored: Stored, coding: Coding, like: Mapping[str, str] | None = None) -> Table:

@@ -1,0 +1,1 @@
+"""X3: a screening that is right for reasons that doctors reject."""
