@@ -30,6 +30,7 @@ from . import (
     explanation_local,
     explanation_permutation,
     explanation_planted,
+    explanation_surrogate,
     extraction,
     fallback,
     faulty,
@@ -82,6 +83,7 @@ def bounding_nothing(seed: int) -> Context:
 
 
 REFERENCES: Mapping[str, Make] = {
+    "untellable-model": explanation_surrogate.untellable,
     "blind-watch": drifting.blind,
     "narrow-ranges": admitting.narrow,
     "waved-through": operation.waved,
