@@ -54,6 +54,19 @@ def test_a_planted_tree_is_found_and_printed() -> None:
     assert "2020-12" in " ".join(said.values()) or "2021-01" in " ".join(said.values())
 
 
+def test_columns_that_only_work_together_are_found() -> None:
+    """Exclusive or among forty columns: no column gains anything alone, and noise is not taken for a pair."""
+    rng = np.random.default_rng(8)
+    frame = pd.DataFrame(rng.normal(size=(2000, 40)), columns=[f"c{at}" for at in range(40)])
+    terms, codes = laid(frame)
+    both = (frame["c3"] > 0) ^ (frame["c17"] > 0)
+    made = tree.teach(codes, both.to_numpy(dtype=float)[:, None], terms, 16, rng)
+    assert {split.term for split in made.splits[:3]} == {3, 17}
+    assert told(both.to_numpy(dtype=float)[:, None], made.answers(codes)).value == pytest.approx(1.0, abs=0.2)
+    noise = tree.teach(codes, rng.normal(size=(2000, 1)), terms, 16, rng)
+    assert len(noise.leaves) <= 3
+
+
 def test_a_column_is_named_once_in_a_path() -> None:
     """Two questions about one number become one range."""
     rng = np.random.default_rng(3)

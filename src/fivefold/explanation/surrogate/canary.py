@@ -34,7 +34,9 @@ class Rows:
     truth: np.ndarray
 
 
-def prove(terms: list[Term], rows: Rows, form: str, most: int, floor: float, rng: np.random.Generator) -> Canary:
+def prove(  # noqa: PLR0917  what is judged, and how
+    terms: list[Term], rows: Rows, form: str, most: int, floor: float, rng: np.random.Generator
+) -> Canary:
     """Teach trees on planted answers and judge them as the user's tree is judged.
 
     To be noticed: a tree taught on the user's answers shuffled among the rows; a small tree of whose answers so many

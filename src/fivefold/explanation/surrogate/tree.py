@@ -30,6 +30,8 @@ _LEAST_SHARE = 0.01
 _GROWN = 0.7
 _AS_GOOD = 0.01
 _MOST_SCORES = 8
+_PAIRED = 3.0
+_SURE = 12.0
 
 
 @dataclass(frozen=True)
@@ -200,7 +202,39 @@ def _best(codes: np.ndarray, target: np.ndarray, terms: list[Term], least: int) 
                 side = np.zeros(size, dtype=bool)
                 side[order[: best + 1]] = True
                 found = float(gain[best]), at, side
-    return found
+    return _paired(codes, target, terms, least, found)
+
+
+def _paired(
+    codes: np.ndarray, target: np.ndarray, terms: list[Term], least: int, found: tuple[float, int, np.ndarray]
+) -> tuple[float, int, np.ndarray]:
+    """Return another question than the best one where two columns together say far more than any by itself.
+
+    Of columns that only work together (exclusive or) none gains anything alone. All pairs of halves are held against
+    the answers at once: of centred halves a and b, sum(a b y)^2 / sum(a^2 b^2) is what their product gains, about
+    chi-squared times the variance of y where there is nothing.
+    """
+    sides = [_half(codes[:, at], len(term.adds) + 1) for at, term in enumerate(terms)]
+    halves = np.column_stack([side[codes[:, at]] for at, side in enumerate(sides)]).astype(np.float32)
+    count = halves.sum(axis=0)
+    halves -= halves.mean(axis=0)
+    usual = target - target.mean(axis=0)
+    told = sum((halves.T @ (halves * part[:, None].astype(np.float32))) ** 2 for part in usual.T)
+    size = (halves**2).T @ (halves**2)
+    even = (count >= 2 * least) & (len(codes) - count >= 2 * least)
+    gain = np.where(even & even[:, None] & ~np.eye(len(terms), dtype=bool), told / np.maximum(size, 1e-9), 0.0)
+    one = int(gain.max(axis=1).argmax())
+    most = float(gain[one].max())
+    chance = float(usual.var(axis=0).sum()) * (4 * np.log(len(terms) + 1) + _SURE)
+    return (most, one, sides[one]) if most > max(_PAIRED * found[0], chance) else found
+
+
+def _half(codes: np.ndarray, size: int) -> np.ndarray:
+    """Return (S,) bool: the first steps, about half of the rows."""
+    share = np.cumsum(np.bincount(codes, minlength=size)) / max(len(codes), 1)
+    side = np.zeros(size, dtype=bool)
+    side[: int(np.abs(share[:-1] - 0.5).argmin()) + 1] = True
+    return side
 
 
 def _orders(term: Term, count: np.ndarray, sums: np.ndarray) -> list[np.ndarray]:
