@@ -24,7 +24,7 @@ BUILT = {
     "D2.integrity", "D2.accuracy", "D2.availability", "D2.confidentiality", "D2.coverage", "D2.leakage", "D2.drift",
     "S5.label-noise", "S5.outliers", "S5.regression", "S5.backdoor", "S5.stream", "S5.removals",
     "A1.answers", "J6.profiles", "E1.faithful", "E1.constraints", "E1.cost",
-    "E2.local", "E2.shapley", "E2.counterfactual", "E3.permutation", "E3.surrogate", "E4.planted",
+    "E2.local", "E2.shapley", "E2.counterfactual", "E2.surrogate", "E3.permutation", "E3.surrogate", "E4.planted",
     "E4.randomisation", "P1.blackbox", "P1.gradient", "P1.honesty", "P1.images", "P1.series", "P1.standard", "P1.text",
     "P2.extraction", "F1.gaps", "P3.accuracy", "P3.membership", "P3.inversion", "F1.metrics", "F1.individual",
     "F1.proxies", "F1.mitigation",

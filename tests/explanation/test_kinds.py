@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from fivefold.contract.check import Context
 
 CHECKS = (
-    "E2.local", "E2.shapley", "E2.counterfactual", "E3.permutation", "E3.surrogate", "E4.planted", "E4.randomisation",
+    "E2.local", "E2.shapley", "E2.counterfactual", "E2.surrogate", "E3.permutation", "E3.surrogate", "E4.planted",
+    "E4.randomisation",
 )  # fmt: skip
 WHOLE = tuple(one for one in CHECKS if one not in ("E2.counterfactual", "E3.surrogate"))
 """Checks that only swap whole cells; others are held to possible rows, and to 300 columns, in files of their own."""
@@ -114,7 +115,7 @@ def test_the_patch_or_window_that_the_model_looks_at_is_the_reason(kind: str) ->
 
 
 @pytest.mark.parametrize("kind", ["image", "series"])
-@pytest.mark.parametrize("check", ["E2.shapley", "E4.planted", "E4.randomisation"])
+@pytest.mark.parametrize("check", ["E2.shapley", "E2.surrogate", "E4.planted", "E4.randomisation"])
 def test_explanations_of_arrays_are_measured(kind: str, check: str) -> None:
     """Enumeration, planted truth and destroyed models work on patches and windows."""
     subject, tables = arrays(kind)

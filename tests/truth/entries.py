@@ -15,6 +15,7 @@ MODULES = {
     **{f"E1.{name}": "readable" for name in ("faithful", "constraints", "cost")},
     "E2.local": "explanation_local",
     "E2.counterfactual": "explanation_counterfactual",
+    "E2.surrogate": "explanation_nearby",
     "E3.permutation": "explanation_permutation",
     "E3.surrogate": "explanation_surrogate",
     "E2.shapley": "explanation_enumerated",

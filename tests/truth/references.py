@@ -28,6 +28,7 @@ from . import (
     explanation_counterfactual,
     explanation_enumerated,
     explanation_local,
+    explanation_nearby,
     explanation_permutation,
     explanation_planted,
     explanation_surrogate,
@@ -83,6 +84,7 @@ def bounding_nothing(seed: int) -> Context:
 
 
 REFERENCES: Mapping[str, Make] = {
+    "untellable-nearby": explanation_nearby.untellable,
     "untellable-model": explanation_surrogate.untellable,
     "blind-watch": drifting.blind,
     "narrow-ranges": admitting.narrow,

@@ -39,11 +39,22 @@ def told(answers: np.ndarray, said: np.ndarray) -> Told:
         answers: (n, K) probabilities, indicators of the label, or (n, 1) values.
         said: (n, K) what is said of them.
     """
-    n = len(answers)
     inner = ((answers - said) ** 2).sum(axis=1)
     outer = ((answers - answers.mean(axis=0)) ** 2).sum(axis=1)
+    return of(inner, outer, float((answers**2).sum(axis=1).mean()) if len(answers) else 0.0)
+
+
+def of(inner: np.ndarray, outer: np.ndarray, size: float) -> Told:
+    """Return 1 less the ratio of two means over rows that were drawn independently, with bounds.
+
+    Args:
+        inner: (n,) squared error of each.
+        outer: (n,) squared distance from the mean.
+        size: Mean squared answer; variation that is nothing beside it is none.
+    """
+    n = len(inner)
     scale = float(outer.mean()) if n else 0.0
-    if scale <= 1e-18 * max(float((answers**2).sum(axis=1).mean()) if n else 0.0, 1e-300):
+    if scale <= 1e-18 * max(size, 1e-300):
         return Told(None, None, None, n)
     if float(inner.mean()) <= 1e-12 * scale:
         return Told(1.0, 1.0 + float(np.log(1 - _CONFIDENCE)) / n * float(outer.max()) / scale, 1.0, n)
