@@ -1,7 +1,7 @@
 """Around: rows near a row, put together of cells that occur, and what a short sum may know of them.
 
-A neighbour has some of the cells exchanged for those of other rows: numbers and dates for one near in rank, texts and
-missing cells for any. What a sum may know of a cell is whether it is lower or higher and by how much (in ranks), or
+A neighbour has some of the cells exchanged for those of other rows: numbers and dates for one near in rank, cells of
+few values, and those that many rows have, for any. What a sum may know of a cell is whether it is lower or higher and by how much (in ranks), or
 which of the common values it is.
 """
 
@@ -48,7 +48,9 @@ class Grid:
         order: (N, P) rows in the order of their codes.
         rank: (N, P) place of each row in that order.
         common: (P, COMMON) codes of the commonest values; NaN where there are fewer.
-        single: (N, P) bool, the cell's value has no order to speak of: one of few, or one that many rows have.
+        single: (N, P) bool, the cell's value is one of few, or one that many rows have, as a missing cell may be: no
+            other is near it.
+        few: (P,) bool, the column has so few values that each is told by itself.
     """
 
     codes: np.ndarray
@@ -56,6 +58,7 @@ class Grid:
     rank: np.ndarray
     common: np.ndarray
     single: np.ndarray
+    few: np.ndarray
 
     def drawn(self, row: int, count: int, reach: Reach, rng: np.random.Generator) -> np.ndarray:
         """Return (count, P) positions of cells of the neighbours of a row."""
@@ -85,12 +88,12 @@ class Grid:
         players = np.arange(self.codes.shape[1])
         code, own = self.codes[cells, players], self.codes[row]
         changed = code != own
-        ordered = changed & ~self.single[cells, players] & ~self.single[row]
+        ordered = changed & ~self.few
         away = np.where(ordered, code - own, 0.0)
         made = np.zeros((*cells.shape, WIDTH), dtype=np.float32)
         made[..., 0], made[..., 1] = np.maximum(-away, 0), np.maximum(away, 0)
         made[..., 2], made[..., 3] = away < 0, away > 0
-        row_, player = np.nonzero(changed & ~ordered)
+        row_, player = np.nonzero(changed & (self.few | self.single[cells, players]))
         named = code[row_, player, None] == self.common[player]
         made[row_, player, _NUMBERS:-1] = named
         made[row_, player, -1] = ~named.any(axis=-1)
@@ -104,10 +107,12 @@ def grid(codes: np.ndarray) -> Grid:
     rank = np.empty_like(order)
     np.put_along_axis(rank, order, np.broadcast_to(np.arange(n)[:, None], order.shape), axis=0)
     common, single = np.full((players, COMMON), np.nan), np.zeros(codes.shape, dtype=bool)
+    few = np.zeros(players, dtype=bool)
     for at in range(players):
         values, place, counts = np.unique(codes[:, at], return_inverse=True, return_counts=True)
         often = np.argsort(-counts, kind="stable")[:COMMON]
-        kept = often if len(values) <= _FEW else often[counts[often] >= _SPIKE * n]
+        few[at] = len(values) <= _FEW
+        kept = often if few[at] else often[counts[often] >= _SPIKE * n]
         common[at, : len(kept)] = values[kept]
-        single[:, at] = True if len(values) <= _FEW else np.isin(place.ravel(), kept)
-    return Grid(codes, order, rank, common, single)
+        single[:, at] = True if few[at] else np.isin(place.ravel(), kept)
+    return Grid(codes, order, rank, common, single, few)

@@ -154,11 +154,8 @@ def _moves(layout: Layout, one: Around) -> tuple[Bar, ...]:
     bars = []
     for at, player in enumerate(one.sum.players.tolist()):
         cell, name = one.features[:, player], layout.store.players.names[player]
-        sides: dict[str, np.ndarray] = {
-            "lower": cell[:, 2] > 0,
-            "higher": cell[:, 3] > 0,
-            "another value": cell[:, 4:].any(axis=1),
-        }
+        known = cell[:, 4:].max(axis=1) > 0
+        sides = {"lower": cell[:, 2] > known, "higher": cell[:, 3] > known, "another value": known}
         for word, which in sides.items():
             if which.sum() >= FEWEST:
                 value, error = one.sum.moves(at, one.features, which)
