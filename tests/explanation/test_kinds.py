@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from fivefold.contract.check import Context
 
 CHECKS = (
-    "E2.local", "E2.shapley", "E2.counterfactual", "E2.surrogate", "E3.permutation", "E3.surrogate", "E4.planted",
-    "E4.randomisation",
+    "E2.local", "E2.shapley", "E2.counterfactual", "E2.surrogate", "E3.dependence", "E3.permutation",
+    "E3.surrogate", "E4.planted", "E4.randomisation",
 )  # fmt: skip
-WHOLE = tuple(one for one in CHECKS if one not in ("E2.counterfactual", "E3.surrogate"))
+WHOLE = tuple(one for one in CHECKS if one not in ("E2.counterfactual", "E3.dependence", "E3.surrogate"))
 """Checks that only swap whole cells; others are held to possible rows, and to 300 columns, in files of their own."""
 
 

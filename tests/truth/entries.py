@@ -16,6 +16,7 @@ MODULES = {
     "E2.local": "explanation_local",
     "E2.counterfactual": "explanation_counterfactual",
     "E2.surrogate": "explanation_nearby",
+    "E3.dependence": "explanation_dependence",
     "E3.permutation": "explanation_permutation",
     "E3.surrogate": "explanation_surrogate",
     "E2.shapley": "explanation_enumerated",

@@ -26,6 +26,7 @@ from . import (
     evasion_texts,
     evasion_waves,
     explanation_counterfactual,
+    explanation_dependence,
     explanation_enumerated,
     explanation_local,
     explanation_nearby,
@@ -85,6 +86,7 @@ def bounding_nothing(seed: int) -> Context:
 
 REFERENCES: Mapping[str, Make] = {
     "untellable-nearby": explanation_nearby.untellable,
+    "crossing-rows": explanation_dependence.crossing,
     "untellable-model": explanation_surrogate.untellable,
     "blind-watch": drifting.blind,
     "narrow-ranges": admitting.narrow,

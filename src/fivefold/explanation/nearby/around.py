@@ -1,8 +1,8 @@
 """Around: rows near a row, put together of cells that occur, and what a short sum may know of them.
 
 A neighbour has some of the cells exchanged for those of other rows: numbers and dates for one near in rank, cells of
-few values, and those that many rows have, for any. What a sum may know of a cell is whether it is lower or higher and by how much (in ranks), or
-which of the common values it is.
+few values, and those that many rows have, for any. What a sum may know of a cell is whether it is lower or higher and
+by how much (in ranks), or which of the common values it is.
 """
 
 from __future__ import annotations
