@@ -27,6 +27,7 @@ BUILT = {
     "E2.local", "E2.shapley", "E2.counterfactual", "E2.surrogate", "E3.permutation",
     "E3.surrogate", "E3.dependence", "E4.planted",
     "E4.randomisation", "P1.blackbox", "P1.gradient", "P1.honesty", "P1.images", "P1.series", "P1.standard", "P1.text",
+    "P1.detection",
     "P2.extraction", "F1.gaps", "P3.accuracy", "P3.membership", "P3.inversion", "F1.metrics", "F1.individual",
     "F1.proxies", "F1.mitigation",
     "T2.signature", "T4.record", "C2.detection", "C2.adaptive", "C2.drift",

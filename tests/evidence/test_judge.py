@@ -157,12 +157,12 @@ def test_today_no_level_is_attained_and_words_say_why() -> None:
 
 
 def test_a_partial_row_satisfies_nothing() -> None:
-    """What runs of P1 passes, but P1 has gaps: claim 2a stays blocked and says which checks are missing."""
+    """What runs of T4 passes, but T4 has gaps: claim 4d stays blocked and says which checks are missing."""
     planned = plan(load())
-    blocked = blockers(judge(planned, passes(planned), (), NOW, load()), "2a")
-    assert "partial" in blocked["P1"].text
-    assert "P1.detection" in blocked["P1"].text
-    assert blocked["P1"].remedy
+    blocked = blockers(judge(planned, passes(planned), (), NOW, load()), "4d")
+    assert "partial" in blocked["T4"].text
+    assert "T4.tampering" in blocked["T4"].text
+    assert blocked["T4"].remedy
 
 
 def test_failed_not_yet_binding_gives_exit_1() -> None:

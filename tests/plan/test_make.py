@@ -63,8 +63,8 @@ def test_fairness_binds_at_every_level_through_its_aim(make, manifest, facts, le
 def test_every_check_of_a_needed_row_is_planned(make, facts) -> None:
     """Gaps are in the plan as not run, with the stage that brings them."""
     planned = {check.check for check in make(facts=facts).checks}
-    assert {entry.id for entry in load().rows["P1"].checks} <= planned
-    gap = _check(make(facts=facts), "P1.detection")
+    assert {entry.id for entry in load().rows["T4"].checks} <= planned
+    gap = _check(make(facts=facts), "T4.tampering")
     assert (gap.status, gap.binding) == ("not-run", True)
     assert "does not have it yet" in gap.reason
 

@@ -92,6 +92,9 @@ def build(
     gives: bool = True,
     kinds: int = 2,
     rows: int = 2000,
+    first: float | None = None,
+    cut: float = _NEAR,
+    **options: object,
 ) -> Context:
     """Build one subject.
 
@@ -104,6 +107,9 @@ def build(
         gives: The model gives probabilities.
         kinds: Classes, 2 or 3.
         rows: Rows of calibration and test; training rows are at least 400.
+        first: Share of the first class, next to which the model cuts; None: all are as common.
+        cut: Mean of its two columns above which the model leaves the first class.
+        options: Of the check.
     """
     rng = np.random.default_rng([seed, 0])
     columns = int(rng.integers(7, 11))
@@ -113,6 +119,8 @@ def build(
 
     def drawn(count: int, spread: float = 1.0) -> tuple[pd.DataFrame, np.ndarray]:
         target = rng.integers(0, kinds, count)
+        if first is not None:
+            target = np.where(rng.random(count) < first, 0, rng.integers(1, kinds, count))
         values = APART * target[:, None] + spread * rng.normal(size=(count, columns))
         frame = pd.DataFrame(values, columns=list(names))
         if has_gaps:
@@ -121,7 +129,7 @@ def build(
             frame["town"] = np.array(["north", "south", "west"], dtype=object)[rng.integers(0, 3, count)]
         return frame, target
 
-    model = Hanging(reads, _NEAR, kinds, gives)
+    model = Hanging(reads, cut, kinds, gives)
     tables = {}
     for name, count in (("train", max(400, rows // 2)), ("calibration", rows), ("test", rows)):
         frame, target = drawn(count, 1 / 3 if quiet and name == "calibration" else 1.0)
@@ -136,6 +144,7 @@ def build(
         thresholds=floors(check),
         settings=SettingsView(controls={"C2": {"members": 3}} if declared else {}, classes=model.classes, level=5),
         uses=handed(checks()[check]),
+        options=options,
     )
 
 

@@ -37,6 +37,7 @@ MODULES = {
     **{f"C2.{name}": "ensemble" for name in ("detection", "adaptive", "drift")},
     "P1.blackbox": "evasion",
     "P1.certificate": "certified",
+    "P1.detection": "detected",
     "P1.gradient": "evasion_gradient",
     "P1.honesty": "evasion_honesty",
     "P1.images": "evasion_images",

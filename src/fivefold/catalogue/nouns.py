@@ -55,6 +55,7 @@ Fact = Literal[
     "manifest.scenarios",
     "features.monotone",
     "control.certificate",
+    "control.ensemble",
     "control.people",
     "control.threats",
 ]

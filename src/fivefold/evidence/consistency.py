@@ -41,6 +41,7 @@ JUDGE_EVERY_FLOOR = frozenset(
         "F1.gaps",
         "P1.blackbox",
         "P1.certificate",
+        "P1.detection",
         "P1.gradient",
         "P1.honesty",
         "P1.images",

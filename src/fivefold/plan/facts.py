@@ -119,6 +119,7 @@ def _of_manifest(manifest: Manifest) -> Values:
         "manifest.scenarios": len(manifest.scenarios),
         "features.monotone": sum(one.monotone is not None for one in manifest.features.values()),
         "control.certificate": "certificate" in manifest.controls.get("P1", {}),
+        "control.ensemble": "C2" in manifest.controls,
         "control.encrypted-training": "training" in manifest.controls.get("S4", {}),
         "control.people": "C3" in manifest.controls and "human" in manifest.controls["C3"].get("levels", ["human"]),
         "control.threats": any(name.partition(".")[0] == "P5" for name in (*manifest.controls, *manifest.checks)),

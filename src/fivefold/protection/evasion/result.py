@@ -66,16 +66,16 @@ def confirm(setting: Setting, right: np.ndarray, hunt: Hunt) -> Fell:
         fallen[rows[~held]] = False
         rows = rows[held]
     shares, within = [], []
-    for share in _SHRUNK:
+    for part in _SHRUNK:
         if not len(rows) or not oracle.can(len(rows)):
             break
-        moved = hunt.start[rows] + share * (hunt.found[rows] - hunt.start[rows])
-        low, high = setting.space.ball(hunt.start[rows], share * hunt.limit.epsilon)
+        moved = hunt.start[rows] + part * (hunt.found[rows] - hunt.start[rows])
+        low, high = setting.space.ball(hunt.start[rows], part * hunt.limit.epsilon)
         moved = setting.space.settle(moved, hunt.start[rows], low, high)
         values = np.where(setting.space.swaps, hunt.found[rows], np.where(setting.space.moves, moved, hunt.start[rows]))
         mask = np.zeros(len(fallen), dtype=bool)
         mask[rows] = hunt.goal.met(rows, oracle(values, right[rows]))
-        shares.append(share)
+        shares.append(part)
         within.append(mask)
     late = float((fallen & (hunt.spent > 0.75 * hunt.limit.queries)).sum()) / max(len(fallen), 1)
     return Fell(
@@ -105,14 +105,14 @@ def result(
     n, floor = len(answers), context.thresholds[FLOOR]
     robust = np.zeros(n, dtype=bool)
     robust[right[~fell.fallen]] = True
-    main = _share("robust accuracy", robust, floor=floor, note=_given(setting))
+    main = share("robust accuracy", robust, floor=floor, note=_given(setting))
     outcome, reason = _decide(main, fell, proof, len(right) / n, floor)
     if outcome is Outcome.INCONCLUSIVE:
-        main = _share("robust accuracy", robust, floor=floor, note=_given(setting), outcome=outcome)
+        main = share("robust accuracy", robust, floor=floor, note=_given(setting), outcome=outcome)
     is_right = np.isin(np.arange(n), right)
     shown = [
-        _share("accuracy without an attack", is_right),
-        _share(
+        share("accuracy without an attack", is_right),
+        share(
             "attack success rate", fell.fallen, note="Of the rows that the model answers rightly.", empty=not len(right)
         ),
         *_classes(setting, is_right, robust, context),
@@ -141,7 +141,7 @@ def _given(setting: Setting) -> str:
     return f"{setting.space.told(limit.epsilon)}{swaps}; at most {limit.queries} questions a row."
 
 
-def _share(
+def share(
     name: str,
     hits: np.ndarray,
     *,
@@ -151,6 +151,7 @@ def _share(
     where: str = "",
     empty: bool = False,
 ) -> Measure:
+    """Return the share of ``hits``, (n,) bool, with exact bounds, judged against a smallest value if one is given."""
     if empty or not len(hits):
         return Measure(name=name, n=0, where=where, note="There are no such rows.")
     low, high = (float(one) for one in clopper_pearson(int(hits.sum()), len(hits)))
@@ -200,7 +201,7 @@ def _classes(setting: Setting, right: np.ndarray, robust: np.ndarray, context: C
         if mine.any():
             told = "the class to detect" if code == alarm else ""
             note = f"{told}{'; ' if told else ''}without an attack {right[mine].mean():.1%}."
-            found.append(_share("robust accuracy", robust[mine], where=f"class {classes[code]}", note=note))
+            found.append(share("robust accuracy", robust[mine], where=f"class {classes[code]}", note=note))
     return found
 
 
@@ -220,7 +221,7 @@ def _plots(setting: Setting, robust: np.ndarray, right: np.ndarray, fell: Fell, 
         )
     ]
     if fell.shares:
-        x = (0.0, *(share * setting.limit.epsilon for share in fell.shares), setting.limit.epsilon)
+        x = (0.0, *(part * setting.limit.epsilon for part in fell.shares), setting.limit.epsilon)
         y = (clean, *(clean - float(mask.sum()) / n for mask in fell.within), float(robust.mean()))
         plots.append(
             Plot(
