@@ -61,7 +61,7 @@ def test_the_curve_of_a_sum_is_its_part_exactly() -> None:
         np.testing.assert_allclose(np.diff(made.value), np.diff(known), atol=1e-12)
         assert made.error.max() < 1e-12
         assert made.range == pytest.approx(known.max() - known.min())
-    inner, outer = untold(ladders, moved, np.arange(400) < 200)
+    inner, outer = untold(ladders, moved)
     assert inner.max() < 1e-20 < outer.max()
 
 
@@ -172,3 +172,26 @@ def test_three_hundred_columns_and_images() -> None:
     with pytest.raises(UnsupportedError) as caught:
         RUN(given("E3.dependence", Asked(lambda asked: chance(np.zeros(len(asked)))), {"test": image}))
     assert caught.value.code == "explanation.inputs"
+
+
+def test_each_row_is_held_against_the_others() -> None:
+    """By hand: of three rows that step 0, 0 and 3 in one bin, each lies off the mean of the other two."""
+    one = ladder(ranks(np.array([1.0, 1.0, 2.0])), np.zeros(3, dtype=bool), np.random.default_rng(6))
+    assert one.bin.tolist() == [0, 0, 0]
+    inner, outer = untold([one], [np.array([[0.0], [0.0], [3.0]])])
+    assert inner[0] == pytest.approx([1.5**2, 1.5**2, 9.0])
+    assert outer[0].tolist() == [0.0, 0.0, 9.0]
+
+
+def test_a_steep_sum_is_judged_in_log_odds() -> None:
+    """Chances near 0 and 1 step unalike though the model is a sum: that is seen in the log-odds, and said."""
+    rng = np.random.default_rng(7)
+    frame = pd.DataFrame(rng.normal(size=(600, 4)), columns=list("abcd"))
+
+    def answer(asked):  # type: ignore[no-untyped-def]
+        return chance(1.7 * asked.features[list("abcd")].to_numpy().sum(axis=1))
+
+    rows = {"test": table("test", frame, np.zeros(600, dtype=np.int64))}
+    result = RUN(given("E3.dependence", Asked(answer), rows))
+    assert result.outcome is Outcome.PASS, result.reason
+    assert "log-odds" in result.measures[0].note

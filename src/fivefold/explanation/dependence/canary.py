@@ -15,6 +15,8 @@ from fivefold.explanation.told import of
 from fivefold.stats.judge import judge
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fivefold.explanation.dependence.curves import Curve, Ladder
     from fivefold.explanation.told import Told
 
@@ -85,7 +87,7 @@ def prove(codes: np.ndarray, floor: float, rng: np.random.Generator) -> Canary:
         found += shifted < HOLDS
         for crossed in (False, True):
             made = replace(plain, crossed=crossed)
-            told = fidelity(ladders, steps(made, ladders, 1, 50_000), rng)
+            told = fidelity(ladders, steps(made, ladders, 1, 50_000))
             outcome = judge(told.low, told.high, floor, "min")
             found += crossed and outcome is Outcome.FAIL
             alarms += not crossed and outcome is not Outcome.PASS
@@ -107,10 +109,9 @@ def _commonest(column: np.ndarray) -> int:
     return int(np.unique(column, return_counts=True)[1].max())
 
 
-def fidelity(ladders: list[Ladder], moved: list[np.ndarray], rng: np.random.Generator) -> Told:
+def fidelity(ladders: Sequence[Ladder], moved: Sequence[np.ndarray]) -> Told:
     """Return the share of the rows' steps that the curves of other rows tell, with bounds over rows."""
-    n = len(ladders[0].bin)
-    inner, outer = untold(ladders, moved, rng.permutation(n) < n // 2)
+    inner, outer = untold(ladders, moved)
     return of(inner.sum(axis=0), outer.sum(axis=0), 0.0)
 
 

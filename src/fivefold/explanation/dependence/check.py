@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _FEWEST = 60
 _AVERAGED = 100
+_EDGE = 0.001
 
 
 @dataclass(frozen=True)
@@ -74,11 +75,15 @@ def _run(context: Context) -> Result:
     ladders = [ladder(column, gone, rng) for column, gone in zip(store.codes.T, _missing(store).T, strict=True)]
     context.progress(0.05, "asking the model")
     plain = asker(bare)
-    moved = steps(lambda cells: asker(store.mixed(cells)), ladders, plain.shape[1], asker.batch,
+    scores = subject.task != "regression" and subject.capabilities.scores
+    width = plain.shape[1] * (2 if scores else 1)
+    moved = steps(lambda cells: _views(asker(store.mixed(cells)), odds=scores), ladders, width, asker.batch,
                   lambda share: context.progress(0.05 + 0.6 * share, "following columns"))  # fmt: skip
     at = 0 if subject.task == "regression" else 1 if len(subject.classes) == 2 else int(plain.mean(axis=0).argmax())
     drawn = [curve(one, each[:, at]) for one, each in zip(ladders, moved, strict=True)]
-    told = canary.fidelity(ladders, moved, rng)
+    views = [[each[:, first : first + plain.shape[1]] for each in moved] for first in range(0, width, plain.shape[1])]
+    found_told = [canary.fidelity(ladders, each) for each in views]
+    best = int(np.argmax([-1.0 if one.value is None else one.value for one in found_told]))
     context.progress(0.7, "averaging over all rows")
     order = np.argsort([-one.extent for one in drawn], kind="stable")[: result.AVERAGED]
     left = allowed - len(sample) - sum(2 * int((one.low >= 0).sum()) for one in ladders)
@@ -89,8 +94,17 @@ def _run(context: Context) -> Result:
             averages[column] = _average(asker, store, ladders[column], column, at, count, rng)
     context.progress(0.8, "following planted functions")
     proof = canary.prove(store.codes, context.thresholds[result.FLOOR], rng)
-    shown = result.Shown(store, tuple(ladders), tuple(drawn), tuple(moved), averages, at, told, subject, found)
+    shown = result.Shown(store, tuple(ladders), tuple(drawn), tuple(views[0]), averages, at,
+                         found_told[best], best == 1, subject, found)  # fmt: skip
     return result.result(shown, proof, context.thresholds[result.FLOOR])
+
+
+def _views(answers: np.ndarray, *, odds: bool) -> np.ndarray:
+    """Return (m, K) answers; for probabilities (m, 2 K), their log-odds beside them."""
+    if not odds:
+        return answers
+    kept = np.clip(answers, _EDGE, 1 - _EDGE)
+    return np.column_stack([answers, np.log(kept / (1 - kept))])
 
 
 def _missing(store: Store) -> np.ndarray:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from fivefold.explanation.asking import Ask
 
@@ -180,25 +180,24 @@ def _means(bin_: np.ndarray, moved: np.ndarray, bins: int) -> tuple[np.ndarray, 
     return count, mean, inner / np.maximum(count, 1)
 
 
-def untold(ladders: list[Ladder], moved: list[np.ndarray], half: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return (P, n) squared steps that the curves do not tell, and squared steps; 0 where a row is out.
+def untold(ladders: Sequence[Ladder], moved: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Return (P, n) squared steps that the curves of all other rows do not tell, and squared steps; 0: a row is out.
 
-    Each half of the rows is held against the curves of the other half.
+    Of m rows in a bin, one lies m / (m - 1) times as far from the mean of the others as from that of all.
 
     Args:
         ladders: P columns.
         moved: P arrays (n, K).
-        half: (n,) bool.
     """
-    inner, outer = np.zeros((len(ladders), len(half))), np.zeros((len(ladders), len(half)))
+    n = len(ladders[0].bin)
+    inner, outer = np.zeros((len(ladders), n)), np.zeros((len(ladders), n))
     for at, (one, steps_) in enumerate(zip(ladders, moved, strict=True)):
-        used = np.isfinite(steps_[:, 0]) & (one.bin >= 0)
-        bins = max(int(one.bin.max()), 0) + 1
-        for side in (half, ~half):
-            taught, held = used & side, np.flatnonzero(used & ~side)
-            count = np.bincount(one.bin[taught], minlength=bins)
-            for part in steps_.T:
-                mean = np.bincount(one.bin[taught], part[taught], minlength=bins) / np.maximum(count, 1)
-                inner[at, held] += (part[held] - mean[one.bin[held]]) ** 2
-                outer[at, held] += part[held] ** 2
+        rows = np.flatnonzero(np.isfinite(steps_[:, 0]) & (one.bin >= 0))
+        bin_ = one.bin[rows]
+        count = np.bincount(bin_)
+        for part in steps_[rows].T:
+            mean = np.bincount(bin_, part) / np.maximum(count, 1)
+            away = np.where(count[bin_] > 1, (part - mean[bin_]) * count[bin_] / np.maximum(count[bin_] - 1, 1), part)
+            inner[at, rows] += away**2
+            outer[at, rows] += part**2
     return inner, outer

@@ -52,6 +52,7 @@ class Shown:
         averages: Column to (B + 1,) partial dependence.
         at: The score told.
         told: Share of the rows' steps that the curves tell.
+        odds: Whether that is of steps of the log-odds.
         subject: The model.
         total: Test rows.
     """
@@ -63,6 +64,7 @@ class Shown:
     averages: Mapping[int, np.ndarray]
     at: int
     told: Told
+    odds: bool
     subject: Subject
     total: int
 
@@ -71,6 +73,11 @@ class Shown:
         """Columns by how far their curves go, widest first; those that never move are left out."""
         found = np.argsort([-one.extent for one in self.curves], kind="stable").tolist()
         return [at for at in found if self.curves[at].extent > 0]
+
+    @property
+    def kind(self) -> str:
+        """What steps."""
+        return "log-odds" if self.odds else "answers"
 
     @property
     def unit(self) -> str:
@@ -94,7 +101,7 @@ def result(made: Shown, proof: Canary, floor: float) -> Result:
         outcome=judge(told.low, told.high, floor, "min"),
         unit="share",
         n=told.n,
-        note="Each half of the rows against the curves of the other half; 1 less squared error over squared steps.",
+        note=f"Each row's {made.kind} against the curves of the other rows; 1 less squared error over squared steps.",
     )
     judged = made.subject.task == "regression" or made.subject.capabilities.scores
     if not judged:
@@ -119,7 +126,7 @@ def _decide(made: Shown, main: Measure, proof: Canary, *, judged: bool) -> tuple
     if told.value is None:
         return Outcome.INCONCLUSIVE, "No step in any column moves an answer: there is nothing to follow."
     widest = ", ".join(f"`{names[at]}` ({made.curves[at].extent:.2g})" for at in made.order[:_NAMED])
-    text = f"Single curves tell {max(told.value, 0.0):.0%} of how {told.n} rows' answers step from bin to bin "
+    text = f"Single curves tell {max(told.value, 0.0):.0%} of how {told.n} rows' {made.kind} step from bin to bin "
     text += f"({told.low:.0%} to {told.high:.0%}). "
     text += f"The {made.unit} moves most with {widest}." if widest else "No curve moves."
     if not judged:
