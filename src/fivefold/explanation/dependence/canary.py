@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from fivefold.explanation.told import Told
 
 FUNCTIONS = 6
-HOLDS = 0.85
-"""Share of the 95 % bars of a function's curves that must cover the known curves."""
+HOLDS = 0.88
+"""Share of the 95 % bars of all functions' curves that must cover the known curves; points of a curve err together."""
 
 _COLUMNS = 5
 _FLICKER = 0.1
@@ -73,7 +73,7 @@ def prove(codes: np.ndarray, floor: float, rng: np.random.Generator) -> Canary:
         floor: Of the share told.
         rng: Draws functions and columns.
     """
-    found, alarms, cases, shares = 0, 0, 0, []
+    found, alarms, cases, covered, shifted = 0, 0, 0, list[float](), list[float]()
     varied = np.flatnonzero([_commonest(column) <= _LEAST * len(codes) for column in codes.T])
     for _ in range(FUNCTIONS if len(varied) >= 2 else 0):
         cases += 2
@@ -81,26 +81,27 @@ def prove(codes: np.ndarray, floor: float, rng: np.random.Generator) -> Canary:
         none = np.zeros(len(codes), dtype=bool)
         ladders = [ladder(column, none, rng) for column in plain.codes.T]
         plain = replace(plain, cliff=_cliff(plain.codes, ladders))
-        covered, shifted = _covered(plain, ladders, rng)
-        shares.append(covered)
-        alarms += covered < HOLDS
-        found += shifted < HOLDS
+        for shares, one in zip((covered, shifted), _covered(plain, ladders, rng), strict=True):
+            shares.append(one)
+        found += shifted[-1] < HOLDS
         for crossed in (False, True):
             made = replace(plain, crossed=crossed)
             told = fidelity(ladders, steps(made, ladders, 1, 50_000))
             outcome = judge(told.low, told.high, floor, "min")
             found += crossed and outcome is Outcome.FAIL
             alarms += not crossed and outcome is not Outcome.PASS
+    holds = bool(covered) and float(np.mean(covered)) >= HOLDS
+    alarms += not holds
     return Canary(
         kind="curves shifted, and answers that hang on two columns together",
         planted=cases,
         found=found,
-        clean=cases,
-        false_alarms=alarms,
-        noticed=cases > 0 and found >= _LEAST * cases and alarms <= max(1, cases // 10),
+        clean=FUNCTIONS + 1 if cases else 0,
+        false_alarms=alarms if cases else 0,
+        noticed=holds and found >= _LEAST * cases and alarms <= 1,
         detail=f"{FUNCTIONS} sums of up to {_COLUMNS} of these very columns and a copy of one that adds nothing, the "
-        f"answer leaping where the copy is far off: {np.mean(shares) if shares else 0:.1%} of the 95 % bars cover the "
-        f"known curves. To be noticed: curves shifted by {_SHIFT:g} standard deviations in their upper half, and "
+        f"answer leaping where the copy is far off: {np.mean(covered) if covered else 0:.1%} of the 95 % bars cover "
+        f"the known curves. To be noticed: curves shifted by {_SHIFT:g} standard deviations in their upper half, and "
         "products of two columns' signs.",
     )
 
