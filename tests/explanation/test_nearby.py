@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -142,3 +144,16 @@ def test_a_rare_class_and_a_saturated_score_are_told() -> None:
     assert result.outcome is Outcome.PASS, result.reason
     named = {one.where: one.value for one in result.measures if one.name == "sums that name the column"}
     assert set(list(named)[:2]) == {"a", "d"}
+
+
+def test_the_sum_of_one_row_is_drawn_under_its_keyed_id() -> None:
+    """What each column adds where it is lower, higher or another value, with bars; no position is named."""
+    made = replace(truth.build(8, rows=400), row_id=lambda rows: [f"key{at}" for at in range(len(rows))])
+    result = RUN(made)
+    picture = result.plots[1]
+    assert picture.title.startswith("The sum of one row, key0")
+    assert len(picture.bars) >= 2
+    assert all(
+        bar.low is not None and bar.high is not None and bar.low <= bar.value <= bar.high for bar in picture.bars
+    )
+    assert {bar.label.rpartition(": ")[2] for bar in picture.bars} <= {"lower", "higher", "another value"}
