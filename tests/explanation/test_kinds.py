@@ -23,10 +23,13 @@ if TYPE_CHECKING:
 
     from fivefold.contract.check import Context
 
-ONES = ("E2.shapley", "E4.planted", "E4.randomisation", "E4.fidelity", "E4.stability", "E4.agreement", "E4.fooling")
-CHECKS = ("E2.local", "E2.counterfactual", "E3.permutation", *ONES)
-WHOLE = tuple(one for one in CHECKS if one != "E2.counterfactual")
-"""Checks that only swap whole cells; the other is held to possible rows, and to 300 columns, in a file of its own."""
+ONES = (
+    "E2.shapley", "E2.surrogate", "E4.planted", "E4.randomisation", "E4.fidelity", "E4.stability", "E4.agreement",
+    "E4.fooling",
+)  # fmt: skip
+CHECKS = ("E2.local", "E2.counterfactual", "E3.dependence", "E3.permutation", "E3.surrogate", *ONES)
+WHOLE = tuple(one for one in CHECKS if one not in ("E2.counterfactual", "E3.dependence", "E3.surrogate"))
+"""Checks that only swap whole cells; others are held to possible rows, and to 300 columns, in files of their own."""
 
 
 @dataclass

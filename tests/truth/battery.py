@@ -98,7 +98,9 @@ def code_digest(check: str) -> str:
     if folder.name in ("operating", "corruption", "faults", "property", "backdoor"):
         below += ["protection/accuracy/sample.py"]
     if "explanation" in folder.parts:
-        below += [f"explanation/{name}.py" for name in ("asking", "explainer", "known", "players", "store")]
+        below += [f"explanation/{name}.py" for name in ("asking", "explainer", "known", "players", "store", "told")]
+    if folder.name == "surrogate":
+        below += ["explanation/antehoc"]
     if "adaptation" in folder.parts:
         below += ["adaptation/encoding.py", "adaptation/figures.py", "subject/rows.py", "protection"]
     own = [REPO / "src" / module.with_suffix(".py")]
