@@ -58,7 +58,7 @@ def faults(told: Told, units: Mapping[str, str]) -> frozenset[str]:
 
 
 def lix(text: str) -> float:
-    """Return how hard a text is to read (Bjoernsson 1968): words a sentence, and the percentage of long words; no number is long."""
+    """Return how hard a text is to read (Bjoernsson 1968): words a sentence, and the share of long words."""
     words = _WORD.findall(text)
     if not words:
         return 0.0
@@ -107,7 +107,7 @@ def _sides(text: str, language: Language) -> tuple[dict[str, str], str]:
         "flip": language.flip.partition("{")[0].strip()
     }
     found = sorted((text.find(mark), way) for way, mark in marks.items() if mark in text)
-    ends = [at for at, _ in found[1:]] + [len(text)]
+    ends = [*(at for at, _ in found[1:]), len(text)][: len(found)]
     parts = {way: text[at + len(marks[way]) : end] for (at, way), end in zip(found, ends, strict=True)}
     return parts, parts.pop("flip", "")
 
@@ -150,7 +150,7 @@ def _measured(told: Told, language: Language, units: Mapping[str, str]) -> bool:
     sides, flip = _sides(told.text, language)
     said = {name: cell for text in sides.values() for name, cell in _items(text, language).items()}
     cells = [(field, value, said.get(plain(field), "")) for field, value, _ in told.moved or ()]
-    cells += [(*told.flip, flip)] if told.flip is not None and flip else []
+    cells += [(*told.flip, flip)] if told.flip is not None and plain(told.flip[0]) in flip else []
     return all(
         f" {short(units[field])}" in cell
         for field, value, cell in cells

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from decimal import Decimal
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 MOST_WORDS = 60
 """Of one reason, what says how to appeal not counted."""
+_HUGE, _TINY = 1e15, 1e-9
 _MOST_LETTERS = 40
 _MOST_PARTS = 4
 """Words of a field, or of a value, that are said; the rest is cut."""
@@ -133,7 +135,15 @@ class Wording:
         if not isinstance(value, int | float):
             return f"{short(str(value))}{unit}"
         marks = {",": self.language.thousands, ".": self.language.point}
-        return "".join(marks.get(letter, letter) for letter in f"{value:,.6g}") + unit
+        return "".join(marks.get(letter, letter) for letter in _digits(value)) + unit
+
+
+def _digits(value: float) -> str:
+    """Return whole numbers as they are and others with six digits, without an exponent where that is readable."""
+    if isinstance(value, int) and abs(value) < _HUGE:
+        return f"{value:,}"
+    rounded = Decimal(f"{value:.6g}")
+    return f"{rounded:,f}" if not value or _TINY <= abs(value) < _HUGE else f"{value:,.6g}"
 
 
 def plain(field: str) -> str:
