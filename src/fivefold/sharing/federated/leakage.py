@@ -18,6 +18,8 @@ from fivefold.sharing.federated.play import Party, party, play
 from fivefold.sharing.filtering.columns import encoded
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fivefold.contract.check import Context
     from fivefold.contract.subject import Table
     from fivefold.sharing.federated.declared import Federation
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 RECOVERED = "max_recovered"
 _NEAR, _ENOUGH = 0.05, 0.5
 _CLIENTS, _ROWS, _COLUMNS = 8, 20, 1024
+_OTHERS = 400
+"""Rows that what is rebuilt must be farther from than from its own."""
 _REMEDY = "Leave `masking` on: the server then sees a sum alone."
 
 
@@ -65,7 +69,8 @@ def run(context: Context) -> Result:
     hits, shares = _attacked(scene, few, clients, victims, context)
     whole = share_of(
         "clients whose row the server rebuilds", (hits, victims), floor, "max",
-        f"Half of the cells that nobody would guess, to a twentieth of their spread; {few.clients} clients.",
+        f"Half of the cells that nobody would guess, to a twentieth of their spread, nearer than to {_OTHERS} other "
+        f"rows; {few.clients} clients.",
     )  # fmt: skip
     shown = Measure(
         name="cells rebuilt", value=float(np.mean(shares)), unit="share", n=victims, note="Of those nobody would guess."
@@ -101,9 +106,43 @@ def rebuilt(view: np.ndarray, row: np.ndarray, usual: np.ndarray) -> float:
     odd = np.abs(row[:-1] - usual) > _NEAR
     if not odd.any():
         return 0.0
+    return float((np.abs(_candidates(view) - row[:-1, None]) <= _NEAR)[odd].mean(axis=0).max())
+
+
+def _candidates(view: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
-        candidates = view[:-1] / view[-1]
-    return float((np.abs(candidates - row[:-1, None]) <= _NEAR)[odd].mean(axis=0).max())
+        return np.asarray(view[:-1] / view[-1])
+
+
+def nearness(views: Sequence[np.ndarray], rows: np.ndarray, usual: np.ndarray) -> np.ndarray:
+    """Return (n,) how near the closest candidate comes to each row's unusual cells: 1 at every cell, 0 beyond reach.
+
+    Args:
+        views: Each (w, k).
+        rows: (n, w), the last entry of each 1.
+        usual: (w - 1,).
+    """
+    odd = np.abs(rows[:, :-1] - usual) > _NEAR
+    found = np.zeros(len(rows))
+    for candidate in np.column_stack([_candidates(view) for view in views]).T:
+        away = np.nan_to_num(np.abs(rows[:, :-1] - candidate), nan=np.inf)
+        near = np.where(odd, np.maximum(1 - away / _NEAR, 0.0), 0.0)
+        found = np.maximum(found, near.sum(axis=1) / np.maximum(odd.sum(axis=1), 1))
+    return found
+
+
+def _is_told(scene: _Scene, views: Sequence[np.ndarray], row: np.ndarray, context: Context) -> tuple[bool, float]:
+    """Return whether a row is rebuilt, and the share of its unusual cells that are.
+
+    Narrow rows come about by chance; so what is rebuilt must be nearer to this row than to all others that were drawn.
+    """
+    share = max(rebuilt(view, row, scene.usual) for view in views)
+    if share < _ENOUGH:
+        return False, share
+    others = scene.x[context.rng.choice(len(scene.x), min(len(scene.x), _OTHERS), replace=False)]
+    others = others[(np.abs(others - row) > _NEAR).any(axis=1)]
+    near = nearness(views, np.vstack([row, others]), scene.usual)
+    return bool((near[0] > near[1:]).all()), share
 
 
 def _scene(context: Context, told: Federation) -> _Scene:
@@ -135,11 +174,11 @@ def _attacked(
     scene: _Scene, told: Federation, clients: Party, victims: int, context: Context
 ) -> tuple[int, list[float]]:  # fmt: skip
     """Return of how many victims the row is rebuilt, and the share of cells of each."""
-    shares = []
+    told_of = []
     for number in range(victims):
         row, views = _round(scene, told, clients, f"leak {number} {context.rng.integers(1 << 62)}", context)
-        shares.append(max(rebuilt(view, scene.x[row], scene.usual) for view in views))
-    return sum(one >= _ENOUGH for one in shares), shares
+        told_of.append(_is_told(scene, views, scene.x[row], context))
+    return sum(hit for hit, _ in told_of), [share for _, share in told_of]
 
 
 def _round(
@@ -182,7 +221,7 @@ def _canary(scene: _Scene, told: Federation, clients: Party, victims: int, conte
     for number in range(victims):
         _, views = _round(scene, replace(told, masking=True), clients, f"not there {number}", context)
         other = scene.x[int(context.rng.integers(len(scene.x)))]
-        alarms += max(rebuilt(view, other, scene.usual) for view in views) >= _ENOUGH
+        alarms += _is_told(scene, views, other, context)[0]
     good = share_of("", (alarms, victims), floor, "max").outcome is Outcome.FAIL
     return Canary(
         kind="a plain federation, and rows that are not there", planted=1, found=int(bad), clean=1,
