@@ -49,16 +49,16 @@ def facts(manifest: Manifest, until: str = "") -> Facts:
         manifest: The application.
         until: ISO time in UTC; empty: now.
     """
-    declared: Facts = {MEASURE: str(manifest.benefit.get("measure", "")), UNIT: str(manifest.benefit.get("unit", ""))}
+    known: Facts = {MEASURE: str(manifest.benefit.get("measure", "")), UNIT: str(manifest.benefit.get("unit", ""))}
     target = manifest.benefit.get("target")
-    declared[PURPOSES] = "\n".join(manifest.purposes)
-    declared[TARGET] = None if target is None else float(target)
+    known[PURPOSES] = "\n".join(manifest.purposes)
+    known[TARGET] = None if target is None else float(target)
     try:
         place = home(manifest)
         if not place.folder.joinpath("checkpoint").exists():
-            return declared
+            return known
         reading, end = place.reading(), _nanoseconds(until)
-        return declared | {
+        return known | {
             TRACE: trace(reading, end),
             DELIVERY: delivery(reading, end),
             TEXTS: texts(reading, end, _line(manifest)),
@@ -67,7 +67,7 @@ def facts(manifest: Manifest, until: str = "") -> Facts:
             **standing.facts(manifest, reading, end),
         }
     except FivefoldError:
-        return declared
+        return known
 
 
 def trace(reading: Reading, until: int = 1 << 63) -> str:

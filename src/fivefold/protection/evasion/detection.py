@@ -286,9 +286,8 @@ def _canary(context: Context, guard: _Guard) -> Canary:
     """Attack planted models through an alarm that looks at nothing, and through one that sees every change."""
     layout, rng = guard.layout, context.rng
     declared, key = float(guard.members.options.false_alarms), f"{int(rng.integers(10**15)):016}"
-    sees = False
 
-    def strike(model: LinearModel, start: np.ndarray, goal: Goal) -> np.ndarray:
+    def strike(model: LinearModel, start: np.ndarray, goal: Goal, *, sees: bool = False) -> np.ndarray:
         def answer(values: np.ndarray, origin: np.ndarray) -> np.ndarray:
             codes = pd.util.hash_pandas_object(pd.DataFrame(values), index=False, hash_key=key).to_numpy()
             rings = sees | ((codes >> np.uint64(11)) / 2.0**53 < declared)
@@ -301,9 +300,10 @@ def _canary(context: Context, guard: _Guard) -> Canary:
         ).fallen  # fmt: skip
 
     proof = canary.prove(layout, strike, rng)
-    sees, one = True, canary.plant(layout, rng)
+    one = canary.plant(layout, rng)
     some = np.flatnonzero(one.doomed)
-    still = int(strike(one.model, one.start[some], type(one.goal)(one.goal.answers[some])).sum())
+    goal = type(one.goal)(one.goal.answers[some])
+    still = int(strike(one.model, one.start[some], goal, sees=True).sum())
     return msgspec.structs.replace(
         proof,
         clean=proof.clean + len(some),
