@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fivefold.contract.finding import Measure
+from fivefold.stats.judge import judge
 from fivefold.stats.mean import skew_t
 
 _CONFIDENCE = 0.95
@@ -27,6 +29,13 @@ class Told:
     low: float | None
     high: float | None
     n: int
+
+    def measure(self, name: str, floor: float, note: str) -> Measure:
+        """Return it as a figure that is held against the smallest value."""
+        return Measure(
+            name=name, value=self.value, low=self.low, high=self.high, threshold=floor, direction="min",
+            outcome=judge(self.low, self.high, floor, "min"), unit="share", n=self.n, note=note,
+        )  # fmt: skip
 
 
 def told(answers: np.ndarray, said: np.ndarray) -> Told:

@@ -13,7 +13,6 @@ from fivefold.contract.outcome import Outcome
 from fivefold.explanation import players
 from fivefold.explanation.dependence.canary import bars
 from fivefold.explanation.store import plain
-from fivefold.stats.judge import judge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,17 +90,10 @@ class Shown:
 def result(made: Shown, proof: Canary, floor: float) -> Result:
     """Judge what share of the rows' steps the curves tell, after the canary."""
     told = made.told
-    main = Measure(
-        name="share of rows' steps that the curves tell",
-        value=told.value,
-        low=told.low,
-        high=told.high,
-        threshold=floor,
-        direction="min",
-        outcome=judge(told.low, told.high, floor, "min"),
-        unit="share",
-        n=told.n,
-        note=f"Each row's {made.kind} against the curves of the other rows; 1 less squared error over squared steps.",
+    main = told.measure(
+        "share of rows' steps that the curves tell",
+        floor,
+        f"Each row's {made.kind} against the curves of the other rows; 1 less squared error over squared steps.",
     )
     judged = made.subject.task == "regression" or made.subject.capabilities.scores
     if not judged:

@@ -9,7 +9,6 @@ import numpy as np
 from fivefold.contract.finding import Bar, Measure, Plot, Result
 from fivefold.contract.outcome import Outcome
 from fivefold.explanation.nearby.layout import FEWEST, over
-from fivefold.stats.judge import judge
 from fivefold.stats.proportion import clopper_pearson
 
 if TYPE_CHECKING:
@@ -38,17 +37,10 @@ def result(layout: Layout, seen: list[Around], how: tuple[Reach, Link], proof: C
     """Judge the fidelity over rows, after the canary."""
     floor = context.thresholds[FLOOR]
     found = over([(one.answers, one.said) for one in seen], how[1])
-    main = Measure(
-        name="share of the variation nearby that short sums tell",
-        value=found.value,
-        low=found.low,
-        high=found.high,
-        threshold=floor,
-        direction="min",
-        outcome=judge(found.low, found.high, floor, "min"),
-        unit="share",
-        n=found.n,
-        note=_NOTE if how[1] != "label" else _VOTED,
+    main = found.measure(
+        "share of the variation nearby that short sums tell",
+        floor,
+        _NOTE if how[1] != "label" else _VOTED,
     )
     moved = _moved(seen)
     outcome, reason = _decide(layout, seen, (found, len(moved)), main, proof)

@@ -11,7 +11,6 @@ from fivefold.contract.finding import Bar, Measure, Plot, Result
 from fivefold.contract.outcome import Outcome
 from fivefold.explanation.surrogate import words
 from fivefold.explanation.told import told
-from fivefold.stats.judge import judge
 from fivefold.stats.proportion import clopper_pearson
 
 if TYPE_CHECKING:
@@ -61,17 +60,10 @@ def result(made: Shown, proof: Canary, floor: float) -> Result:
     """Judge the fidelity on held-back rows, after the canary."""
     said = made.tree.answers(made.rows.held)
     found = told(made.rows.truth, said)
-    main = Measure(
-        name="share of the answers' variation that the tree tells",
-        value=found.value,
-        low=found.low,
-        high=found.high,
-        threshold=floor,
-        direction="min",
-        outcome=judge(found.low, found.high, floor, "min"),
-        unit="share",
-        n=found.n,
-        note="On rows held back; 1 less squared error over squared distance from the mean answer.",
+    main = found.measure(
+        "share of the answers' variation that the tree tells",
+        floor,
+        "On rows held back; 1 less squared error over squared distance from the mean answer.",
     )
     outcome, reason = _decide(made, found, main, proof)
     leaves = _leaves(made)
