@@ -16,6 +16,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from fivefold.errors import UnsupportedError
+from fivefold.stats.forest import shares
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,11 +63,7 @@ class Member:
 
 def _told(model: Any, seen: np.ndarray) -> np.ndarray:
     """Return (n, k) probabilities; of a forest straight from its trees, a few times as quick for single rows."""
-    trees = getattr(model, "estimators_", None)
-    if trees is None:
-        return np.asarray(model.predict_proba(seen))
-    rows = np.ascontiguousarray(seen, dtype=np.float32)
-    return np.asarray(sum(tree.tree_.predict(rows) for tree in trees) / len(trees))
+    return shares(model, seen) if hasattr(model, "estimators_") else np.asarray(model.predict_proba(seen))
 
 
 def fit(

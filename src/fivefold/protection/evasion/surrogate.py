@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fivefold.stats.forest import shares
+
 if TYPE_CHECKING:
     from fivefold.protection.evasion.hunt import Hunt
     from fivefold.subject.possible.space import Space
@@ -256,8 +258,8 @@ def swap(hunt: Hunt, rows: np.ndarray, values: np.ndarray, rng: np.random.Genera
 def _doubt(model: Any, values: np.ndarray, goal: Any, rows: np.ndarray) -> np.ndarray:
     inputs = np.nan_to_num(values, nan=-1e6)
     if goal.tolerance is not None:
-        return np.asarray(np.abs(model.predict(inputs) - goal.answers[rows]))
-    chance = model.predict_proba(inputs)
+        return np.asarray(np.abs(shares(model, inputs)[:, 0] - goal.answers[rows]))
+    chance = shares(model, inputs)
     own = np.searchsorted(model.classes_, goal.answers[rows])
     own = np.minimum(own, len(model.classes_) - 1)
     return np.asarray(1.0 - chance[np.arange(len(rows)), own])

@@ -10,6 +10,7 @@ from sklearn.ensemble import RandomForestClassifier
 
 from fivefold.errors import UnsupportedError
 from fivefold.protection.threats import encoding, tails
+from fivefold.stats.forest import shares
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,8 +61,8 @@ class Fitted:
         if not len(rows):
             return np.zeros((0, 3))
         values = self.encoding(rows)
-        known = np.zeros(len(values)) if self.known is None else self.known.predict_proba(values)[:, 1]
-        return np.column_stack([known, self.novel.predict_proba(values)[:, 1], self.tails(values)])
+        known = np.zeros(len(values)) if self.known is None else shares(self.known, values)[:, 1]
+        return np.column_stack([known, shares(self.novel, values)[:, 1], self.tails(values)])
 
 
 @dataclass(frozen=True)

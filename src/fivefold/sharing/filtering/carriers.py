@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fivefold.stats.forest import shares
 from fivefold.stats.proportion import clopper_pearson
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def _vouched(
     trees = ExtraTreesClassifier(
         _TREES, min_samples_leaf=_LEAF, max_features=None, n_jobs=1, random_state=int(rng.integers(2**31))
     )
-    says = trees.fit(fine[:n], carry).predict_proba(fine[n:])[:, 1] > _LIKELY
+    says = shares(trees.fit(fine[:n], carry), fine[n:])[:, 1] > _LIKELY
     count = int((says & mine[n:]).sum())
     if float(binom.cdf(count, good, shown.sum() / n)) < _RARELY:
         return False
@@ -155,7 +156,7 @@ def _carry(fine: np.ndarray, shown: np.ndarray, rng: np.random.Generator) -> np.
         )
         trees.fit(fine[taught], shown[taught])
         if len(trees.classes_) == 2:
-            found[~taught] = trees.predict_proba(fine[~taught])[:, 1] > _LIKELY
+            found[~taught] = shares(trees, fine[~taught])[:, 1] > _LIKELY
     return found
 
 
@@ -195,7 +196,7 @@ def _apart(fine: np.ndarray, shown: np.ndarray, others: np.ndarray, rng: np.rand
             _TREES, min_samples_leaf=_LEAF, class_weight="balanced", n_jobs=1, random_state=int(rng.integers(2**31))
         )
         trees.fit(fine[fold != at], truth[fold != at])
-        found[fold == at] = trees.predict_proba(fine[fold == at])[:, 1]
+        found[fold == at] = shares(trees, fine[fold == at])[:, 1]
     return float(roc_auc_score(truth, found))
 
 
@@ -212,5 +213,5 @@ def _says(fine: np.ndarray, mine: np.ndarray, carry: np.ndarray, rng: np.random.
         )
         trees.fit(fine[taught], mine[taught])
         if len(trees.classes_) == 2:
-            found[fold == at] = trees.predict_proba(fine[fold == at])[:, 1]
+            found[fold == at] = shares(trees, fine[fold == at])[:, 1]
     return found

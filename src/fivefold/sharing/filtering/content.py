@@ -10,6 +10,7 @@ import numpy as np
 from fivefold.sharing.filtering.columns import owned
 from fivefold.sharing.filtering.embedded import plain
 from fivefold.sharing.filtering.suspects import Opinion
+from fivefold.stats.forest import shares
 
 if TYPE_CHECKING:
     from fivefold.contract.subject import Table
@@ -152,5 +153,5 @@ def _trees(fine: np.ndarray, label: np.ndarray, classes: int, rng: np.random.Gen
             random_state=int(rng.integers(2**31)), n_jobs=1,
         )  # fmt: skip
         trees.fit(fine[fold != at], label[fold != at])
-        found[np.ix_(fold == at, trees.classes_)] = trees.predict_proba(fine[fold == at])
+        found[np.ix_(fold == at, trees.classes_)] = shares(trees, fine[fold == at])
     return found

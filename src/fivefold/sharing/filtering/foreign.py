@@ -11,6 +11,7 @@ import pandas as pd
 from fivefold.contract.subject import Table
 from fivefold.sharing.filtering.columns import encoded
 from fivefold.sharing.filtering.embedded import components, plain
+from fivefold.stats.forest import shares
 from fivefold.stats.proportion import clopper_pearson
 
 if TYPE_CHECKING:
@@ -240,7 +241,7 @@ def _chances(inputs: np.ndarray, foreign: np.ndarray, fold: np.ndarray, rng: np.
             _TREES, min_samples_leaf=_LEAF, max_features=features, random_state=int(rng.integers(2**31)), n_jobs=1
         )
         trees.fit(inputs[taught], foreign[taught], sample_weight=weight[taught])
-        found[asked] = trees.predict_proba(inputs[asked])[:, 1]
+        found[asked] = shares(trees, inputs[asked])[:, 1]
     return np.asarray(found)
 
 

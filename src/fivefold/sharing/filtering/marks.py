@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fivefold.stats.forest import shares
+
 if TYPE_CHECKING:
     from fivefold.sharing.filtering.content import Seen
 
@@ -138,4 +140,4 @@ def _by_trees(taught: np.ndarray, chosen: np.ndarray, asked: np.ndarray, rng: np
         _TREES, min_samples_leaf=_LEAF, max_features=0.7, random_state=int(rng.integers(2**31)), n_jobs=1
     )
     trees.fit(taught, chosen, sample_weight=weight)
-    return np.asarray(trees.predict_proba(asked)[:, 1])
+    return np.asarray(shares(trees, asked)[:, 1])

@@ -9,6 +9,7 @@ import numpy as np
 
 from fivefold.protection.evasion import surrogate
 from fivefold.protection.evasion.surrogate import design
+from fivefold.stats.forest import shares
 
 if TYPE_CHECKING:
     from fivefold.protection.evasion.tables.search import Search
@@ -150,8 +151,8 @@ class Trees:
         """Return (m,) how far the forest doubts the answers ``own`` (m,) for changed rows."""
         inputs = np.nan_to_num(values, nan=_MISSING)
         if self.tolerance is not None:
-            return np.asarray(np.abs(self.model.predict(inputs) - own))
-        chance = self.model.predict_proba(inputs)
+            return np.asarray(np.abs(shares(self.model, inputs)[:, 0] - own))
+        chance = shares(self.model, inputs)
         place = np.minimum(np.searchsorted(self.model.classes_, own), len(self.model.classes_) - 1)
         return np.asarray(1.0 - chance[np.arange(len(values)), place])
 
