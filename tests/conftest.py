@@ -6,6 +6,9 @@ import os
 from pathlib import Path
 
 import pytest
+from tests.few import few
+
+from fivefold.contract import registry
 
 REPO = Path(__file__).resolve().parent.parent
 
@@ -25,3 +28,10 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     home = tmp_path_factory.mktemp("home")
     for name in ("CONFIG", "STATE", "CACHE", "DATA"):
         monkeypatch.setenv(f"XDG_{name}_HOME", str(home / name.lower()))
+
+
+@pytest.fixture
+def few_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out of plans made in this process the checks that take longest."""
+    monkeypatch.setattr(registry, "checks", registry.checks)  # put back in the end
+    few()

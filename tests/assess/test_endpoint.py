@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
 pytest.importorskip("h2", reason="the extra endpoint is not installed")
 
+from tests.few import PROGRAM
 from tests.subject.endpoint_apps import UNDECLARED, endpoint_app, onnx_model, other_model
 from tests.subject.oip_server import Faults, Running, Served, _bomb, self_signed
 
@@ -109,6 +110,7 @@ def test_findings_are_byte_identical_whatever_the_order_and_the_failures(
     assert found[0] == found[1]
 
 
+@pytest.mark.usefixtures("few_checks")
 def test_the_same_findings_come_out_again_only_from_the_same_model(tmp_path: Path, files: dict[str, Path]) -> None:
     """Reproduction asks the endpoint first who it is."""
     with Running(Served(files["model"], files["other"])) as running:
@@ -124,6 +126,7 @@ def test_the_same_findings_come_out_again_only_from_the_same_model(tmp_path: Pat
     assert caught.value.code == "reproduce.changed"
 
 
+@pytest.mark.usefixtures("few_checks")
 @pytest.mark.parametrize(("most", "calls"), [(1, 120), (1, 400), (8, 60), (0, 20)])
 def test_the_budget_is_kept_to_the_call(tmp_path: Path, files: dict[str, Path], most: int, calls: int) -> None:
     """What the server counted is never more than the plan stated, and what could not be asked says so."""
@@ -137,6 +140,7 @@ def test_the_budget_is_kept_to_the_call(tmp_path: Path, files: dict[str, Path], 
         assert "budget of calls is spent" in reasons(done)
 
 
+@pytest.mark.usefixtures("few_checks")
 def test_site_yaml_lowers_the_budget(tmp_path: Path, files: dict[str, Path]) -> None:
     """The plan states the lower number, and the run keeps it."""
     with Running(Served(files["model"], most=20)) as running:
@@ -147,6 +151,7 @@ def test_site_yaml_lowers_the_budget(tmp_path: Path, files: dict[str, Path]) -> 
     assert done.plan.facts.model.calls == 90
 
 
+@pytest.mark.usefixtures("few_checks")
 def test_a_run_that_is_taken_up_again_has_the_rest_of_the_budget(tmp_path: Path, files: dict[str, Path]) -> None:
     """Stopped after the first finding: the finding is kept, and both runs together stay within the budget."""
     with Running(Served(files["model"], most=10)) as running:
@@ -165,6 +170,7 @@ def test_a_run_that_is_taken_up_again_has_the_rest_of_the_budget(tmp_path: Path,
         assert before < len(running.served.requests) <= 500
 
 
+@pytest.mark.usefixtures("few_checks")
 def test_a_server_that_dies_half_way_leaves_the_findings_so_far(tmp_path: Path, files: dict[str, Path]) -> None:
     """What was finished stands; what was not says that the endpoint is gone."""
     with Running(Served(files["model"])) as running:
@@ -184,6 +190,7 @@ def test_a_server_that_dies_half_way_leaves_the_findings_so_far(tmp_path: Path, 
     assert "cannot be reached" in reasons(done) or "ended the connection" in reasons(done)
 
 
+@pytest.mark.usefixtures("few_checks")
 def test_a_model_that_changes_during_the_run_voids_what_it_touches(tmp_path: Path, files: dict[str, Path]) -> None:
     """The canary rows get other answers: no finding of that check or a later one is made."""
     with Running(Served(files["model"], files["other"])) as running:
@@ -287,6 +294,7 @@ def test_a_model_that_is_another_for_a_while_is_noticed(tmp_path: Path, files: d
     assert "model changed during the run" in reasons(done)
 
 
+@pytest.mark.usefixtures("few_checks")
 def test_a_model_whose_answers_vary_is_told_from_one_that_changed(tmp_path: Path, files: dict[str, Path]) -> None:
     """Noise on the scores: every finding says that figures may differ. Another model is noticed all the same."""
     with Running(Served(files["model"], files["other"])) as running:
@@ -364,6 +372,7 @@ def test_a_strangers_certificate_is_not_spoken_to(tmp_path: Path, files: dict[st
     assert outcomes(done)["P3.accuracy"] is Outcome.PASS
 
 
+@pytest.mark.usefixtures("few_checks")
 def test_the_rate_of_site_yaml_is_kept_over_all_processes(tmp_path: Path, files: dict[str, Path]) -> None:
     """Two checks at a time ask no more often than one."""
     import time
@@ -376,19 +385,19 @@ def test_the_rate_of_site_yaml_is_kept_over_all_processes(tmp_path: Path, files:
     assert took >= (asked - 1) / 20
 
 
+@pytest.mark.usefixtures("few_checks")
 @pytest.mark.parametrize("kind", ["rest", "grpc"])
 def test_ctrl_c_ends_everything_at_once(tmp_path: Path, files: dict[str, Path], kind: str) -> None:
     """The program is stopped while an endpoint lets it wait: no process is left, and the run can be taken up again."""
     import os
     import signal
     import subprocess
-    import sys
     import time
 
     with Running(Served(files["model"]), kind) as running:
         manifest = endpoint_app(tmp_path / "app", running.url, calls=500)
         running.served.faults = Faults("slow", after=20, seconds=60.0)
-        command = [sys.executable, "-m", "fivefold", "assess", str(manifest.root), "--effort", "quick"]
+        command = [*PROGRAM, "assess", str(manifest.root), "--effort", "quick"]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=dict(os.environ))
         while running.served.inferences <= 20 and process.poll() is None:
             time.sleep(0.05)

@@ -28,6 +28,7 @@ def test_every_sealed_finding_comes_out_the_same_again(tmp_path: Path) -> None:
     assert not [(item.check, item.differences) for item in again if not item.same or item.differences]
 
 
+@pytest.mark.usefixtures("few_checks")
 def test_a_doctored_finding_is_told_with_the_figure_that_differs(tmp_path: Path) -> None:
     """Somebody who holds the key sealed a better accuracy than was measured."""
     manifest = build(tmp_path / "app")
@@ -41,6 +42,7 @@ def test_a_doctored_finding_is_told_with_the_figure_that_differs(tmp_path: Path)
     assert any(first.name in text and "0.999" in text for text in told.differences)
 
 
+@pytest.mark.usefixtures("few_checks")
 def test_what_cannot_be_the_same_is_refused_before_anything_runs(tmp_path: Path) -> None:
     """Other data, another model and a check that did not run each give their own error."""
     manifest = build(tmp_path / "app")

@@ -90,6 +90,7 @@ def test_findings_are_byte_identical_in_any_order_on_one_and_two_workers(tmp_pat
     assert found[0].plan.facts.model.retrains
 
 
+@pytest.mark.usefixtures("few_checks")
 def test_an_interrupted_run_keeps_what_was_finished_and_goes_on(tmp_path: Path) -> None:
     """Ctrl-C after the first finding; the second run takes the attempt up and gives the same findings."""
     manifest = build(tmp_path / "app", protected=["team"])
@@ -113,6 +114,7 @@ def test_an_interrupted_run_keeps_what_was_finished_and_goes_on(tmp_path: Path) 
     assert not again.resumed
 
 
+@pytest.mark.usefixtures("few_checks")
 def test_a_killed_run_leaves_no_process_and_goes_on(tmp_path: Path) -> None:
     """The parent is killed with signal 9 in the middle of the checks."""
     manifest = build(tmp_path / "app", TRAINED, manifest={"training": {"factory": "scorer:fit"}}, protected=["team"])
@@ -120,6 +122,8 @@ def test_a_killed_run_leaves_no_process_and_goes_on(tmp_path: Path) -> None:
         "import sys, pathlib\n"
         "from fivefold.manifest.reader import read\n"
         "from fivefold.assess.run import Options, assess\n"
+        "from tests.few import few\n"
+        "few()\n"
         "def told(step):\n"
         "    print(step.kind, step.check, flush=True)\n"
         "assess(read(pathlib.Path(sys.argv[1])), Options(effort='quick', workers=1), watch=told)\n"
@@ -169,6 +173,7 @@ def test_a_model_that_cannot_be_asked_makes_errors_and_the_verdict_still_comes(t
     assert facts_cache.load(manifest, data_digests(manifest), done.plan.model) is None
 
 
+@pytest.mark.usefixtures("few_checks")
 def test_an_exploratory_run_seals_nothing_and_uses_no_attempt(tmp_path: Path) -> None:
     """``--only`` and ``--seed`` are for looking around."""
     manifest = build(tmp_path / "app")
@@ -259,6 +264,7 @@ def test_a_key_of_another_role_does_not_sign_findings(tmp_path: Path) -> None:
     assert caught.value.code == "keys.role"
 
 
+@pytest.mark.usefixtures("few_checks")
 def test_the_evidence_folder_may_lie_elsewhere_and_the_model_cannot_read_it(tmp_path: Path) -> None:
     """``--evidence`` inside a folder that the model may read is still out of its reach."""
     source = RULE + "\nimport os\nif os.path.exists('data/proof/log') and os.listdir('data/proof/log'):\n    1 / 0\n"
@@ -278,6 +284,8 @@ def test_the_parent_loads_no_engine(tmp_path: Path) -> None:
         "import sys, pathlib\n"
         "from fivefold.manifest.reader import read\n"
         "from fivefold.assess.run import Options, assess\n"
+        "from tests.few import few\n"
+        "few()\n"
         "assess(read(pathlib.Path(sys.argv[1])), Options(effort='quick'))\n"
         "print(sorted({'numpy', 'pandas', 'scipy', 'sklearn', 'pyarrow', 'scorer'} & set(sys.modules)))\n"
     )
@@ -285,6 +293,7 @@ def test_the_parent_loads_no_engine(tmp_path: Path) -> None:
     assert ran.stdout.strip() == "[]"
 
 
+@pytest.mark.usefixtures("few_checks")
 def test_one_application_is_assessed_once_at_a_time(tmp_path: Path) -> None:
     """Two runs would take up the same attempt."""
     manifest = build(tmp_path / "app")
@@ -294,6 +303,7 @@ def test_one_application_is_assessed_once_at_a_time(tmp_path: Path) -> None:
     assert assess(manifest, quick()).plan.attempt == 1
 
 
+@pytest.mark.usefixtures("few_checks")
 def test_a_page_that_cannot_be_made_costs_nobody_the_verdict(tmp_path: Path) -> None:
     """The findings are sealed; the reason is told."""
     manifest = build(tmp_path / "app")
@@ -307,6 +317,7 @@ def test_a_page_that_cannot_be_made_costs_nobody_the_verdict(tmp_path: Path) -> 
     assert not list((manifest.root / "evidence").rglob("report.html"))
 
 
+@pytest.mark.usefixtures("few_checks")
 def test_an_unsteady_model_is_shown_as_such(tmp_path: Path) -> None:
     """Answers that change from call to call."""
     source = (
@@ -332,6 +343,7 @@ Model.predict_proba = unsteady
     assert any("Two equal questions" in text for text in accuracy.result.limits)
 
 
+@pytest.mark.usefixtures("few_checks")
 def test_protections_that_a_machine_lacks_are_said_in_each_finding(tmp_path: Path) -> None:
     """Without Landlock and seccomp a finding does not look like one with them."""
     manifest = build(tmp_path / "app")
@@ -351,6 +363,7 @@ def test_protections_that_a_machine_lacks_are_said_in_each_finding(tmp_path: Pat
     assert any("only the time" in text for text in nothing)
 
 
+@pytest.mark.usefixtures("few_checks")
 def test_the_parent_outlives_its_worker(tmp_path: Path) -> None:
     """Somebody ends the fork server: that check is an error, the next one runs in a new worker."""
     manifest = build(tmp_path / "app", protected=["team"])

@@ -11,10 +11,14 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.few import PROGRAM
 from tests.subject.apps import RULE, build
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import TypeAlias
+
+    Ran: TypeAlias = subprocess.CompletedProcess[str]
 
 SLOW = (
     RULE
@@ -30,11 +34,9 @@ Model.predict_proba = slow
 """The same answers, later."""
 
 
-def run(*words: object) -> subprocess.CompletedProcess[str]:
+def run(*words: object, program: tuple[str, ...] = (sys.executable, "-m", "fivefold")) -> Ran:
     """Run one command of the command line."""
-    return subprocess.run(
-        [sys.executable, "-m", "fivefold", *map(str, words)], capture_output=True, text=True, check=False
-    )
+    return subprocess.run([*program, *map(str, words)], capture_output=True, text=True, check=False)
 
 
 def test_a_first_run_says_the_verdict_the_key_the_place_and_what_to_type_next(tmp_path: Path) -> None:
@@ -67,7 +69,7 @@ def test_json_is_one_document_on_standard_output(tmp_path: Path) -> None:
 def test_ctrl_c_keeps_what_was_finished_and_says_how_to_go_on(tmp_path: Path) -> None:
     """SIGINT in the middle; the same command takes the attempt up."""
     root = build(tmp_path / "app", SLOW, manifest={"training": {"factory": "scorer:load"}}).root
-    command = [sys.executable, "-m", "fivefold", "assess", str(root), "--effort", "quick", "--workers", "1"]
+    command = [*PROGRAM, "assess", str(root), "--effort", "quick", "--workers", "1"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         for line in process.stderr:
@@ -77,10 +79,10 @@ def test_ctrl_c_keeps_what_was_finished_and_says_how_to_go_on(tmp_path: Path) ->
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "run the same command again" in " ".join(errors.split())
-    again = run("assess", root, "--effort", "quick")
+    again = run("assess", root, "--effort", "quick", program=PROGRAM)
     assert again.returncode in (1, 3), again.stderr
     assert "taken up" in again.stdout
-    assert run("verify", root / "evidence").returncode == 0
+    assert run("verify", root / "evidence", program=PROGRAM).returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -100,11 +102,11 @@ def test_built_checks_that_did_not_run_are_named_with_the_reason(tmp_path: Path)
     place = root / "fivefold.yaml"
     text = place.read_text(encoding="utf-8")
     place.write_text(text[: text.index("model:")], encoding="utf-8")
-    said = " ".join(run("assess", root, "--effort", "quick").stdout.split())
+    said = " ".join(run("assess", root, "--effort", "quick", program=PROGRAM).stdout.split())
     assert re.search(r"Did not run: [^:]*P3\.accuracy[^:]*: the manifest declares no model\.", said)
     place.write_text(text, encoding="utf-8")
     header = (root / "data" / "test.csv").read_text(encoding="utf-8").splitlines()[0]
     (root / "data" / "test.csv").write_text(header + "\n", encoding="utf-8")
-    said = " ".join(run("assess", root, "--effort", "quick").stdout.split())
+    said = " ".join(run("assess", root, "--effort", "quick", program=PROGRAM).stdout.split())
     assert re.search(r"Did not run: [^:]*P3\.accuracy[^:]*: data set `test` has no rows\.", said)
     assert "data.test has no rows" in said

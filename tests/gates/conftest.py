@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from fivefold.contract.outcome import Outcome
 
 ROWS = 600
+HOME = ("CONFIG", "STATE", "CACHE", "DATA")
 DECLARED = {
     "features": {"weight": {"type": "number", "range": [-50, 150]}},
     "checks": {"D2": {"population": ["team == a: 0.5", "team == b: 0.5"]}},
@@ -25,16 +28,38 @@ DECLARED = {
 """What a build says of its data where nothing shall be left open."""
 
 
+@pytest.fixture(scope="session")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with both applications and the home of whoever assessed them."""
+    place = tmp_path_factory.mktemp("kept")
+    with pytest.MonkeyPatch.context() as patch:
+        for what in HOME:
+            patch.setenv(f"XDG_{what}_HOME", str(place / "home" / what))
+        for name in ("good", "bad"):
+            sealed(place / name, right=name == "good")
+    return place
+
+
 @pytest.fixture
-def good(tmp_path: Path) -> Path:
+def good(kept: Path, tmp_path: Path) -> Path:
     """An application whose answers, read from a file, follow the rule that made the target."""
-    return sealed(tmp_path / "good", right=True)
+    return handed_over(kept, tmp_path, "good")
 
 
 @pytest.fixture
-def bad(tmp_path: Path) -> Path:
+def bad(kept: Path, tmp_path: Path) -> Path:
     """An application that answers the wrong way round."""
-    return sealed(tmp_path / "bad", right=False)
+    return handed_over(kept, tmp_path, "bad")
+
+
+def handed_over(kept: Path, place: Path, name: str) -> Path:
+    """Copy an application, and the keys and the trust of its assessor, to where a test may spoil them."""
+    shutil.copytree(kept / name, place / name)
+    for what in HOME:
+        source = kept / "home" / what
+        if source.is_dir():
+            shutil.copytree(source, os.environ[f"XDG_{what}_HOME"], dirs_exist_ok=True)
+    return place / name
 
 
 def tied(seed: int) -> pd.DataFrame:
