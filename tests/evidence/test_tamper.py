@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import evidence_builder as build
 import pytest
+from tests.few import few
 
+from fivefold.contract import registry
 from fivefold.evidence.application import newest_manifest, observe, read_folder
 from fivefold.evidence.verify import verify
 from fivefold.keys import signing
@@ -21,12 +23,16 @@ if TYPE_CHECKING:
 
 Folder = dict[str, bytes | None]
 
+pytestmark = pytest.mark.usefixtures("few_checks")
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Signer]:
     root = tmp_path_factory.mktemp("app")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        patch.setattr(registry, "checks", registry.checks)  # put back in the end
+        few()
         return root, build.fill(root, attempts=2)
 
 
