@@ -12,7 +12,8 @@ from tests.truth import marked
 from fivefold.contract.outcome import Outcome
 from fivefold.contract.registry import resolve
 from fivefold.errors import UnsupportedError
-from fivefold.sharing.filtering.classification import filtered, look
+from fivefold.sharing.filtering.classification import borne, filtered, look
+from fivefold.sharing.filtering.marks import Mark
 from fivefold.sharing.filtering.trigger import planted
 from fivefold.sharing.filtering.trigger import stamper as table_stamper
 
@@ -105,3 +106,12 @@ def test_what_cannot_be_filtered_is_said(label: np.ndarray, code: str) -> None:
     with pytest.raises(UnsupportedError) as told:
         filtered(as_table(np.zeros((300, 4, 4), dtype=np.float32), label), np.random.default_rng(22))
     assert told.value.code == code
+
+
+def test_a_row_that_nearly_bears_the_mark_of_its_class_is_spared_no_doubt() -> None:
+    """More of the mark than 95 % of other classes' rows, though less than is shown; of another class it is none."""
+    target = np.repeat([0, 1], 500)
+    score = np.concatenate([np.zeros(498), [0.4, 0.9], np.linspace(-0.2, 0.2, 499), [0.6]])
+    one = Mark(0, 0.1, 20, score, score > 0.5, ((1, 1), (0, 499)), 4.0)
+    assert np.flatnonzero(borne(target, [one])).tolist() == [498, 499]
+    assert not borne(target, []).any()

@@ -28,6 +28,7 @@ _SHARP, _THIRD, _HARDLY = 1.1, 0.3, 0.01
 _DROP, _DROP_TRUSTED = 0.5, 0.8
 _BOTH = 0.7, 0.3
 _FOLDS, _TURNS, _AGREE = 3, 3, 0.5
+_NEARLY = 0.95
 _TREES, _LEAF = 60, 2
 _TEXTS = (
     "a mark that no other rows show stands where the content contradicts the label",
@@ -48,7 +49,8 @@ class Found:
             :func:`~fivefold.sharing.filtering.carriers.carriers`).
         doubtful: Marks of tables that may be planted as well as a rule of the data's own.
         near: (n,) the same contradiction without trusted rows; None where there are none.
-        spared: (n,) bool, rows that are contradicted because two classes look alike, told with trusted rows.
+        spared: (n,) bool, rows that are contradicted because two classes look alike, told with trusted rows;
+            none that nearly bears a mark.
     """
 
     content: np.ndarray
@@ -192,8 +194,21 @@ def look(table: Table, rng: np.random.Generator, trusted: Table | None = None) -
     doubts = [one for one in doubts if one.code not in found]
     return Found(
         content[:n].astype(np.float64), tuple(marks), tuple(backdoors), tuple(doubts),
-        None if spared is None else near[:n], spared,
+        None if spared is None else near[:n], None if spared is None else spared & ~borne(both.target[:n], backdoors),
     )  # fmt: skip
+
+
+def borne(target: np.ndarray, backdoors: list[Mark]) -> np.ndarray:
+    """Return (n,) bool, rows of a marked class that bear more of its mark than nearly all rows of other classes do.
+
+    Not enough to show it, but where such a row is contradicted as well, that is no honest doubt: one marked row that is
+    left among 4,000 may be enough for a backdoor.
+    """
+    found = np.zeros(len(target), dtype=bool)
+    for one in backdoors:
+        mine = target == one.code
+        found |= mine & (one.score > np.quantile(one.score[~mine], _NEARLY))
+    return found
 
 
 def _trusting(given: Seen, label: np.ndarray, n: int, classes: int, rng: np.random.Generator) -> Opinion:
