@@ -34,15 +34,15 @@ _WRITTEN = {
 
 
 def case(
-    which: Annotated[str, typer.Argument(help="Row of the case, for example X5, or a part of one, X9.theft.", metavar="ID")],
+    which: Annotated[
+        str, typer.Argument(help="Row of the case, for example X5, or a part of one, X9.theft.", metavar="ID")
+    ],
     runs: Annotated[int, typer.Option(help="How many times it is drawn.", min=1, max=100_000)] = 40,
     seed: Annotated[int, typer.Option(help="What all draws come from.", min=0)] = 7,
     *,
     out: Annotated[
         Path | None,
-        typer.Option(
-            help="New folder for pictures and applications before and after (X1, X2, X3, X4).", show_default=False
-        ),
+        typer.Option(help="New folder for pictures and applications before and after (X1 to X4).", show_default=False),
     ] = None,
     json: Json = False,
 ) -> None:
