@@ -46,7 +46,7 @@ _LIMITS = (
     "A table that is refused is taken as mended: the office goes on with the sound one.",
     "Who holds the steward's key may change everything and sign it; no label shows that.",
     "What was false before the label was signed is signed with the rest.",
-    "Earlier tables and labels put back show only against a label kept elsewhere; a rewritten record only to a witness.",
+    "Earlier tables and labels put back show only against a label kept elsewhere, a rewritten record to a witness.",
 )
 
 
