@@ -170,6 +170,7 @@ def _counts(desk: Desk, place: Path, rng: np.random.Generator) -> tuple[bool, bo
         flow = flow_of(desk, signs=True)
         counts = flow.read(desk.file("care")).groupby("chronic").size().reset_index(name="people")
         counts["people"] += rng.geometric(1 - np.exp(-1), 2) - rng.geometric(1 - np.exp(-1), 2)
-        flow.write(counts, place / f"{which}.csv", declassified=reason, fields=fields)
-        answers.append(not _answer(flow_of(desk, ("publication",), PLACES), place / f"{which}.csv"))
+        (place / which).mkdir()  # in one folder, equal counts under the stricter label would count
+        flow.write(counts, place / which / "counts.csv", declassified=reason, fields=fields)
+        answers.append(not _answer(flow_of(desk, ("publication",), PLACES), place / which / "counts.csv"))
     return answers[0], answers[1]
