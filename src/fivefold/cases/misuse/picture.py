@@ -28,11 +28,10 @@ def answered(found: list[Met]) -> str:
         ("rightful: another table was read, too", [one.beside for one in rounds]),
         ("rightful: harmless counts for the public", [one.counts[0] for one in rounds]),
     ):
-        rows.append((what, [True] * len(now), now))
+        rows.append((what, [True] * len(now), now))  # with nothing before it, every use is answered
     some = [one for one in uses if not one.wrong]
     rows.append(("rightful: all six ways", [one.before > 0 for one in some], [one.after > 0 for one in some]))
-    before, after = (
-        tuple(Figure(row[0], sum(row[which]), len(row[which]), row[0].startswith("rightful")) for row in rows)
-        for which in (1, 2)
-    )
+    good = [what.startswith("rightful") for what, _, _ in rows]
+    before = tuple(Figure(row[0], sum(row[1]), len(row[1]), well) for row, well in zip(rows, good, strict=True))
+    after = tuple(Figure(row[0], sum(row[2]), len(row[2]), well) for row, well in zip(rows, good, strict=True))
     return drawn(Told("X9.misuse", "", (), before, after, (), (), 0))

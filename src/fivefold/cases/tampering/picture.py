@@ -18,7 +18,7 @@ _SAID, _NOT = "#4878a8", "#eef1f4"
 
 
 def moved(met: list[Office]) -> str:
-    """Return an SVG of the share of decisions that turn out otherwise, for each way: without the labels and with them."""
+    """Return an SVG of the share of decisions that turn out otherwise by each way, without the labels and with them."""
     names = [*altering.NAMED, "edited and signed with the steward's key"]
     ways = [[office.seen[at] for office in met] for at in range(len(altering.NAMED))]
     ways.append([office.owner for office in met])
