@@ -116,7 +116,7 @@ class Thief:
         self._pool = self._space.encode(self.own)
         varies = np.array([column.kind != "fixed" for column in self._space.columns])
         self._missing = np.isnan(self._pool).any(axis=0) & varies
-        self._asked = 0
+        self._asked = self._told = 0
         kind: Kind = "labels" if self.door.controls.get("decimals") == 0 else "scores"
         self._voice = Voice(kind, len(self.door.model.classes))
         self._seed = int(self.rng.integers(2**31))
@@ -156,8 +156,9 @@ class Thief:
 
     def _ask(self, rows: Table, callers: tuple[str, ...]) -> np.ndarray:
         told = self.door.ask(rows, callers, self._asked)
+        self._told += int(np.isfinite(told).all(axis=1).sum())
         self._asked += -(-len(rows) // TOGETHER)
         return told
 
     def _learnt(self, prey: Prey, loot: Loot) -> tuple[Copy, int]:
-        return steal.copy(prey, loot, loot.asked, "full", STUDENTS, seed=self._seed, careful=False), loot.asked
+        return steal.copy(prey, loot, loot.asked, "full", STUDENTS, seed=self._seed, careful=False), self._told
