@@ -22,6 +22,7 @@ BUILT = {
     "X5": "fivefold.cases.accident.case",
     "X7": "fivefold.cases.immigrant.case",
     "X8": "fivefold.cases.faces.case",
+    "X9.breach": "fivefold.cases.breach.case",
     "X9.theft": "fivefold.cases.theft.case",
     "X10": "fivefold.cases.purpose.case",
 }
