@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from fivefold.contract.subject import Table
     from fivefold.traceability.watermark.triggers import TriggersOpening
 
-ROWS, OWN, JUDGED = 2_000, 200, 1_000
+ROWS, OWN, JUDGED = 4_000, 200, 1_000
 """Applicants whom the bank learned from, whom the thief has of his own, and by whom his copy is judged."""
 QUESTIONS, ACCOUNTS, DAILY = 600, 10, 96
 """Questions that a thief asks, accounts that he may have, and what an account may ask in a day."""
