@@ -22,8 +22,10 @@ BUILT = {
     "X5": "fivefold.cases.accident.case",
     "X7": "fivefold.cases.immigrant.case",
     "X8": "fivefold.cases.faces.case",
-    "X9.misuse": "fivefold.cases.misuse.case",
+    "X9.breach": "fivefold.cases.breach.case",
     "X9.tampering": "fivefold.cases.tampering.case",
+    "X9.theft": "fivefold.cases.theft.case",
+    "X9.misuse": "fivefold.cases.misuse.case",
     "X10": "fivefold.cases.purpose.case",
 }
 """Module of each case that can be run; the catalogue names the command in the same rows. A part has a dot: X9.theft."""
