@@ -88,7 +88,7 @@ def test_a_desk_of_which_nothing_is_asked_would_be_counted(desk: Desk) -> None:
 
 
 def test_a_picture_and_the_words_agree() -> None:
-    """A run of one desk, the same for the same seed: 14 kinds of use in the picture, each before and after; the user's home is as it was."""
+    """A run of one desk, the same for the same seed: 14 kinds of use, each before and after; home is as it was."""
     before = dict(os.environ)
     found = case.met(1, 4, each=1)
     assert dict(os.environ) == before
