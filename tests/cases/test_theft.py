@@ -11,39 +11,42 @@ import pytest
 
 from fivefold.cases.theft import asking, bank, case, owning, picture
 from fivefold.cli.main import run
+from fivefold.protection.theft.learning import learn
 
 if TYPE_CHECKING:
     from fivefold.contract.subject import Table
+    from fivefold.protection.theft.learning import Profile
 
 
 @pytest.fixture(scope="module")
-def loans() -> tuple[Table, bank.Loans]:
-    """A bank's rows and its forest."""
-    train = bank.applicants("train", 1200, np.random.default_rng(1))
-    return train, bank.Loans(train, 1)
+def loans() -> tuple[Table, bank.Loans, Profile]:
+    """A bank's rows, its forest, and what honest rows look like."""
+    rng = np.random.default_rng(1)
+    train = bank.applicants("train", 3000, rng)
+    return train, bank.Loans(train.take(np.arange(1000)), 1), learn(train.features, rng)
 
 
-def test_a_door_without_controls_tells_what_the_model_says(loans: tuple[Table, bank.Loans]) -> None:
+def test_a_door_without_controls_tells_what_the_model_says(loans: tuple[Table, bank.Loans, Profile]) -> None:
     """Scores to the last digit, for whoever asks."""
-    train, model = loans
+    train, model, usual = loans
     rows = train.take(np.arange(50))
-    assert (asking.Door(model, {}, train).ask(rows, ("a",)) == model.predict_proba(rows)).all()
+    assert (asking.Door(model, {}, usual).ask(rows, ("a",)) == model.predict_proba(rows)).all()
 
 
-def test_labels_alone_are_let_out_within_the_budget(loans: tuple[Table, bank.Loans]) -> None:
+def test_labels_alone_are_let_out_within_the_budget(loans: tuple[Table, bank.Loans, Profile]) -> None:
     """Indicators of the model's own answers; requests beyond a day's budget get none, another account gets some."""
-    train, model = loans
-    door, rows = asking.Door(model, {"decimals": 0, "budget": "48/day"}, train), train.take(np.arange(80))
+    train, model, usual = loans
+    door, rows = asking.Door(model, {"decimals": 0, "budget": "48/day"}, usual), train.take(np.arange(80))
     told = door.ask(rows, ("a",))
     assert (told[:48] == np.eye(2)[model.predict(rows)[:48]]).all()
     assert np.isnan(told[48:]).all()
     assert np.isfinite(door.ask(rows, ("b",))).all(axis=1).sum() == 48
 
 
-def test_odd_rows_are_noticed_and_honest_ones_are_not(loans: tuple[Table, bank.Loans]) -> None:
+def test_odd_rows_are_noticed_and_honest_ones_are_not(loans: tuple[Table, bank.Loans, Profile]) -> None:
     """Numbers far from each other, and one row asked with many amounts, end in a flag; applicants do not."""
     rng = np.random.default_rng(2)
-    door = asking.Door(loans[1], {"detect": True}, bank.applicants("train", 3000, rng))
+    door = asking.Door(loans[1], {"detect": True}, loans[2])
     real = bank.applicants("asked", 160, rng)
     far = {"age": rng.uniform(18, 90, 160).round(), "income": rng.uniform(2e3, 2e5, 160).round(-1),
            "amount": rng.uniform(1e2, 1e5, 160).round(-2), "savings": rng.uniform(0, 1e5, 160).round(-1)}  # fmt: skip
@@ -68,7 +71,7 @@ def test_a_copy_is_nearer_before_than_after() -> None:
     assert abs(one.right[0] - one.right[1]) <= 0.08 * one.judged
 
 
-def test_a_mark_is_read_of_who_knows_the_answers_alone(loans: tuple[Table, bank.Loans]) -> None:
+def test_a_mark_is_read_of_who_knows_the_answers_alone(loans: tuple[Table, bank.Loans, Profile]) -> None:
     """The key's answers are a copy's, also with a tenth replaced; the opposite and chance are not."""
     rng = np.random.default_rng(5)
     opening, asked, more = owning.taught(loans[0], bank.Loans.classes, rng)

@@ -14,7 +14,7 @@ from fivefold.guard.shaping import Shape
 from fivefold.protection.extraction import answers, steal
 from fivefold.protection.extraction.answers import Voice
 from fivefold.protection.extraction.queries import inputs as seen_as
-from fivefold.protection.theft.detector import detector
+from fivefold.protection.theft.detector import Detector
 from fivefold.subject.access import Access
 from fivefold.subject.possible import space as spaces
 from fivefold.subject.way import Told
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from fivefold.guard.nouns import Stage
     from fivefold.protection.extraction.answers import Kind
     from fivefold.protection.extraction.steal import Copy, Loot, Prey
+    from fivefold.protection.theft.learning import Profile
 
 TOGETHER = 16
 """Rows of a request."""
@@ -40,13 +41,13 @@ class Door:
     Attributes:
         model: Who answers.
         controls: Options of P2: ``budget``, ``detect``, ``decimals`` and the like.
-        usual: Rows from which the detector learns what honest ones look like.
+        usual: What honest rows look like, learned from the bank's own as the guard does.
         flagged: Callers who were taken for thieves.
     """
 
     model: Subject
     controls: Mapping[str, Any]
-    usual: Table
+    usual: Profile
     flagged: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -55,7 +56,7 @@ class Door:
         if "budget" in self.controls:
             before.append(Budget(str(self.controls["budget"]), lambda _since: (), clock=lambda: 0.0))
         if self.controls.get("detect"):
-            before.append(Screen(detector(self.usual.features, 0), self._alarm, lambda: ()))
+            before.append(Screen(Detector(self.usual), self._alarm, lambda: ()))
         access = Access(self.model.task, self.model.classes, "frame", None, "predict_proba")
         self._before, self._behind = tuple(before), Shape(self.controls, access)
 

@@ -14,6 +14,7 @@ from fivefold.cases.nouns import Figure, Told
 from fivefold.cases.theft.asking import Door, Thief
 from fivefold.cases.theft.bank import Loans, applicants
 from fivefold.cases.theft.owning import REPLACED, STRANGERS, hidden, is_copy, strangers, taught
+from fivefold.protection.theft.learning import learn
 from fivefold.stats.mean import skew_t
 from fivefold.traceability.watermark.questions import joined
 
@@ -50,10 +51,10 @@ _STORY = (
         "answers them so, and is told from others at one false claim in a million."
     ),
     (
-        "Made-up questions are noticed, also from ten accounts, and less is told of them. Questions like honest ones "
-        "are noticed by nobody: labels tell less than chances, and an account's budget makes a copy slow; with ten "
-        "accounts, or on as many days, a thief gets most of what he got before. A copy learned so has not learned the "
-        "key's answers, and its owner cannot claim it."
+        "Made-up questions are noticed, also from ten accounts, and little is told of them. Questions like honest ones "
+        "are noticed by nobody: an account's budget makes a copy slow, and with ten accounts, or on as many days, a "
+        "thief has what he had before; labels alone do not keep it from him. A copy learned by asking has not learned "
+        "the key's answers, and its owner cannot claim it."
     ),
 )  # fmt: skip
 _LIMITS = (
@@ -149,14 +150,15 @@ def seen(rng: np.random.Generator, rows: int = ROWS, judged: int = JUDGED, quest
     train, held = applicants("train", rows, rng), applicants("judged", judged, rng)
     opening, asked, more = taught(train, Loans.classes, rng)
     bare, marked = Loans(train, int(rng.integers(2**31))), Loans(more, int(rng.integers(2**31)))
+    usual = learn(train.features, rng)
     own, like = applicants("own", OWN, rng), applicants("asked", questions, rng)
 
     def raid(model: Loans, controls: Mapping[str, Any]) -> _Raid:
-        return _Raid(lambda: Thief(Door(model, controls, train), own, joined([held, asked]), questions, rng), judged,
+        return _Raid(lambda: Thief(Door(model, controls, usual), own, joined([held, asked]), questions, rng), judged,
                      model.predict(asked), opening)  # fmt: skip
 
     before, after = raid(bare, {}), raid(marked, CONTROLS)
-    door = Door(marked, CONTROLS, train)
+    door = Door(marked, CONTROLS, usual)
     honest = [door.ask(applicants("honest", EACH, rng), (f"customer {at}",)) for at in range(CALLERS)]
     return Seen(
         judged=judged,
