@@ -96,7 +96,7 @@ def test_the_command_tells_the_case(capsys: pytest.CaptureFixture[str]) -> None:
     for words, code in (
         (["case", "X5", "--runs", "4", "--json"], 0),
         (["case", "x5", "--runs", "4"], 0),
-        (["case", "X9"], 2),
+        (["case", "X99"], 2),
     ):
         with pytest.raises(SystemExit) as left:
             run(words)

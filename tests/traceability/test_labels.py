@@ -16,6 +16,8 @@ from fivefold.cli.main import run
 from fivefold.contract.registry import resolve
 from fivefold.errors import TrustError, UnsupportedError
 from fivefold.evidence import data_label
+from fivefold.keys import trust as trust_file
+from fivefold.keys.signing import generate
 
 LABEL = {
     "class": "internal", "personal": [], "basis": "contract", "purpose": ["credit"], "region": "EU",
@@ -80,6 +82,24 @@ def test_labels_are_signed_verified_and_every_fault_is_named(app: Path, capsys: 
     next(iter(manifest["data"].values()))["label"]["class"] = "public"
     (app / "fivefold.yaml").write_text(json.dumps(manifest))
     assert "label.differs" in _codes(app, capsys, 1)
+
+
+@pytest.mark.parametrize(
+    ("declared", "same"), [("DE, FR", True), ("FR,DE", True), ("DE", False), ("DE, FR, US", False)]
+)
+def test_a_list_in_a_label_is_declared_as_words_parted_at_commas(declared: str, same: bool) -> None:
+    """A derived label lists its regions, and a manifest writes them as a text."""
+    signer = generate()
+    trust = trust_file.add(trust_file.Trust(), signer.public, name="s", roles=("steward",))
+    said = {**LABEL, "region": ["DE", "FR"], "source": "bureau"}
+    label = data_label.sign("train", "d", said, signer, "2026-01-01T00:00:00Z")
+    held = {"declared": {**said, "region": declared}, "trust": trust, "now": "2026-01-02T00:00:00Z"}
+    if same:
+        assert data_label.verify(label, "train", "d", **held).fields == said
+        return
+    with pytest.raises(TrustError) as refused:
+        data_label.verify(label, "train", "d", **held)
+    assert refused.value.code == "label.differs"
 
 
 def _assessed(app: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:

@@ -22,9 +22,13 @@ BUILT = {
     "X5": "fivefold.cases.accident.case",
     "X7": "fivefold.cases.immigrant.case",
     "X8": "fivefold.cases.faces.case",
+    "X9.breach": "fivefold.cases.breach.case",
+    "X9.tampering": "fivefold.cases.tampering.case",
+    "X9.theft": "fivefold.cases.theft.case",
+    "X9.misuse": "fivefold.cases.misuse.case",
     "X10": "fivefold.cases.purpose.case",
 }
-"""Module of each case that can be run; the catalogue names the command in the same rows."""
+"""Module of each case that can be run; the catalogue names the command in the same rows. A part has a dot: X9.theft."""
 _WRITTEN = {
     "X1": "fivefold.cases.driving.applications",
     "X2": "fivefold.cases.dosage.applications",
@@ -34,15 +38,15 @@ _WRITTEN = {
 
 
 def case(
-    which: Annotated[str, typer.Argument(help="Row of the case, for example X5.", metavar="ID")],
+    which: Annotated[
+        str, typer.Argument(help="Row of the case, for example X5, or a part of one, X9.theft.", metavar="ID")
+    ],
     runs: Annotated[int, typer.Option(help="How many times it is drawn.", min=1, max=100_000)] = 40,
     seed: Annotated[int, typer.Option(help="What all draws come from.", min=0)] = 7,
     *,
     out: Annotated[
         Path | None,
-        typer.Option(
-            help="New folder for pictures and applications before and after (X1, X2, X3, X4).", show_default=False
-        ),
+        typer.Option(help="New folder for pictures and applications before and after (X1 to X4).", show_default=False),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -57,15 +61,19 @@ def case(
     from fivefold.cli._io import console
     from fivefold.errors import InputError
 
-    if which.upper() not in BUILT:
+    row, dot, part = which.partition(".")
+    name = row.upper() + dot + part.lower()
+    if parts := [one for one in BUILT if one.startswith(f"{name}.")]:
+        raise InputError("case.parts", f"{name} is told in parts.", remedy=f"Try: {', '.join(parts)}.")
+    if name not in BUILT:
         raise InputError(
             "case.unknown", f"{which[:40]!r} is no case that can be run.", remedy=f"Try: {', '.join(BUILT)}."
         )
-    if out is not None and which.upper() not in _WRITTEN:
-        raise InputError("case.out", f"{which.upper()} writes no files.", remedy=f"Try: {', '.join(_WRITTEN)}.")
+    if out is not None and name not in _WRITTEN:
+        raise InputError("case.out", f"{name} writes no files.", remedy=f"Try: {', '.join(_WRITTEN)}.")
     if out is not None:
-        import_module(_WRITTEN[which.upper()]).free(out)
-    run = import_module(BUILT[which.upper()]).run
+        import_module(_WRITTEN[name]).free(out)
+    run = import_module(BUILT[name]).run
     with Progress(console=console(error=True), transient=True, disable=json) as bar:
         task = bar.add_task("", total=1.0)
         told = run(runs, seed, lambda share, text: bar.update(task, completed=share, description=text))

@@ -279,7 +279,6 @@ def term(label: DataLabel) -> datetime | None:
 
 
 def _form(value: Any) -> str:
-    """Return a field in the form in which two are compared: dates as text, lists without order."""
-    if isinstance(value, list | tuple):
-        return "\n".join(sorted(str(item) for item in value))
-    return "" if value is None else str(value)
+    """Return a field in the form in which two are compared: as text, parted at commas, lists without order."""
+    items = value if isinstance(value, list | tuple) else str("" if value is None else value).split(",")
+    return "\n".join(sorted(str(item).strip() for item in items))

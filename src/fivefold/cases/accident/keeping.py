@@ -21,6 +21,7 @@ from fivefold.traceability.recorder.secrets_ import Secrets
 
 if TYPE_CHECKING:
     from fivefold.cases.accident.driving import Drive, Trip
+    from fivefold.log.disk import Disk
     from fivefold.traceability.recorder.nouns import Kind
 
 ORIGIN, CASE = "fivefold/accident/record", "drive"
@@ -43,12 +44,12 @@ class Kept:
 
     Attributes:
         disk: The log.
-        signer: Its key; the owner of the car holds it.
+        signer: Its key; its owner (here: of the car) holds it.
         secrets: Keys of the people; the owner holds them too.
         word: The checkpoint that a witness cosigned, held by the witness.
     """
 
-    disk: SimulatedDisk
+    disk: Disk
     signer: signing.Signer
     secrets: Secrets
     word: bytes
@@ -74,9 +75,9 @@ def chunks(what: Drive, trip: Trip) -> list[Chunk]:
     return made
 
 
-def keep(given: list[Chunk], signer: signing.Signer, secret: bytes) -> Kept:
-    """Record everything, and have a witness cosign it at the end."""
-    disk, secrets = SimulatedDisk(), Secrets(secret, People(None, "case"))
+def keep(given: list[Chunk], signer: signing.Signer, secret: bytes, disk: Disk | None = None) -> Kept:
+    """Record everything, on a disk in memory unless one is given, and have a witness cosign it at the end."""
+    disk, secrets = disk or SimulatedDisk(), Secrets(secret, People(None, "case"))
     with Recorder(disk, ORIGIN, signer, secrets, queued=True, segment_bytes=1 << 18) as recorder:
         for chunk in given:
             with recorder.open(CASE, model=chunk.model) as case:

@@ -5,13 +5,10 @@ Nothing of the user's is touched: keys, trust, record and cache lie in a tempora
 
 from __future__ import annotations
 
-import os
-import tempfile
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fivefold.cases.home import at_home
 from fivefold.cases.purpose.asking import people, relabelled
 from fivefold.contract.registry import provided
 from fivefold.evidence import oms, signed_set
@@ -25,14 +22,13 @@ from fivefold.manifest.reader import read
 from fivefold.subject.bench import Bench
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
     import numpy as np
     import pandas as pd
 
 PURPOSE, WRONG = "credit-scoring", "sales-campaign"
 TRAIN = 3000
-_HOMES = ("CONFIG", "STATE", "CACHE", "DATA")
 _ASKED = 16
 _BEFORE, _AFTER = 320, 1_600
 _MANIFEST = """
@@ -111,7 +107,7 @@ def served(rng: np.random.Generator, *, wrong: int = 50) -> Served:
     stream = relabelled("other people", _BEFORE, _AFTER, rng)
     honest, others = stream.rows.iloc[: stream.since], stream.rows.iloc[stream.since :]
     strangers = people(wrong, rng)
-    with _at_home() as home:
+    with at_home() as home:
         root = _application(home, rng)
         bare = _unguarded(root, strangers), _unguarded(root, others)
         with Guard(root) as guard:
@@ -172,19 +168,3 @@ def _application(home: Path, rng: np.random.Generator) -> Path:
     bundle = oms.sign_files(signed_set.files(manifest), signer.signer, name="case-x10", ignored=("model.sig",))
     root.joinpath("model.sig").write_bytes(bundle)
     return root
-
-
-@contextmanager
-def _at_home() -> Iterator[Path]:
-    """Be a user with nothing yet, in a folder that is removed."""
-    before = {f"XDG_{name}_HOME": os.environ.get(f"XDG_{name}_HOME") for name in _HOMES}
-    with tempfile.TemporaryDirectory(prefix="fivefold-case-") as folder:
-        os.environ.update({name: str(Path(folder) / name) for name in before})
-        try:
-            yield Path(folder)
-        finally:
-            for name, value in before.items():
-                if value is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = value
