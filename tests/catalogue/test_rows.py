@@ -25,7 +25,7 @@ BUILT = {
     "S5.label-noise", "S5.outliers", "S5.regression", "S5.backdoor", "S5.stream", "S5.removals",
     "A1.answers", "J6.profiles", "E1.faithful", "E1.constraints", "E1.cost",
     "E2.local", "E2.shapley", "E2.counterfactual", "E2.surrogate", "E3.permutation", "E3.surrogate",
-    "E3.dependence", "E4.planted",
+    "E3.dependence", "E3.sensitivity", "E4.planted",
     "E4.randomisation", "E4.fidelity", "E4.stability", "E4.agreement", "E5.text",
     "P1.blackbox", "P1.gradient", "P1.honesty", "P1.images", "P1.series", "P1.standard", "P1.text", "P1.detection",
     "E4.experts", "E4.fooling",

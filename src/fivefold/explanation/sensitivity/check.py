@@ -93,7 +93,8 @@ def _run(context: Context) -> Result:
     context.progress(0.6, "drawing columns anew in rows as they are")
     real = indices.pairs(len(codes), count, plan.pairs, rng, whole=True)
     beside, more = indices.changed(ask, real, groups, told.noise)
-    order = [kept[at] for at in np.argsort(-told.total[: len(kept)].mean(axis=1), kind="stable").tolist()]
+    mean = told.total[: len(kept)].mean(axis=1)
+    order = [kept[at] for at in np.argsort(-mean, kind="stable").tolist() if mean[at] > 0] or kept[:1]
     named = [int(plan.players.of[columns.index(name)]) for name in drivers]
     named = list(dict.fromkeys(named)) or order[: int(context.options.get("columns") or 10)]
     unnamed = np.setdiff1d(np.arange(count), named).tolist()
@@ -159,5 +160,5 @@ def _plan(allowed: int, rows: int, test: Table, alone: tuple[str, ...]) -> Plan:
 def _kept(square: np.ndarray, forced: list[int], most: int) -> list[int]:
     """Return players whose cells move the answers most, and those that something is declared of."""
     order = np.argsort(-square, kind="stable")
-    found = [at for at in order.tolist() if square[at] > 0 and at not in forced]
+    found = order[~np.isin(order, forced)].tolist()
     return sorted([*forced, *found[: max(most - len(forced), 0)]])

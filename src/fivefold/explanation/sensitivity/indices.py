@@ -91,8 +91,8 @@ def measure(
 ) -> Shares:
     """Ask about pairs, and about rows of which one group's cells are of the other row.
 
-    Totals by Jansen (1999), first order by Saltelli et al. (2010, table 2), over all scores together (Gamboa et al.
-    2014).
+    Totals by Jansen (1999), first order by Saltelli et al. (2010, table 2, b; of groups that carry more than half c,
+    which errs less there), over all scores together (Gamboa et al. 2014).
 
     Args:
         ask: The model.
@@ -107,7 +107,10 @@ def measure(
     total, first = np.zeros((2, len(groups), drawn.blocks))
     for at, answers in enumerate(moved(ask, drawn, groups, one.shape[1])):
         total[at] = drawn.means(_half(one, answers)) - noise
-        first[at] = drawn.means(((other - middle) * (answers - one)).sum(axis=1))
+        if total[at].mean() > spread.mean() / 2:
+            first[at] = spread - drawn.means(_half(other, answers))
+        else:
+            first[at] = drawn.means(((other - middle) * (answers - one)).sum(axis=1))
         told((at + 1) / len(groups))
     return Shares(total, first, spread, noise, (3 + len(groups)) * len(one))
 

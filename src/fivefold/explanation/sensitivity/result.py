@@ -36,6 +36,7 @@ ALIKE = 0.8
 _BARS = 24
 _TOLD_NAMES = 4
 _FAR = 0.25
+_MOST_FAR = 0.5
 _LEAST_NOISE = 1e-9
 _REMEDY = {
     Outcome.FAIL: "Name the columns that the answers do hang on, train without those that may not be used, or train a "
@@ -235,7 +236,12 @@ def _words(made: Measured) -> str:
     )
     first = f"The answers vary most with {parts}. " if top else "No column alone moves the answers clearly. "
     who = "declared" if made.declared else "weightiest"
-    return f"{first}The {len(made.named)} {who} columns carry {value:.0%} of their variance ({low:.0%} to {high:.0%})."
+    text = f"{first}The {len(made.named)} {who} columns carry {value:.0%} of their variance ({low:.0%} to {high:.0%})."
+    return f"{text} {_apart(made)}" if made.far > _MOST_FAR else text
+
+
+def _apart(made: Measured) -> str:
+    return f"{made.far:.0%} of the rows asked about lie where hardly a real row does: columns go together."
 
 
 def _questions(made: Measured) -> Measure:
@@ -327,7 +333,7 @@ def _limits(made: Measured) -> tuple[str, ...]:
         "An index says how the model answers, not what causes what.",
     ]
     if made.far > _FAR:
-        told.append(f"{made.far:.0%} of the rows asked about lie where hardly a real row does: columns go together.")
+        told.append(_apart(made))
     if made.rows < made.total:
         told.append(f"{made.rows} of {made.total} rows were drawn at random.")
     if made.rest:
