@@ -142,7 +142,7 @@ def test_bounds_hold_at_their_rate_for_rows_never_seen() -> None:
 
         made = indices.measure(ask, indices.pairs(120, 3, 400, rng), [(0,), (1,)])
         for part, one in zip((*made.total, *made.first), (1.0, 0.5, 0.5, 0.0), strict=True):
-            _, low, high = indices.share(part, made.spread, 120)
+            _, low, high = indices.share(part, made.signal, 120)
             missed.append((low > one, high < one))
     assert np.mean(missed, axis=0).max() <= 0.1
 
@@ -227,6 +227,10 @@ def test_labels_alone_and_answers_that_flicker() -> None:
     again = next(one for one in result.measures if one.name.startswith("share of the variance that asking again"))
     assert again.value == pytest.approx(2 * 0.03 * 0.97 / 0.5, abs=0.04)
     near(told(result, "total index"), {"a": 0.6, "b": 0.6}, 0.1)
+    subject.answer = lambda asked: chance(noise.normal(size=len(asked)))
+    nothing = RUN(context)
+    assert nothing.outcome is Outcome.INCONCLUSIVE
+    assert "do not vary" in nothing.reason
 
 
 def test_columns_that_go_together_are_told_and_not_judged() -> None:

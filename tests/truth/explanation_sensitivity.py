@@ -57,10 +57,21 @@ def _settle(made: Scored, frame: pd.DataFrame, names: list[str], wanted: float, 
     for _ in range(12):
         scale = (low + high) / 2 if high < 64 else max(2 * low, 0.1) if low < 32 else 48.0
         made.weights |= {name: scale * one for name, one in start.items()}
+        _centre(made, frame)
         if np.mean([total(made, frame, names, rng) for _ in range(2)]) < wanted:
             low = scale
         else:
             high = scale
+
+
+def _centre(made: Scored, frame: pd.DataFrame) -> None:
+    """Make the classes about as frequent again."""
+    if made.kind == "regression":
+        return
+    made.offset = np.zeros(len(made.offset))
+    score = made.score(table("all", frame, np.zeros(len(frame), dtype=np.int64)))
+    score = score - score[:, :1] if len(made.offset) == 2 else score
+    made.offset = -np.median(score, axis=0)
 
 
 def build(
@@ -115,9 +126,8 @@ def thin(seed: int, *, kind: str = "scores") -> Context:
     for name, one in made.weights.items():
         drawn = one[:, made.codes(frame[name], name)]
         made.weights[name] = one / max(float(drawn.std(axis=1).mean()), 0.1)
-    score = made.score(whole)
-    made.offset = made.offset - np.median(score, axis=0)
-    made.sharp = 3.0 / max(float(score.std()), 1e-9)
+    _centre(made, frame)
+    made.sharp = 3.0 / max(float(made.score(whole).std()), 1e-9)
     target = np.zeros(len(frame)) if kind == "regression" else np.zeros(len(frame), dtype=np.int64)
     return context(CHECK, made, both(frame, target, count), seed, thresholds=floors(CHECK), settings=SettingsView(),
                    effort="quick")  # fmt: skip

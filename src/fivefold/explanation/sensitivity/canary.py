@@ -81,7 +81,7 @@ def _covers(told: Shares, total: np.ndarray, first: np.ndarray, rows: int) -> fl
     inside = []
     for parts, truth in ((told.total, total), (told.first, first)):
         for part, one in zip(parts, truth.tolist(), strict=True):
-            _, low, high = indices.share(part, told.spread, rows)
+            _, low, high = indices.share(part, told.signal, rows)
             inside.append(low - 1e-9 <= one <= high + 1e-9)
     return float(np.mean(inside))
 
@@ -94,5 +94,5 @@ def _judged(codes: np.ndarray, carried: float, count: int, floor: float, rng: np
     drawn = indices.pairs(len(codes), codes.shape[1], count, rng)
     rest = tuple(range(1, codes.shape[1]))
     told = indices.measure(known.Known(parts * np.sqrt(weight), none, np.zeros(0)), drawn, [rest])
-    _, low, high = indices.share(told.total[0], told.spread, len(codes))
+    _, low, high = indices.share(told.total[0], told.signal, len(codes))
     return judge(1 - high, 1 - low, floor, "min")

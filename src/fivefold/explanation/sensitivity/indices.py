@@ -76,6 +76,7 @@ class Shares:
         first: (J, G) covariance of the answers to rows that share a group's cells and nothing else.
         spread: (G,) variance of the answers, summed over scores, that of asking again included.
         noise: (G,) half the squared change of asking again.
+        size: Mean squared answer; a variance that is nothing beside it is none.
         asked: Rows asked.
     """
 
@@ -83,7 +84,13 @@ class Shares:
     first: np.ndarray
     spread: np.ndarray
     noise: np.ndarray
+    size: float
     asked: int
+
+    @property
+    def signal(self) -> np.ndarray:
+        """(G,) variance of the answers without that of asking again."""
+        return np.asarray(self.spread - self.noise)
 
 
 def measure(
@@ -107,12 +114,13 @@ def measure(
     total, first = np.zeros((2, len(groups), drawn.blocks))
     for at, answers in enumerate(moved(ask, drawn, groups, one.shape[1])):
         total[at] = drawn.means(_half(one, answers)) - noise
-        if total[at].mean() > spread.mean() / 2:
+        if total[at].mean() > (spread - noise).mean() / 2:
             first[at] = spread - drawn.means(_half(other, answers))
         else:
             first[at] = drawn.means(((other - middle) * (answers - one)).sum(axis=1))
         told((at + 1) / len(groups))
-    return Shares(total, first, spread, noise, (3 + len(groups)) * len(one))
+    size = float((one**2).sum(axis=1).mean())
+    return Shares(total, first, spread, noise, size, (3 + len(groups)) * len(one))
 
 
 def _half(one: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -145,17 +153,17 @@ def changed(ask: Ask, drawn: Pairs, groups: Sequence[Sequence[int]], noise: np.n
     return np.array(made).reshape(len(groups), drawn.blocks), (1 + len(groups)) * len(one)
 
 
-def share(part: np.ndarray, spread: np.ndarray, least: int, confidence: float = 0.95) -> tuple[float, float, float]:
+def share(part: np.ndarray, whole: np.ndarray, least: int, confidence: float = 0.95) -> tuple[float, float, float]:
     """Return a part of the variance as a share in [0, 1], with one-sided bounds (linearised ratio of two means).
 
     Args:
         part: (G,) means of blocks.
-        spread: (G,) variance of the answers.
+        whole: (G,) variance of the answers.
         least: Rows; what happens in none of so many happens in up to -log(1 - confidence) of them.
         confidence: Of each bound.
     """
-    value = float(part.mean() / spread.mean())
-    low, high = skew_t(value + (part - value * spread) / spread.mean(), confidence)
+    value = float(part.mean() / whole.mean())
+    low, high = skew_t(value + (part - value * whole) / whole.mean(), confidence)
     high = max(high, -float(np.log(1 - confidence)) / least)
     low, value, high = (float(np.clip(one, 0.0, 1.0)) for one in (low, value, high))
     return value, low, high

@@ -37,7 +37,9 @@ _BARS = 24
 _TOLD_NAMES = 4
 _FAR = 0.25
 _MOST_FAR = 0.5
-_LEAST_NOISE = 1e-9
+_NOTHING = 1e-18
+_ROUNDING = 1e-9
+_SURE = 0.999
 _REMEDY = {
     Outcome.FAIL: "Name the columns that the answers do hang on, train without those that may not be used, or train a "
     "model of fewer columns (fivefold model train --explainable).",
@@ -97,11 +99,11 @@ class Measured:
 
     def total_of(self, at: int, confidence: float = 0.95) -> tuple[float, float, float]:
         """Return the total index of a group, with bounds."""
-        return indices.share(self.shares.total[at], self.shares.spread, self.least, confidence)
+        return indices.share(self.shares.total[at], self.shares.signal, self.least, confidence)
 
     def first_of(self, at: int) -> tuple[float, float, float]:
         """Return the first-order index of a group, with bounds."""
-        return indices.share(self.shares.first[at], self.shares.spread, self.least)
+        return indices.share(self.shares.first[at], self.shares.signal, self.least)
 
     @cached_property
     def totals(self) -> np.ndarray:
@@ -117,7 +119,7 @@ class Measured:
     @cached_property
     def carried(self) -> tuple[float, float, float]:
         """Share that the named columns carry, with bounds."""
-        value, low, high = indices.share(self.untold, self.shares.spread, self.least)
+        value, low, high = indices.share(self.untold, self.shares.signal, self.least)
         return 1 - value, 1 - high, 1 - low
 
     @cached_property
@@ -133,15 +135,17 @@ class Measured:
         of_rest = len(self.rest) if self.rest and self.totals[-1, 2] < LITTLE else 0
         return int(clear[: len(self.kept)].sum()) + of_rest
 
-    @property
-    def varies(self) -> bool:
-        """Whether the answers vary by more than asking again makes them."""
-        return float(self.shares.spread.mean() - self.shares.noise.mean()) > _LEAST_NOISE * self.size
+    @cached_property
+    def noise(self) -> tuple[float, float, float]:
+        """Share of the variance that asking again makes, with bounds."""
+        return indices.share(self.shares.noise, self.shares.spread, self.pairs)
 
     @property
-    def size(self) -> float:
-        """What a variance is nothing beside."""
-        return max(float(self.shares.spread.mean()), 1e-300)
+    def varies(self) -> bool:
+        """Whether the answers clearly vary by more than asking again makes them."""
+        shares = self.shares
+        tiny = float(shares.spread.mean()) <= _NOTHING * max(shares.size, 1e-300)
+        return not tiny and indices.share(shares.noise, shares.spread, self.pairs, _SURE)[2] < 1
 
     def names(self, which: tuple[int, ...] | list[int]) -> list[str]:
         """Return the names of players."""
@@ -153,7 +157,7 @@ def result(made: Measured, proof: Canary, floor: float) -> Result:
     if not made.varies:
         return Result(
             outcome=Outcome.INCONCLUSIVE,
-            reason="The answers do not vary: there is nothing to share out among the columns.",
+            reason="The answers do not vary beyond what asking again changes: there is nothing to share out.",
             measures=(_questions(made),),
             canary=proof,
             limits=_limits(made),
@@ -174,9 +178,9 @@ def result(made: Measured, proof: Canary, floor: float) -> Result:
 
 def _main(made: Measured, floor: float) -> Measure:
     value, low, high = made.carried
-    who = "declared" if made.declared else "weightiest"
+    who = "columns declared" if made.declared else "weightiest columns"
     return Measure(
-        name=f"share of the answers' variance that the {len(made.named)} {who} columns carry", value=value, low=low,
+        name=f"share of the answers' variance that the {who} carry", value=value, low=low,
         high=high, threshold=floor, direction="min", outcome=judge(low, high, floor, "min"), unit="share", n=made.rows,
         note=f"1 less the total index of all others together: {', '.join(made.names(made.named))}.",
     )  # fmt: skip
@@ -235,8 +239,8 @@ def _words(made: Measured) -> str:
         for at in top
     )
     first = f"The answers vary most with {parts}. " if top else "No column alone moves the answers clearly. "
-    who = "declared" if made.declared else "weightiest"
-    text = f"{first}The {len(made.named)} {who} columns carry {value:.0%} of their variance ({low:.0%} to {high:.0%})."
+    who = "columns declared" if made.declared else "weightiest columns"
+    text = f"{first}The {who} ({len(made.named)}) carry {value:.0%} of their variance ({low:.0%} to {high:.0%})."
     return f"{text} {_apart(made)}" if made.far > _MOST_FAR else text
 
 
@@ -250,7 +254,7 @@ def _questions(made: Measured) -> Measure:
 
 def _beside(made: Measured) -> list[Measure]:
     alone = made.shares.first[: len(made.kept)].sum(axis=0)
-    value, low, high = indices.share(alone, made.shares.spread, made.least)
+    value, low, high = indices.share(alone, made.shares.signal, made.least)
     overlap = made.alike
     shown = [
         Measure(name="columns whose weight is told", value=made.told / len(made.players), unit="share",
@@ -265,10 +269,10 @@ def _beside(made: Measured) -> list[Measure]:
                 note="Farther from every real row than 19 of 20 real rows are; 5 % where columns are independent."),
         _questions(made),
     ]  # fmt: skip
-    noise = float(made.shares.noise.mean()) / made.size
-    if noise > _LEAST_NOISE:
-        shown.append(Measure(name="share of the variance that asking again makes", value=noise, unit="share",
-                             n=made.pairs, note="Taken off the total indices."))  # fmt: skip
+    if made.noise[0] > _ROUNDING:
+        value, low, high = made.noise
+        shown.append(Measure(name="share of the variance that asking again makes", value=value, low=low, high=high,
+                             unit="share", n=made.pairs, note="Taken off all indices."))  # fmt: skip
     return shown
 
 
