@@ -93,10 +93,9 @@ def _run(context: Context) -> Result:
     context.progress(0.6, "drawing columns anew in rows as they are")
     real = indices.pairs(len(codes), count, plan.pairs, rng, whole=True)
     beside, more = indices.changed(ask, real, groups, told.noise)
-    mean = told.total[: len(kept)].mean(axis=1)
-    order = [kept[at] for at in np.argsort(-mean, kind="stable").tolist() if mean[at] > 0] or kept[:1]
-    named = [int(plan.players.of[columns.index(name)]) for name in drivers]
-    named = list(dict.fromkeys(named)) or order[: int(context.options.get("columns") or 10)]
+    stated = [int(plan.players.of[columns.index(name)]) for name in drivers]
+    most = int(context.options.get("columns") or 10)
+    named = list(dict.fromkeys(stated)) or _weightiest(kept, told.total[: len(kept)].mean(axis=1), most)
     unnamed = np.setdiff1d(np.arange(count), named).tolist()
     untold, last = np.zeros((1, told.spread.shape[0])), 0
     if unnamed:
@@ -162,3 +161,9 @@ def _kept(square: np.ndarray, forced: list[int], most: int) -> list[int]:
     order = np.argsort(-square, kind="stable")
     found = order[~np.isin(order, forced)].tolist()
     return sorted([*forced, *found[: max(most - len(forced), 0)]])
+
+
+def _weightiest(kept: list[int], total: np.ndarray, most: int) -> list[int]:
+    """Return at most so many players, at least one, that carry anything."""
+    order = np.argsort(-total, kind="stable").tolist()
+    return [kept[at] for at in order if total[at] > 0][:most] or kept[:1]

@@ -185,7 +185,7 @@ def alike(one: np.ndarray, other: np.ndarray) -> tuple[float, float, float]:
         for at in range(blocks)
     ]
     low, high = skew_t(value + (blocks - 1) * (value - np.array(without)))
-    # what is left out makes the overlap no smaller on average: the value stands, its spread is that of the blocks
+    # chance makes profiles differ: the mean of pseudo-values is free of most of that, and may lie above the value
     return value, max(min(low, value), 0.0), min(max(high, value), 1.0)
 
 
