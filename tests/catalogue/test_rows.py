@@ -25,7 +25,7 @@ BUILT = {
     "S5.label-noise", "S5.outliers", "S5.regression", "S5.backdoor", "S5.stream", "S5.removals",
     "A1.answers", "J6.profiles", "E1.faithful", "E1.constraints", "E1.cost",
     "E2.local", "E2.shapley", "E2.counterfactual", "E2.surrogate", "E3.permutation", "E3.surrogate",
-    "E3.dependence", "E4.planted",
+    "E3.dependence", "E3.sensitivity", "E4.planted",
     "E4.randomisation", "E4.fidelity", "E4.stability", "E4.agreement", "E5.text",
     "P1.blackbox", "P1.gradient", "P1.honesty", "P1.images", "P1.series", "P1.standard", "P1.text", "P1.detection",
     "E4.experts", "E4.fooling",
@@ -202,8 +202,8 @@ def test_rows_with_a_gap_are_never_built() -> None:
         wanted = {"built": "built", "gap": "gap"}.get("".join(states), "partial") if states else row.state
         assert row.state == wanted, row.id
     assert {row.id for row in load().techniques if row.state == "built"} == {
-        "A1", "A2", "A3", "C2", "C3", "C5", "D1", "D2", "E1", "E2", "E4", "F1", "J6", "P2", "P3", "P5", "S2", "S3",
-        "S4", "S5", "S6", "T1", "T2", "T3", "X1", "X2", "X3", "X4", "X5", "X7", "X8", "X9", "X10",
+        "A1", "A2", "A3", "C2", "C3", "C5", "D1", "D2", "E1", "E2", "E3", "E4", "F1", "J6", "P2", "P3", "P5", "S2",
+        "S3", "S4", "S5", "S6", "T1", "T2", "T3", "X1", "X2", "X3", "X4", "X5", "X7", "X8", "X9", "X10",
     }  # fmt: skip
     assert load().rows["P1"].state == "partial"
 

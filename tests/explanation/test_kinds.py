@@ -27,8 +27,11 @@ ONES = (
     "E2.shapley", "E2.surrogate", "E4.planted", "E4.randomisation", "E4.fidelity", "E4.stability", "E4.agreement",
     "E4.fooling",
 )  # fmt: skip
-CHECKS = ("E2.local", "E2.counterfactual", "E3.dependence", "E3.permutation", "E3.surrogate", *ONES)
-WHOLE = tuple(one for one in CHECKS if one not in ("E2.counterfactual", "E3.dependence", "E3.surrogate"))
+CHECKS = (
+    "E2.local", "E2.counterfactual", "E3.dependence", "E3.permutation", "E3.sensitivity", "E3.surrogate", *ONES,
+)  # fmt: skip
+TABLES = ("E2.counterfactual", "E3.dependence", "E3.sensitivity", "E3.surrogate")
+WHOLE = tuple(one for one in CHECKS if one not in TABLES)
 """Checks that only swap whole cells; others are held to possible rows, and to 300 columns, in files of their own."""
 
 

@@ -101,6 +101,8 @@ def code_digest(check: str) -> str:
         below += [f"explanation/{name}.py" for name in ("asking", "explainer", "known", "players", "store", "told")]
     if folder.name == "surrogate":
         below += ["explanation/antehoc"]
+    if folder.name == "sensitivity":
+        below += ["explanation/permutation/rules.py"]
     if "adaptation" in folder.parts:
         below += ["adaptation/encoding.py", "adaptation/figures.py", "subject/rows.py", "protection"]
     own = [REPO / "src" / module.with_suffix(".py")]

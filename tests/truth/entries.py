@@ -18,6 +18,7 @@ MODULES = {
     "E2.surrogate": "explanation_nearby",
     "E3.dependence": "explanation_dependence",
     "E3.permutation": "explanation_permutation",
+    "E3.sensitivity": "explanation_sensitivity",
     "E3.surrogate": "explanation_surrogate",
     "E2.shapley": "explanation_enumerated",
     "E4.experts": "explanation_experts",
