@@ -110,8 +110,10 @@ def _face(real: Real, ask: Ask, kind: str, m: int, rng: np.random.Generator) -> 
 
 
 def _outcome(face: faces.Face, floor: float) -> Outcome:
-    """Judge one face; answers that hardly vary around real rows are no face of their own."""
+    """Judge one face; answers that hardly vary around real rows are no face of their own, and noise is none either."""
     outcome = judge(face.low, face.high, floor, "max")
+    if outcome is Outcome.PASS and face.untold > faces.UNLEARNED:
+        return Outcome.INCONCLUSIVE
     return Outcome.INCONCLUSIVE if outcome is Outcome.FAIL and face.varied < faces.CONSTANT else outcome
 
 
@@ -183,6 +185,9 @@ def _result(
     )
     if outcome is Outcome.INCONCLUSIVE and found[worst].varied < faces.CONSTANT:
         text = f"Perturbed rows get nearly the same answer all: explainers that ask them tell little. {text}"
+    unlearned = max(one.untold for one in found.values())
+    if outcome is Outcome.INCONCLUSIVE and unlearned > faces.UNLEARNED:
+        text = f"What trees learn of perturbed rows leaves {unlearned:.0%} of the answers to real rows untold. {text}"
     result = Result(
         outcome=outcome, reason=f"{begin}{text}", measures=(*judged, *said), canary=proof, plots=(_plot(found, floor),),
         limits=("Two ways to perturb rows are tried; a model may know others.",),
