@@ -162,7 +162,7 @@ def test_nothing_on_record_is_said() -> None:
 
 
 def test_what_is_read_of_the_record() -> None:
-    """The first reason of each decision without the line on appeals; none of those that left without."""
+    """One reason of each decision, of the row that its id says, without the line on appeals; none that left without."""
     line = "If you think this is wrong, a person will look at it again. Keep the receipt."
     credit = {"moved": [{"field": "a", "value": 1, "credit": 0.5, "error": 0.1}],
               "flip": {"field": "a", "value": 1, "instead": 2, "answer": 0}}  # fmt: skip
@@ -171,12 +171,18 @@ def test_what_is_read_of_the_record() -> None:
         {"rows": 1, "reasons": ["A person decides."], "credits": [None]},
         {"rows": 2, "reasons": ["only one"]},
         {"rows": 1, "reasons": ["No reason could be given."], "without reason": 1},
+        {"rows": 2, "reasons": ["first", "No single field stands out."], "credits": [credit, {"moved": []}]},
+        {"rows": 0, "reasons": []},
     ]
-    items = [SimpleNamespace(index=at, body=SimpleNamespace(case=str(at), fields=one)) for at, one in enumerate(bodies)]
+    items = [
+        SimpleNamespace(index=at, id=f"{at + 1:032x}", body=SimpleNamespace(case=str(at), fields=one))
+        for at, one in enumerate(bodies)
+    ]
     reading = SimpleNamespace(search=lambda **_: items)
     assert check.read(operation.texts(reading, line=line)) == [
         Told("What spoke for this answer most: a (1).", (("a", 1, 0.5),), ("a", 2)),
         Told("A person decides.", None, None),
+        Told("No single field stands out.", (), None),
     ]
 
 
