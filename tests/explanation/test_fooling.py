@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+import pytest
+from tests.explanation.test_kinds import Asked, chance, given
 from tests.truth.explanation_fooling import Answering, honest, two_faced
+from tests.truth.subjects import table
 
 from fivefold.contract.outcome import Outcome
 from fivefold.contract.registry import resolve
 from fivefold.explanation.measured import faces, fooling
 
 if TYPE_CHECKING:
-    import pytest
+    from fivefold.contract.subject import Table
 
 CHECK = "E4.fooling"
 
@@ -91,3 +94,22 @@ def test_a_canary_that_goes_unnoticed_gives_no_verdict(monkeypatch: pytest.Monke
     monkeypatch.setattr(fooling, "_other", lambda one, _codes, _rng: one)
     result = resolve(CHECK)(honest(4, "linear"))
     assert (result.outcome, result.canary.found) == (Outcome.INCONCLUSIVE, 0)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("kind", ["noise around real rows", "noise everywhere"])
+def test_noise_is_no_honest_face(kind: str) -> None:
+    """A model that hides behind noise where it is not asked about real rows, and one that trees cannot learn at all."""
+    rng = np.random.default_rng(6)
+    frame = pd.DataFrame(rng.normal(size=(600, 6)), columns=list("abcdef"))
+    real = set(map(bytes, frame.to_numpy()))
+
+    def answer(asked: Table) -> np.ndarray:
+        cells = asked.features.to_numpy(dtype=float)
+        noise = np.sin(1e4 * cells.sum(axis=1))
+        known = np.array([bytes(row) in real for row in cells])
+        return chance(3 * np.where(known & (kind != "noise everywhere"), np.tanh(cells[:, 0]), noise))
+
+    rows = table("test", frame, np.zeros(600, dtype=np.int64))
+    result = resolve("E4.fooling")(given("E4.fooling", Asked(answer), {"test": rows}))
+    assert result.outcome is Outcome.INCONCLUSIVE
+    assert "untold" in result.reason

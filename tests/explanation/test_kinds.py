@@ -245,3 +245,27 @@ def test_every_check_is_described() -> None:
         spec = checks()[check]
         assert all((spec.question, spec.threat, spec.method, spec.limits, spec.source, spec.cost))
         assert ("inputs.table+image+series+audio" in spec.needs) == (check in WHOLE and check != "E4.fooling")
+
+
+@pytest.mark.parametrize("check", ["E3.surrogate", "E4.stability", "E4.fooling"])
+def test_the_unit_of_a_value_changes_nothing(check: str) -> None:
+    """In farads, a picofarad is no rounding error: the finding is that of the same answers in picofarads."""
+    rng = np.random.default_rng(8)
+    rows = table("test", pd.DataFrame(rng.normal(size=(800, 4)), columns=list("abcd")), np.zeros(800))
+    found = []
+    for unit in (1.0, 1e-12):
+
+        def answer(asked: Table, unit: float = unit) -> np.ndarray:
+            cells = asked.features.to_numpy(dtype=float)
+            return unit * (3 + cells[:, 0] - (cells[:, 1] > 0))
+
+        found.append(resolve(check)(given(check, Asked(answer, task="regression", classes=()), {"test": rows})))
+    assert found[0].outcome is found[1].outcome is Outcome.PASS
+    assert found[0].measures[0].value == pytest.approx(found[1].measures[0].value, abs=0.01)
+
+
+def test_rows_that_are_all_alike_are_no_error() -> None:
+    """Nothing varies, not even for the functions of the canary."""
+    rows = table("test", pd.DataFrame({"a": np.ones(60), "b": ["x"] * 60}), np.zeros(60, dtype=np.int64))
+    model = Asked(lambda asked: chance(asked.features["a"].to_numpy()))
+    assert resolve("E4.fooling")(given("E4.fooling", model, {"test": rows})).outcome is Outcome.INCONCLUSIVE

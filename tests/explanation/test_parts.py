@@ -54,6 +54,18 @@ def test_too_many_columns_are_joined_by_what_goes_together() -> None:
     assert (kept.of == kept.of[4]).sum() == 1
 
 
+def test_columns_that_never_vary_do_not_swallow_the_others() -> None:
+    """Forty constant columns are one player; eight that vary, and have nothing in common, stay by themselves."""
+    rng = np.random.default_rng(7)
+    varied = {f"c{j}": rng.normal(size=200) for j in range(8)}
+    rows = table("test", pd.DataFrame(varied | {f"k{j}": np.full(200, 7.0) for j in range(40)}), np.zeros(200))
+    joined = players.of(rows, 9)
+    assert len(joined) == 9
+    assert len(set(joined.of[:8].tolist())) == 8
+    assert len(set(joined.of[8:].tolist())) == 1
+    assert len(players.of(rows, 4)) == 4
+
+
 def test_a_destroyed_model_sees_cells_that_occur_and_no_column_keeps_its_part() -> None:
     """The answers stay those of rows that could be, and an explanation of the model no longer fits."""
     rng = np.random.default_rng(4)

@@ -175,7 +175,7 @@ def test_a_declared_explainer_that_was_not_run_passes_nothing(check: str) -> Non
 
 BLIND: dict[str, tuple[object, str, Callable[..., object]]] = {
     "E4.fidelity": (curves, "order", lambda credit, rng: np.argsort(rng.random(credit.shape), axis=1)),
-    "E4.stability": (stability, "kept", lambda one, *_rest: stability.Kept(1.0, 1.0, 1.0, len(one))),
+    "E4.stability": (stability, "kept", lambda one, *_rest, **_more: stability.Kept(1.0, 1.0, 1.0, len(one))),
     "E4.agreement": (agreement, "top", lambda one, _other: np.ones(len(one))),
 }
 

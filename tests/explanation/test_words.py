@@ -99,12 +99,22 @@ MOVED = (("age", 30, 0.4), ("net_income", 900.0, -0.2))
         (GOOD, tuple((name, value, -credit) for name, value, credit in MOVED), None, {CONTRADICTS}),
         ("No single field stands out.", (), None, set()),
         ("No single field stands out.", MOVED, None, {CONTRADICTS}),
-        (f"{GOOD} It fell because of it.", MOVED, None, {CAUSE}),
-        (f"{GOOD} Dies führt zu Abzügen.", MOVED, None, {CAUSE}),
+        (f"{GOOD} It fell because of it.", MOVED, None, {CAUSE, UNREAD}),
+        (f"{GOOD} Dies führt zu Abzügen.", MOVED, None, {CAUSE, UNREAD}),
         ("What spoke for this answer most: town (because).", (("town", "because", 1.0),), None, set()),
-        (f"{GOOD} {'We took care of it. ' * 12}", MOVED, None, {LONG}),
-        (f"{GOOD} {'notwithstanding ' * 30}", MOVED, None, {HARD}),
+        (f"{GOOD} {'We took care of it. ' * 12}", MOVED, None, {LONG, UNREAD}),
+        (f"{GOOD} {'notwithstanding ' * 30}", MOVED, None, {HARD, UNREAD}),
         ("We looked at your file.", MOVED, None, {UNREAD}),
+        (f"{GOOD} In truth your town spoke against it.", MOVED, None, {UNREAD}),
+        (f"Your town counted. {GOOD}", MOVED, None, {UNREAD}),
+        (f"{GOOD} Dagegen sprach: age (30 years).", MOVED, None, {UNREAD}),
+        (f"{GOOD} What spoke for this answer most: town (A).", MOVED, None, {CONTRADICTS}),
+        (f"{GOOD} No single field stands out.", MOVED, None, {CONTRADICTS}),
+        ("What spoke for this answer most: town (nowhere).", (("town", "no", 1.0),), None, {CONTRADICTS}),
+        ("What spoke for this answer most: town (anything).", (("town", "", 1.0),), None, {CONTRADICTS}),
+        ("What spoke for this answer most: and x (1).", (("and_x", 1, 1.0),), None, set()),
+        ("What spoke for this answer most: grade (a). So because.", (("grade", "a", 1.0),), None, {CAUSE, UNREAD}),
+        (f"{GOOD} If age were 9 years and all else the same, the answer would be x.", MOVED, ("age", 4), {CONTRADICTS}),
         ("We looked at your file.", None, None, set()),
         (f"{GOOD} If age were 41 years and all else the same, the answer would be no.", MOVED, ("age", 41), set()),
         (f"{GOOD} If age were 41 and all else the same, the answer would be no.", MOVED, ("age", 41), {UNIT}),
@@ -152,7 +162,7 @@ def test_nothing_on_record_is_said() -> None:
 
 
 def test_what_is_read_of_the_record() -> None:
-    """The first reason of each decision without the line on appeals; none of those that left without."""
+    """One reason of each decision, of the row that its id says, without the line on appeals; none that left without."""
     line = "If you think this is wrong, a person will look at it again. Keep the receipt."
     credit = {"moved": [{"field": "a", "value": 1, "credit": 0.5, "error": 0.1}],
               "flip": {"field": "a", "value": 1, "instead": 2, "answer": 0}}  # fmt: skip
@@ -161,10 +171,46 @@ def test_what_is_read_of_the_record() -> None:
         {"rows": 1, "reasons": ["A person decides."], "credits": [None]},
         {"rows": 2, "reasons": ["only one"]},
         {"rows": 1, "reasons": ["No reason could be given."], "without reason": 1},
+        {"rows": 2, "reasons": ["first", "No single field stands out."], "credits": [credit, {"moved": []}]},
+        {"rows": 0, "reasons": []},
     ]
-    items = [SimpleNamespace(index=at, body=SimpleNamespace(case=str(at), fields=one)) for at, one in enumerate(bodies)]
+    items = [
+        SimpleNamespace(index=at, id=f"{at + 1:032x}", body=SimpleNamespace(case=str(at), fields=one))
+        for at, one in enumerate(bodies)
+    ]
     reading = SimpleNamespace(search=lambda **_: items)
     assert check.read(operation.texts(reading, line=line)) == [
         Told("What spoke for this answer most: a (1).", (("a", 1, 0.5),), ("a", 2)),
         Told("A person decides.", None, None),
+        Told("No single field stands out.", (), None),
     ]
+
+
+def on_record(made: object, reasons: list[dict]) -> object:
+    """Return the check's result for other reasons."""
+    settings = SettingsView(facts={check.TEXTS: json.dumps(reasons)}, features=made.settings.features)
+    return check.run(replace(made, settings=settings))
+
+
+@pytest.mark.parametrize("share", [0.04, 1.0])
+def test_what_no_credit_says_passes_nothing(share: float) -> None:
+    """A sentence more in some reasons, or reasons of which no credits are on record."""
+    made = worded.build(6, rows=(600, 601))
+    reasons = json.loads(made.settings.facts[check.TEXTS])
+    assert on_record(made, reasons).outcome is Outcome.PASS
+    for one in reasons[: int(share * len(reasons))]:
+        one["text"] += " Your town did not count."
+    assert on_record(made, reasons).outcome is Outcome.INCONCLUSIVE
+    bare = [{**one, "moved": None, "flip": None, "text": "Your file was looked at."} for one in reasons]
+    assert on_record(made, bare).outcome is Outcome.INCONCLUSIVE
+
+
+def test_names_that_are_hard_to_read_are_a_fault_and_not_of_the_check() -> None:
+    """Every reason names a field in long words: it is found, the canary holds. A one-letter value hides no cause."""
+    made = worded.build(7, rows=(400, 401))
+    hard = "notwithstanding considerations regarding disbursements"
+    text = f"What spoke for this answer most: {hard} (a)."
+    reasons = [{"text": text, "moved": [[hard, "a", 0.3]], "flip": None}] * 400
+    result = on_record(made, reasons)
+    assert result.canary.noticed, result.canary
+    assert result.outcome is Outcome.FAIL

@@ -6,6 +6,7 @@ import base64
 import json
 import shutil
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -238,14 +239,21 @@ def test_a_password_in_the_repositorys_address_is_not_signed(app: Application) -
     assert made.says.named("repository")[0].uri == "git+https://git.example/app.git"
 
 
+def _at(name: str, said: dict[str, Any]) -> dict[str, Any]:
+    """Say a time that is none."""
+    run_ = said["runDetails"]
+    return said | {"runDetails": run_ | {"metadata": run_["metadata"] | {name: "yesterday"}}}
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [
         (lambda said: said | {"more": 1}, "provenance.malformed"),
         (lambda said: said | {"buildDefinition": said["buildDefinition"] | {"buildType": "x"}}, "provenance.malformed"),
         (lambda _: {"unused": 1}, "provenance.malformed"),
+        *((partial(_at, name), "provenance.malformed") for name in ("fivefold_issued", "startedOn", "finishedOn")),
     ],
-    ids=["an unknown field", "another build type", "another predicate"],
+    ids=["an unknown field", "another build type", "another predicate", "signed", "begun", "ended at no time"],
 )
 def test_other_statements_are_refused(change: Any, code: str, app: Application) -> None:
     """What cannot be read as this version of the format is not read as something else."""

@@ -210,8 +210,13 @@ def read(place: Path) -> bytes:
 
 
 def _sound(says: Provenance) -> bool:
-    """Return whether it is of this version, and each dependency has a kind and the digest of that kind."""
-    listed = says.buildDefinition.resolvedDependencies
+    """Return whether it is of this version, its times are some, and each dependency has a kind and its digest."""
+    listed, when = says.buildDefinition.resolvedDependencies, says.runDetails.metadata
+    try:
+        for one in (when.fivefold_issued, *filter(None, (when.startedOn, when.finishedOn))):
+            trust_file.moment(one)
+    except InputError:
+        return False
     return says.buildDefinition.buildType == BUILD and all(
         one.annotations.get("kind") in KINDS
         and ("gitCommit" if one.annotations["kind"] == "repository" else "sha256") in one.digest

@@ -87,14 +87,19 @@ def tied(coded: np.ndarray, names: tuple[str, ...]) -> list[tuple[int, ...]]:
 
 
 def _clusters(coded: np.ndarray, height: float, method: str, most: int | None = None) -> np.ndarray:
-    from scipy.cluster.hierarchy import fcluster, linkage  # a tenth of a check process, which few of them need
+    """Return (P,) cluster of each column; with ``most`` so many, and columns that never vary go together."""
+    from scipy.cluster.hierarchy import cut_tree, fcluster, linkage  # a tenth of a check process, few of them need it
     from scipy.spatial.distance import squareform
 
     with np.errstate(all="ignore"):
         near = np.abs(np.nan_to_num(np.corrcoef(coded, rowvar=False)))
+    if most is not None:
+        still = np.ptp(coded, axis=0) == 0
+        near[np.ix_(still, still)] = 1.0
     far = squareform(np.clip(1 - near, 0, 1), checks=False)
     tree = linkage(far, method)
-    found = fcluster(tree, height, "distance") if most is None else fcluster(tree, most, "maxclust")
+    # of columns that are all as far apart a height would join all or none
+    found = fcluster(tree, height, "distance") if most is None else cut_tree(tree, n_clusters=most)[:, 0]
     return np.asarray(found)
 
 

@@ -21,6 +21,9 @@ KINDS = ("cells swapped", "cells moved")
 CONSTANT = 0.25
 """Below this share of the variation of the answers to real rows, those to perturbed rows are no face of their own."""
 
+UNLEARNED = 0.6
+"""Above this share untold nothing was learned that could be held against the answers to real rows."""
+
 _LOW, _HIGH = 0.35, 0.65
 _HELD = 0.2
 _WEIGHED = 256
@@ -36,6 +39,7 @@ class Face:
             other real ones.
         high: Upper 95 % bound.
         varied: Variation of the answers to perturbed rows.
+        untold: What they do not tell, nothing taken off.
         told: The learned face.
     """
 
@@ -43,6 +47,7 @@ class Face:
     low: float
     high: float
     varied: float
+    untold: float
     told: HistGradientBoostingRegressor
 
 
@@ -121,7 +126,8 @@ def face(real: tuple[np.ndarray, np.ndarray], own: np.ndarray, perturbed: tuple[
     base = np.full(len(lost), held) if held >= own.mean() / scale else own / scale
     low, _ = skew_t(lost - base, 0.975)
     _, high = skew_t(lost - held)
-    return Face(float(lost.mean()) - held, float(low), float(high), float(said.var()) / scale, told)
+    untold = float(lost.mean())
+    return Face(untold - held, float(low), float(high), float(said.var()) / scale, untold, told)
 
 
 def weights(told: HistGradientBoostingRegressor, codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:

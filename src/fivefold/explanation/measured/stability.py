@@ -63,12 +63,14 @@ class Told:
         again: (n, P) asked anew, the rows in another order.
         near: The neighbours.
         beside: (rows that have one, P) credit of the neighbours.
+        size: Mean squared answer; credit that is nothing beside it is none.
     """
 
     first: np.ndarray
     again: np.ndarray
     near: Near
     beside: np.ndarray
+    size: float = 1.0
 
 
 def run(context: Context) -> Result:
@@ -89,7 +91,7 @@ def run(context: Context) -> Result:
         return _run(context)
 
 
-def kept(one: np.ndarray, other: np.ndarray, beside: np.ndarray | None = None) -> Kept:
+def kept(one: np.ndarray, other: np.ndarray, beside: np.ndarray | None = None, size: float = 1.0) -> Kept:
     """Compare (n, P) credit with that of the same rows at another time; bounds of a linearised ratio (Hall 1992).
 
     With errors of the same size in both it is the share of the squared credit that is no error (an intraclass
@@ -99,17 +101,18 @@ def kept(one: np.ndarray, other: np.ndarray, beside: np.ndarray | None = None) -
         one: Credit.
         other: Credit of the same rows, asked again.
         beside: Credit of their neighbours, which is then held against both; what is lost by asking again is taken off.
+        size: Mean squared answer.
     """
-    off, size = ((one - other) ** 2).sum(axis=1), (one**2).sum(axis=1) + (other**2).sum(axis=1)
+    off, sizes = ((one - other) ** 2).sum(axis=1), (one**2).sum(axis=1) + (other**2).sum(axis=1)
     if beside is not None:
         off = (((one - beside) ** 2).sum(axis=1) + ((other - beside) ** 2).sum(axis=1)) / 2 - off
-        size = size / 2 + (beside**2).sum(axis=1)
-    scale = float(size.mean()) if len(size) else 0.0
-    if len(size) < FEWEST or scale <= 1e-18:
-        return Kept(None, None, None, len(size))
+        sizes = sizes / 2 + (beside**2).sum(axis=1)
+    scale = float(sizes.mean()) if len(sizes) else 0.0
+    if len(sizes) < FEWEST or scale <= 1e-18 * size:
+        return Kept(None, None, None, len(sizes))
     ratio = float(off.mean()) / scale
-    low, high = skew_t(1 - ratio - (off - ratio * size) / scale)
-    return Kept(min(1 - ratio, 1.0), float(low), min(float(high), 1.0), len(size))
+    low, high = skew_t(1 - ratio - (off - ratio * sizes) / scale)
+    return Kept(min(1 - ratio, 1.0), float(low), min(float(high), 1.0), len(sizes))
 
 
 def jumping(share: float, explain: Explainer) -> Explainer:
@@ -165,7 +168,8 @@ def _tell(question: Question, explain: Explainer, rng: np.random.Generator) -> T
         if len(who):
             credit[turn] = explain(_about(question, cells[turn], column[who[turn]], at), rng)
         made.append(credit)
-    return Told(made[0], made[1], near, made[2])
+    size = 1.0 if question.scores is None else float((question.scores**2).mean())
+    return Told(made[0], made[1], near, made[2], size)
 
 
 def _about(question: Question, cells: np.ndarray, column: np.ndarray, at: int) -> Question:
@@ -228,7 +232,8 @@ def _exact(g: known.Known, codes: np.ndarray) -> Explainer:
 def _kept(told: Told) -> tuple[Kept, Kept]:
     """Return what is there again in the same rows, and in their neighbours."""
     some = told.near.rows
-    return kept(told.first, told.again), kept(told.first[some], told.again[some], told.beside)
+    first, again = told.first, told.again
+    return kept(first, again, size=told.size), kept(first[some], again[some], told.beside, told.size)
 
 
 def _result(layout: Setting, told: Told, said: tuple[Canary, str], context: Context) -> Result:

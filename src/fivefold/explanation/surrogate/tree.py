@@ -167,8 +167,12 @@ def grow(codes: np.ndarray, answers: np.ndarray, terms: list[Term], most: int) -
 
 
 def _few(answers: np.ndarray) -> np.ndarray:
-    """Return (n, at most 8) scores that splits are looked for in: without what the others imply, or main directions."""
+    """Return (n, at most 8) scores that splits are looked for in: without what the others imply, or main directions.
+
+    They are of size one, so that how finely answers are told apart does not depend on their unit.
+    """
     away = answers - answers.mean(axis=0)
+    away /= float(np.abs(away).max(initial=0.0)) or 1.0
     if away.shape[1] == 2:
         return np.asarray(away[:, :1])
     if away.shape[1] <= _MOST_SCORES:

@@ -10,9 +10,9 @@ import numpy as np
 from fivefold.contract.finding import Canary, Measure, Result
 from fivefold.contract.outcome import Outcome
 from fivefold.errors import UnsupportedError
-from fivefold.explanation.delivered import Moved, Reason
+from fivefold.explanation.delivered import Flip, Moved, Reason
 from fivefold.explanation.words import reading
-from fivefold.explanation.words.reading import CONTRADICTS, FAULTS, UNREAD, Told, faults
+from fivefold.explanation.words.reading import CONTRADICTS, FAULTS, HARD, UNREAD, Told, faults
 from fivefold.explanation.words.wording import Wording, short
 from fivefold.stats.judge import judge
 from fivefold.stats.proportion import clopper_pearson
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 FLOOR, TEXTS = "max_faulty", "operation.reasons"
 _CASES = 60
-_MOST_UNREAD = 0.05
 _FILLER = "This was looked at with care and nothing was left out of it."
-_HARD = "consideration notwithstanding "
+_MORE = "What you wrote did not count."
+_LONG_WORDS = "consideration notwithstanding "
 
 
 def run(context: Context) -> Result:
@@ -47,12 +47,13 @@ def run(context: Context) -> Result:
     units = {name: str(one.get("unit") or "") for name, one in (context.settings.features or {}).items()}
     found = [faults(one, units) for one in told]
     bird = _canary(told, units, context.rng)
-    outcome, reason = _decide(found, bird, context.thresholds[FLOOR])
+    outcome, reason = _decide(told, found, bird, context.thresholds[FLOOR])
     bad = np.array([bool(one - {UNREAD}) for one in found])
     measures = [_share("reasons with a fault", bad, floor=context.thresholds[FLOOR], outcome=outcome)]
     measures += [_share(f"reason {words}", np.array([key in one for one in found])) for key, words in FAULTS.items()]
     measures += [
-        _share("wording that cannot be taken apart", np.array([UNREAD in one for one in found])),
+        _share("reasons with words that no credit says", np.array([UNREAD in one for one in found])),
+        _share("reasons without credits on record", np.array([one.moved is None for one in told])),
         Measure(
             name="reading level (LIX)", value=float(np.median([reading.lix(one.text) for one in told])), n=len(told),
             note="The median; below 30 children's books, 40 to 50 newspapers.",
@@ -70,19 +71,27 @@ def read(text: str) -> list[Told]:
     return msgspec.json.decode(text, type=list[Told]) if text else []
 
 
-def _decide(found: Sequence[frozenset[str]], bird: Canary, floor: float) -> tuple[Outcome, str]:
-    n = len(found)
-    bad, unread = sum(bool(one - {UNREAD}) for one in found), sum(UNREAD in one for one in found)
+def _decide(
+    told: Sequence[Told], found: Sequence[frozenset[str]], bird: Canary, floor: float
+) -> tuple[Outcome, str]:  # fmt: skip
+    """Judge the faults, and pass nothing on reasons that could not be held against credits."""
+    n, held = len(found), [one for said, one in zip(told, found, strict=True) if said.moved is not None]
+    bad, unread = sum(bool(one - {UNREAD}) for one in found), sum(UNREAD in one for one in held)
     text = f"Of {n:,} reasons on record {bad:,} have a fault."
     if not bird.noticed:
         return Outcome.INCONCLUSIVE, f"Planted faults went unnoticed, or sound reasons were blamed. {text}"
     if against := sum(CONTRADICTS in one for one in found):
         return Outcome.FAIL, f"{text} {against:,} say otherwise than the credits that were recorded with them."
-    low, high = (float(one) for one in clopper_pearson(bad, n))
-    outcome = judge(low, high, floor, "max")
-    if outcome is not Outcome.FAIL and unread > _MOST_UNREAD * n:
-        return Outcome.INCONCLUSIVE, f"{text} {unread:,} are worded so that they cannot be held against their credits."
+    outcome = _judged(bad, n, floor)
+    if outcome is Outcome.PASS and _judged(sum(map(bool, held)), len(held), floor) is not Outcome.PASS:
+        lacking = f"{n - len(held):,} have no credits on record, and {unread:,} say something that no credit says"
+        return Outcome.INCONCLUSIVE, f"{text} {lacking}: those cannot be held against any."
     return outcome, text
+
+
+def _judged(bad: int, n: int, floor: float) -> Outcome:
+    low, high = (float(one) for one in clopper_pearson(bad, n)) if n else (None, None)
+    return judge(low, high, floor, "max")
 
 
 def _share(name: str, hits: np.ndarray, *, floor: float | None = None, outcome: Outcome | None = None) -> Measure:
@@ -97,13 +106,14 @@ def _canary(told: Sequence[Told], units: Mapping[str, str], rng: np.random.Gener
     """Word these very credits anew, which must be without a fault, and plant each fault in that."""
     drawn = [told[at] for at in rng.permutation(len(told))[:_CASES]]
     sound = [_anew(one, units) for one in drawn]
-    alarms, planted, found = sum(bool(faults(one, units)) for one in sound), 0, 0
-    for key, plant in _PLANTS.items():
+    # names that are hard to read make sound reasons hard to read, which is no error of this check
+    alarms, planted, found = sum(bool(faults(one, units) - {HARD}) for one in sound), 0, 0
+    for key, plant in _PLANTS:
         for one in sound:
             if (bad := plant(one, units)) is not None:
                 planted, found = planted + 1, found + (key in faults(bad, units))
     return Canary(
-        kind="reasons turned round, without units, with causes, too long, hard to read",
+        kind="reasons turned round, with another flip, more words, without units, with causes, too long, hard to read",
         planted=planted, found=found, clean=len(sound), false_alarms=alarms, noticed=found == planted and not alarms,
         detail=f"The credits of {len(drawn)} of these reasons, worded anew, and spoilt in every way that applies.",
     )  # fmt: skip
@@ -111,8 +121,9 @@ def _canary(told: Sequence[Told], units: Mapping[str, str], rng: np.random.Gener
 
 def _anew(one: Told, units: Mapping[str, str]) -> Told:
     moved = tuple(Moved(field, value, credit, 0.0) for field, value, credit in one.moved or ())
-    worded = Wording({}, units)(Reason(moved, None), ("", ""))
-    return Told(worded.text, one.moved or ())
+    flip = None if one.flip is None else Flip(one.flip[0], None, one.flip[1], 0)
+    worded = Wording({}, units)(Reason(moved, flip), ("another", ""))
+    return Told(worded.text, one.moved or (), one.flip)
 
 
 def _turned(one: Told, _units: Mapping[str, str]) -> Told | None:
@@ -131,13 +142,18 @@ def _stripped(one: Told, units: Mapping[str, str]) -> Told | None:
     return msgspec.structs.replace(one, text=text) if text != one.text else None
 
 
-_PLANTS: dict[str, Callable[[Told, Mapping[str, str]], Told | None]] = {
-    CONTRADICTS: _turned,
-    reading.UNIT: _stripped,
-    reading.CAUSE: lambda one, _: msgspec.structs.replace(one, text=f"{one.text} This is so because of it."),
-    reading.LONG: lambda one, _: msgspec.structs.replace(one, text=" ".join([one.text, *[_FILLER] * 5])),
-    reading.HARD: lambda one, _: msgspec.structs.replace(one, text=f"{one.text} {_HARD * 20}"),
-}
+_PLANTS: tuple[tuple[str, Callable[[Told, Mapping[str, str]], Told | None]], ...] = (
+    (CONTRADICTS, _turned),
+    (
+        CONTRADICTS,
+        lambda one, _: msgspec.structs.replace(one, flip=(one.flip[0], "another value")) if one.flip else None,
+    ),
+    (UNREAD, lambda one, _: msgspec.structs.replace(one, text=f"{_MORE} {one.text}")),
+    (reading.UNIT, _stripped),
+    (reading.CAUSE, lambda one, _: msgspec.structs.replace(one, text=f"{one.text} This is so because of it.")),
+    (reading.LONG, lambda one, _: msgspec.structs.replace(one, text=" ".join([one.text, *[_FILLER] * 5]))),
+    (HARD, lambda one, _: msgspec.structs.replace(one, text=f"{one.text} {_LONG_WORDS * 20}")),
+)
 
 
 def _remedy(outcome: Outcome, found: Sequence[frozenset[str]]) -> str:

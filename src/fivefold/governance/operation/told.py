@@ -89,27 +89,30 @@ def delivery(reading: Reading, until: int = 1 << 63) -> str:
 
 
 def texts(reading: Reading, until: int = 1 << 63, line: str = "") -> str:
-    """Return, as JSON, the first reason of each of the newest decisions that left with one, oldest first.
+    """Return, as JSON, one reason of each of the newest decisions that left with one, oldest first.
 
     Each is an object with ``text``, ``moved`` (field, value and credit; null: no credits are on record) and ``flip``
-    (field and value; null: there is none).
+    (field and value; null: there is none). Which row's it is hangs on the record's id, so that none is beyond reading.
 
     Args:
         reading: The record.
         until: Nanoseconds since 1970.
         line: What stands behind each reason and is left out.
     """
-    made = [_reason(item.body.fields, line) for item in _decided(reading, until).values() if item.body is not None]
+    made = [
+        _reason(item.body.fields, line, int(item.id[-8:], 16))
+        for item in _decided(reading, until).values() if item.body is not None
+    ]  # fmt: skip
     return json.dumps([one for one in made if one is not None][-MOST_TEXTS:])
 
 
-def _reason(fields: Mapping[str, Any], line: str) -> dict[str, Any] | None:
-    """Return the first reason of one decision; None: it left without, or with word that there is none."""
-    if _left(fields) not in (DELIVERED, LATE):
+def _reason(fields: Mapping[str, Any], line: str, which: int) -> dict[str, Any] | None:
+    """Return the reason of one row of a decision; None: it left without, or with word that there is none."""
+    if _left(fields) not in (DELIVERED, LATE) or not fields["reasons"]:
         return None
-    every = fields.get("credits")
-    found = every[0] if isinstance(every, list) and every and isinstance(every[0], dict) else {}
-    text, moved, flip = str(fields["reasons"][0]), found.get("moved"), found.get("flip")
+    every, at = fields.get("credits"), which % len(fields["reasons"])
+    found = every[at] if isinstance(every, list) and at < len(every) and isinstance(every[at], dict) else {}
+    text, moved, flip = str(fields["reasons"][at]), found.get("moved"), found.get("flip")
     return {
         "text": text.removesuffix(line).rstrip()[:MOST_LETTERS],
         "moved": None if moved is None else [[one["field"], one["value"], one["credit"]] for one in moved],

@@ -89,11 +89,15 @@ class Tracer:
         return self._walked[model]
 
     def forward(self, name: str, reading: Reading) -> Iterator[tuple[str, str, list[Found]]]:
-        """Yield what came of a data set, file, commit or person: model, its statement, and decisions on record."""
+        """Yield what came of a data set, file, commit or person: model, its statement, and decisions on record.
+
+        Of a decision id, place and time are kept, for there may be millions: what it says is let go.
+        """
         here = self.there(self.statements[walking.NOW])
         known = walking.ahead(self.statements, here, trust=self._trust, now=self._now)
         for model, where in {**known.get(f"data.{name}", {}), **known.get(name, {})}.items():
-            yield model, where, [one for one in reading.search(model=model) if one.kind in ANSWERS]
+            found = (one for one in reading.search(model=model) if one.kind in ANSWERS)
+            yield model, where, [msgspec.structs.replace(one, body=None) for one in found]
 
     def place(self, statement: str) -> str:
         """Return the name of a statement's file."""
