@@ -17,6 +17,8 @@ from fivefold.sharing.filtering.removal import Removal, joined
 from fivefold.sharing.filtering.suspects import Opinion
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from fivefold.contract.subject import Table
 
 FEWEST = 100
@@ -173,29 +175,46 @@ def look(table: Table, rng: np.random.Generator, trusted: Table | None = None) -
     mine = given.take(np.arange(n))
     marks, backdoors, doubts = [], [], []
     for code in range(classes):
-        best: tuple[bool, Mark] | None = None
-        for view, cut, often in views:
-            one = mark(mine, label[:n], view[:n] > cut, code, rng)
-            if one is None:
-                continue
-            one, sure = replace(one, code=int(codes[code])), real(one, often)
-            if not (sure or given.table) and sharp(one, often):
-                one, sure = replace(one, shown=one.shown & (view[:n] > cut)), True
+        best: tuple[int, Mark] | None = None
+        for sure, one in _marks(mine, label[:n], views, code, rng):
             if best is None or (sure, one.apart) > (best[0], best[1].apart):
                 best = sure, one
             told = carriers(given, label, one, code, rng) if sure and given.table else None
-            if told is not None and not told.foreign:
-                doubts += [] if told.honest else [replace(one, shown=told.shown)]
-            elif sure and (told is not None or not given.table):
-                backdoors.append(one if told is None else replace(one, shown=told.shown))
+            if told is None:
+                continue
+            carried = replace(one, code=int(codes[code]), shown=told.shown)
+            if told.foreign:
+                backdoors.append(carried)
                 break
-        marks += [] if best is None else [best[1]]
+            doubts += [] if told.honest else [carried]
+        if best is None:
+            continue
+        marks.append(replace(best[1], code=int(codes[code])))
+        if best[0] and not given.table:  # of all views the one in which the mark is clearest
+            backdoors.append(marks[-1])
     found = {one.code for one in backdoors}
     doubts = [one for one in doubts if one.code not in found]
     return Found(
         content[:n].astype(np.float64), tuple(marks), tuple(backdoors), tuple(doubts),
         None if spared is None else near[:n], None if spared is None else spared & ~borne(both.target[:n], backdoors),
     )  # fmt: skip
+
+
+def _marks(
+    given: Seen, label: np.ndarray, views: list[tuple[np.ndarray, float, float]], code: int, rng: np.random.Generator
+) -> Iterator[tuple[int, Mark]]:
+    """Yield what sets apart the suspects of a class in each view; 2: no honest row explains it, 1: it is sharp, 0."""
+    for view, cut, often in views:
+        suspect = view[: len(label)] > cut
+        one = mark(given, label, suspect, code, rng)
+        if one is None:
+            continue
+        if real(one, often):
+            yield 2, one
+        elif not given.table and sharp(one, often):
+            yield 1, replace(one, shown=one.shown & suspect)
+        else:
+            yield 0, one
 
 
 def borne(target: np.ndarray, backdoors: list[Mark]) -> np.ndarray:
