@@ -31,6 +31,7 @@ _DROP, _DROP_TRUSTED = 0.5, 0.8
 _BOTH = 0.7, 0.3
 _FOLDS, _TURNS, _AGREE = 3, 3, 0.5
 _NEARLY = 0.95
+_PLAIN_VIEWS = 3
 _TREES, _LEAF = 60, 2
 _TEXTS = (
     "a mark that no other rows show stands where the content contradicts the label",
@@ -190,7 +191,7 @@ def look(table: Table, rng: np.random.Generator, trusted: Table | None = None) -
         if best is None:
             continue
         marks.append(replace(best[1], code=int(codes[code])))
-        if best[0] and not given.table:  # of all views the one in which the mark is clearest
+        if best[0] and not given.table:  # with trusted rows: of all views the one in which the mark is clearest
             backdoors.append(marks[-1])
     found = {one.code for one in backdoors}
     doubts = [one for one in doubts if one.code not in found]
@@ -203,18 +204,21 @@ def look(table: Table, rng: np.random.Generator, trusted: Table | None = None) -
 def _marks(
     given: Seen, label: np.ndarray, views: list[tuple[np.ndarray, float, float]], code: int, rng: np.random.Generator
 ) -> Iterator[tuple[int, Mark]]:
-    """Yield what sets apart the suspects of a class in each view; 2: no honest row explains it, 1: it is sharp, 0."""
+    """Yield what sets apart the suspects of a class in each view; 2: no honest row explains it, 1: it is sharp, 0.
+
+    Of pictures without trusted rows (three views) nothing more is looked for after the first that is sure.
+    """
     for view, cut, often in views:
         suspect = view[: len(label)] > cut
         one = mark(given, label, suspect, code, rng)
         if one is None:
             continue
-        if real(one, often):
-            yield 2, one
-        elif not given.table and sharp(one, often):
-            yield 1, replace(one, shown=one.shown & suspect)
-        else:
-            yield 0, one
+        sure = 2 * real(one, often)
+        if not (sure or given.table) and sharp(one, often):
+            one, sure = replace(one, shown=one.shown & suspect), 1
+        yield sure, one
+        if sure and not given.table and len(views) == _PLAIN_VIEWS:
+            return
 
 
 def borne(target: np.ndarray, backdoors: list[Mark]) -> np.ndarray:
