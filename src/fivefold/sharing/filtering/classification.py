@@ -31,7 +31,6 @@ _DROP, _DROP_TRUSTED = 0.5, 0.8
 _BOTH = 0.7, 0.3
 _FOLDS, _TURNS, _AGREE = 3, 3, 0.5
 _NEARLY = 0.95
-_PLAIN_VIEWS = 3
 _TREES, _LEAF = 60, 2
 _TEXTS = (
     "a mark that no other rows show stands where the content contradicts the label",
@@ -177,7 +176,7 @@ def look(table: Table, rng: np.random.Generator, trusted: Table | None = None) -
     marks, backdoors, doubts = [], [], []
     for code in range(classes):
         best: tuple[int, Mark] | None = None
-        for sure, one in _marks(mine, label[:n], views, code, rng):
+        for sure, one in _marks(mine, label[:n], views, code, rng, once=trusted is None and not given.table):
             if best is None or (sure, one.apart) > (best[0], best[1].apart):
                 best = sure, one
             told = carriers(given, label, one, code, rng) if sure and given.table else None
@@ -202,11 +201,17 @@ def look(table: Table, rng: np.random.Generator, trusted: Table | None = None) -
 
 
 def _marks(
-    given: Seen, label: np.ndarray, views: list[tuple[np.ndarray, float, float]], code: int, rng: np.random.Generator
+    given: Seen,
+    label: np.ndarray,
+    views: list[tuple[np.ndarray, float, float]],
+    code: int,
+    rng: np.random.Generator,
+    *,
+    once: bool,
 ) -> Iterator[tuple[int, Mark]]:
     """Yield what sets apart the suspects of a class in each view; 2: no honest row explains it, 1: it is sharp, 0.
 
-    Of pictures without trusted rows (three views) nothing more is looked for after the first that is sure.
+    With ``once`` nothing more is looked for after the first that is sure.
     """
     for view, cut, often in views:
         suspect = view[: len(label)] > cut
@@ -217,7 +222,7 @@ def _marks(
         if not (sure or given.table) and sharp(one, often):
             one, sure = replace(one, shown=one.shown & suspect), 1
         yield sure, one
-        if sure and not given.table and len(views) == _PLAIN_VIEWS:
+        if sure and once:
             return
 
 
