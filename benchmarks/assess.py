@@ -59,9 +59,10 @@ def measure(*, gates: bool, repeat: int) -> tuple[list[Row], str]:
         scratch = Path(name)
         rows = _strength(peer, scratch, splits=10 if gates else 30, trials=1000 if gates else 4000)
         rows += _cost(peer, scratch, draws=200, repeat=repeat)
-        rows += _light(scratch, repeat=max(3, repeat))
+        rows += _light(scratch, repeat=max(5, repeat))
         # a small table is outweighed by the engines, so memory is measured at full size in both forms
-        rows += _scale(scratch, sizes=(50_000, 100_000, TABLE), repeat=1 if gates else repeat)
+        sizes, effort = ((50_000, TABLE), "quick") if gates else ((50_000, 100_000, TABLE), "standard")
+        rows += _scale(scratch, sizes=sizes, effort=effort, repeat=repeat)
     return rows, absent
 
 
@@ -157,7 +158,7 @@ def _light(scratch: Path, *, repeat: int) -> list[Row]:
     return rows
 
 
-def _scale(scratch: Path, *, sizes: tuple[int, int, int], repeat: int) -> list[Row]:
+def _scale(scratch: Path, *, sizes: tuple[int, ...], effort: str, repeat: int) -> list[Row]:
     """Measure growth and memory, medians of ``repeat`` interleaved runs; memory is the largest seen, not the median."""
     from benchmarks.scale import make
 
@@ -168,16 +169,22 @@ def _scale(scratch: Path, *, sizes: tuple[int, int, int], repeat: int) -> list[R
     for at in range(repeat):
         for rows, place in places.items():
             shutil.rmtree(place / "evidence", ignore_errors=True)
-            cost = _ours(["assess", str(place), "--json"], place, scratch / f"scale-home{at}-{rows}", watch=True)
+            cost = _ours(
+                ["assess", str(place), "--json", "--effort", effort],
+                place,
+                scratch / f"scale-home{at}-{rows}",
+                watch=True,
+            )
             fault = fault or unmeasured(cost)
             costs[rows].append(cost)
-    small, middle, large = (median(cost.cpu for cost in costs[rows]) for rows in sizes)
+    times = [median(cost.cpu for cost in costs[rows]) for rows in sizes]
     name = f"{sizes[-1]:,} rows x 60"
     # times the rows grew fourfold; differences of nearly equal times were tried and only measure noise, because the
     # checks sample: a fixed cost hides what is small beside it, and the note shows all three times
-    growth = None if fault else (large / small) / (sizes[-1] / sizes[0])
+    growth = None if fault else (times[-1] / times[0]) / (sizes[-1] / sizes[0])
     peak = None if fault else max(cost.peak for cost in costs[sizes[-1]]) / tables[sizes[-1]]
-    note = fault or f"CPU {small:.1f}, {middle:.1f}, {large:.1f} s at {', '.join(f'{rows:,}' for rows in sizes)} rows"
+    seconds = ", ".join(f"{spent:.1f}" for spent in times)
+    note = fault or f"effort {effort}; CPU {seconds} s at {', '.join(f'{rows:,}' for rows in sizes)} rows"
     memory = fault or "all processes with their engines; the table is rows x 60 x 8 bytes, texts counted as numbers"
     return [
         Row(f"{name}: CPU over linear growth from {sizes[0]:,}", growth, None, 1.0, "max", "x", note=note),

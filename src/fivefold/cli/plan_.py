@@ -166,7 +166,7 @@ def _checks(plan: Plan, *, full: bool) -> Table:
     table = _table("\nChecks")
     grouped: dict[str, list[str]] = {}
     for check in plan.checks:
-        if full or check.status in ("run", "undecided") or check.cost:
+        if full or check.status in ("run", "undecided"):
             table.add_row(Text(check.check, style=STYLES[check.status]), _detail(check))
         elif check.status == "not-applicable":
             grouped.setdefault("Not applicable, by what was read (--all shows each).", []).append(check.check)

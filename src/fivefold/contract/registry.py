@@ -6,19 +6,16 @@
 from __future__ import annotations
 
 import importlib
-import tomllib
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import msgspec
 
 from fivefold.errors import InternalError
+from fivefold.manifest.options import shipped
 
 if TYPE_CHECKING:
     from fivefold.contract.check import Check
-
-_ROOMS = ("sharing", "protection", "explanation", "traceability", "adaptation", "fairness", "governance")
 
 
 class Option(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -112,11 +109,10 @@ def packs() -> tuple[Pack, ...]:
         InternalError: ``registry.pack`` if a shipped pack is malformed (a build fault).
     """
     found = []
-    for room in _ROOMS:
-        text = (Path(__file__).parent.parent / room / "pack.toml").read_text(encoding="utf-8")
+    for room, told in shipped().items():
         try:
-            found.append(msgspec.convert(tomllib.loads(text), Pack))
-        except (msgspec.ValidationError, tomllib.TOMLDecodeError) as error:
+            found.append(msgspec.convert(told, Pack))
+        except msgspec.ValidationError as error:
             raise InternalError("registry.pack", f"{room}/pack.toml is malformed: {error}.") from error
     return tuple(found)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +16,10 @@ _SOURCE = (".py", ".toml", ".json", ".html", ".css", ".j2")
 def code() -> str:
     """Return the digest of Fivefold's source: SHA-256 over the canonical JSON of its sorted (name, sha256) pairs."""
     root = Path(__file__).resolve().parents[1]
-    files = sorted(path for path in root.rglob("*") if path.suffix in _SOURCE and path.is_file())
-    pairs = [[path.relative_to(root).as_posix(), hashlib.sha256(path.read_bytes()).hexdigest()] for path in files]
-    return hashlib.sha256(canonical(pairs)).hexdigest()
+    pairs = []
+    for folder, _, names in os.walk(root):  # rglob takes three times as long, and light commands come by here too
+        place = Path(folder)
+        inside = "" if place == root else place.relative_to(root).as_posix() + "/"
+        kept = [name for name in names if name.endswith(_SOURCE)]
+        pairs += [[inside + name, hashlib.sha256((place / name).read_bytes()).hexdigest()] for name in kept]
+    return hashlib.sha256(canonical(sorted(pairs))).hexdigest()

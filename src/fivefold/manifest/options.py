@@ -35,23 +35,38 @@ _TYPES: dict[str, tuple[type | tuple[type, ...], str]] = {
 
 
 @cache
-def described() -> dict[str, dict[str, dict[str, Any]]]:
-    """Return check id, or ``controls.`` and technique id, -> option key -> the option's table, of every shipped pack.
+def shipped() -> dict[str, dict[str, Any]]:
+    """Return room -> the table of its ``pack.toml``, of every shipped pack, in name order.
 
     Raises:
         InternalError: ``manifest.pack`` if a shipped pack is not TOML (a build fault).
     """
-    found: dict[str, dict[str, dict[str, Any]]] = {}
+    found: dict[str, dict[str, Any]] = {}
     for room in sorted(files("fivefold").iterdir(), key=lambda entry: entry.name):
         pack = room.joinpath("pack.toml")
         if not room.is_dir() or not pack.is_file():
             continue
         try:
-            told = tomllib.loads(pack.read_text(encoding="utf-8"))
+            found[room.name] = tomllib.loads(pack.read_text(encoding="utf-8"))
+        except tomllib.TOMLDecodeError as error:
+            raise InternalError("manifest.pack", f"{room.name}/pack.toml is malformed: {error}.") from error
+    return found
+
+
+@cache
+def described() -> dict[str, dict[str, dict[str, Any]]]:
+    """Return check id, or ``controls.`` and technique id, -> option key -> the option's table, of every shipped pack.
+
+    Raises:
+        InternalError: ``manifest.pack`` if a shipped pack is malformed (a build fault).
+    """
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for room, told in shipped().items():
+        try:
             found |= {check["id"]: check.get("options", {}) for check in told.get("check", [])}
             found |= {f"controls.{technique}": options for technique, options in told.get("control", {}).items()}
-        except (tomllib.TOMLDecodeError, KeyError) as error:
-            raise InternalError("manifest.pack", f"{room.name}/pack.toml is malformed: {error}.") from error
+        except KeyError as error:
+            raise InternalError("manifest.pack", f"{room}/pack.toml is malformed: {error}.") from error
     return found
 
 
