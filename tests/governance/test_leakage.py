@@ -256,3 +256,16 @@ def test_what_has_no_two_answers_is_refused() -> None:
     assert caught.value.code == "quality.target"
     with pytest.raises(UnsupportedError):
         measured(frame, np.full(ROWS, -1, dtype=np.int64))
+
+
+@pytest.mark.parametrize("leaks", [False, True])
+def test_a_rare_class_does_not_leave_every_column_open(leaks: bool) -> None:
+    """A third class of a dozen rows is left out of the questions, and that is said."""
+    features, rng = base(11)
+    target = rng.integers(0, 2, ROWS)
+    target[rng.choice(ROWS, 12, replace=False)] = 2
+    if leaks:
+        features = features.assign(hidden=-2.5 * target + 3)
+    found = measured(features, target)
+    assert found.outcome is (Outcome.FAIL if leaks else Outcome.PASS), found.reason
+    assert any("rarest of 3 classes" in limit for limit in found.limits)

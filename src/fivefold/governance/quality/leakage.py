@@ -47,6 +47,13 @@ class Sample:
     asked: telling.Questions
     fold: np.ndarray
 
+    @property
+    def rare(self) -> int:
+        """Classes that no question is about, where there are more than two."""
+        if self.asked.ordered or (classes := len(np.unique(self.table.target))) == 2:
+            return 0
+        return classes - self.asked.yes.shape[1]
+
 
 @dataclass(frozen=True)
 class Told:
@@ -105,6 +112,10 @@ def run(context: Context) -> Result:
         limits=(
             "Leaks by three columns or more are found as sums only, by two columns among few classes only.",
             f"Columns were looked at in {len(sample.table)} rows.",
+            *(
+                [f"The {sample.rare} rarest of {sample.rare + sample.asked.yes.shape[1]} classes were not asked about."]
+                * (sample.rare > 0)
+            ),
         ),
         remedy=_REMEDY if outcome is Outcome.FAIL else "" if outcome is Outcome.PASS else _MORE,
     )

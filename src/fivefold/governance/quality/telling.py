@@ -16,7 +16,8 @@ _CUTS = 7
 _FEWEST = 8
 _MOST_CLASSES = 20
 _CODES = 16
-_CERTAIN = 40
+CERTAIN = 40
+"""Rows on either side of a question from which an order without a fault counts as certain."""
 WRONG = 0.002
 """Largest share of held-back rows that may be wrong where columns are said to decide the answer."""
 
@@ -42,10 +43,15 @@ class Questions:
 
 
 def questions(target: np.ndarray) -> Questions | None:
-    """Return the questions about (n,) class indices or values; None where nothing varies enough."""
+    """Return the questions about (n,) class indices or values; None where nothing varies enough.
+
+    Classes of fewer than ``CERTAIN`` rows are asked about only where all are so rare: one of them would leave every
+    column open.
+    """
     if target.dtype.kind == "i":
         classes, counts = np.unique(target, return_counts=True)
-        fit = classes[(counts >= _FEWEST) & (len(target) - counts >= _FEWEST)]
+        smaller = np.minimum(counts, len(target) - counts)
+        fit = classes[smaller >= (CERTAIN if smaller.max() >= CERTAIN else _FEWEST)]
         common = fit[np.argsort(-counts[np.isin(classes, fit)], kind="stable")][:_MOST_CLASSES]
         if len(classes) == 2 and len(common):
             common = classes[1:]
@@ -118,7 +124,7 @@ def figure(scores: np.ndarray, asked: Questions) -> Figure:
     """Return the mean AUC, with DeLong bounds; exact where every row is in order and there are enough of them."""
     each = [delong(scores[yes, k], scores[~yes, k]) for k, yes in enumerate(asked.yes.T)]
     value = float(np.mean([auc for auc, _ in each]))
-    if value >= 1.0 and asked.smallest >= _CERTAIN:
+    if value >= 1.0 and asked.smallest >= CERTAIN:
         return Figure(1.0, 1.0, 1.0)
     error = float(np.mean([se for _, se in each]))
     hits = int(asked.yes.sum(axis=0).mean())
