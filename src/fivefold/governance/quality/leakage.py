@@ -48,11 +48,12 @@ class Sample:
     fold: np.ndarray
 
     @property
-    def rare(self) -> int:
-        """Classes that no question is about, where there are more than two."""
-        if self.asked.ordered or (classes := len(np.unique(self.table.target))) == 2:
-            return 0
-        return classes - self.asked.yes.shape[1]
+    def omitted(self) -> tuple[str, ...]:
+        """What to say of more than two classes, where no question is about some."""
+        classes, asked = len(np.unique(self.table.target)), self.asked.yes.shape[1]
+        if self.asked.ordered or classes == 2 or classes == asked:
+            return ()
+        return (f"The {classes - asked} rarest of {classes} classes were not asked about.",)
 
 
 @dataclass(frozen=True)
@@ -112,10 +113,7 @@ def run(context: Context) -> Result:
         limits=(
             "Leaks by three columns or more are found as sums only, by two columns among few classes only.",
             f"Columns were looked at in {len(sample.table)} rows.",
-            *(
-                [f"The {sample.rare} rarest of {sample.rare + sample.asked.yes.shape[1]} classes were not asked about."]
-                * (sample.rare > 0)
-            ),
+            *sample.omitted,
         ),
         remedy=_REMEDY if outcome is Outcome.FAIL else "" if outcome is Outcome.PASS else _MORE,
     )

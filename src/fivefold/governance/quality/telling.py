@@ -45,22 +45,26 @@ class Questions:
 def questions(target: np.ndarray) -> Questions | None:
     """Return the questions about (n,) class indices or values; None where nothing varies enough.
 
-    Classes of fewer than ``CERTAIN`` rows are asked about only where all are so rare: one of them would leave every
-    column open.
+    Classes, or cuts, with fewer than ``CERTAIN`` rows on one side are asked about only where all have so few: one of
+    them would leave every column open.
     """
     if target.dtype.kind == "i":
         classes, counts = np.unique(target, return_counts=True)
-        smaller = np.minimum(counts, len(target) - counts)
-        fit = classes[smaller >= (CERTAIN if smaller.max() >= CERTAIN else _FEWEST)]
+        fit = classes[_fit(counts, len(target))]
         common = fit[np.argsort(-counts[np.isin(classes, fit)], kind="stable")][:_MOST_CLASSES]
         if len(classes) == 2 and len(common):
             common = classes[1:]
         return Questions(target[:, None] == common, ordered=False) if len(common) else None
     cuts = np.unique(np.quantile(target, np.linspace(0, 1, _CUTS + 2)[1:-1]))
     yes = target[:, None] > cuts
-    hits = yes.sum(axis=0)
-    yes = yes[:, (hits >= _FEWEST) & (len(target) - hits >= _FEWEST)]
+    yes = yes[:, _fit(yes.sum(axis=0), len(target))]
     return Questions(yes, ordered=True) if yes.shape[1] else None
+
+
+def _fit(hits: np.ndarray, n: int) -> np.ndarray:
+    """Return (K,) bool: which questions have enough rows on both sides."""
+    smaller = np.minimum(hits, n - hits)
+    return np.asarray(smaller >= (CERTAIN if smaller.max(initial=0) >= CERTAIN else _FEWEST))
 
 
 def areas(scores: np.ndarray, yes: np.ndarray) -> np.ndarray:
