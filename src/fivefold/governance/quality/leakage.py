@@ -51,7 +51,7 @@ class Sample:
     def omitted(self) -> tuple[str, ...]:
         """What to say of more than two classes, where no question is about some."""
         classes, asked = len(np.unique(self.table.target)), self.asked.yes.shape[1]
-        if self.asked.ordered or classes == 2 or classes == asked:
+        if self.asked.ordered or classes in (2, asked):
             return ()
         return (f"The {classes - asked} rarest of {classes} classes were not asked about.",)
 
