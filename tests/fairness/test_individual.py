@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 import pytest
+from tests.truth.floors import floors
 from tests.truth.individual import Rule, flipping, proxied
 from tests.truth.subjects import context, table
 
@@ -63,6 +64,21 @@ def test_twins_keep_kinds_ranges_and_missing_values() -> None:
     assert (made["real"].isna() == frame["real"].isna()).all()
     assert (made["text"] == frame["text"]).all()
     assert 0 < (made["whole"] - frame["whole"]).abs().mean() < 2
+
+
+def test_planted_inequality_is_noticed_where_few_twins_of_whole_numbers_differ() -> None:
+    """Two columns of small whole numbers: half of the twins are the rows themselves, and the plant is as much larger."""
+    rng = np.random.default_rng(5)
+    frame = pd.DataFrame({"absences": rng.integers(0, 30, 158), "mark": rng.integers(0, 21, 158)})
+    subject = Rule("regression", (), lambda asked: 100.0 * (asked["mark"].to_numpy() > 10))
+    who = pd.DataFrame({"who": np.array(["a", "b"])[rng.integers(0, 2, 158)]})
+    tables = {"test": table("test", frame, frame["mark"].to_numpy(dtype=np.float64), who)}
+    settings = SettingsView(protected=("who",))
+    found = individual(
+        context("F1.individual", subject, tables, 3, thresholds=floors("F1.individual"), settings=settings)
+    )
+    assert found.canary is not None
+    assert found.canary.noticed, found.canary
 
 
 def test_benefits_are_those_of_the_cells_and_inequality_falls_apart() -> None:

@@ -316,3 +316,17 @@ def test_goal_of_a_regression_is_a_move_beyond_the_tolerance() -> None:
     goal = Goal(np.array([1.0]), 0.5)
     assert goal.met(np.array([0, 0]), np.array([1.5, 1.51])).tolist() == [False, True]
     assert Limit(0.1, 1.0, 10).epsilon == 0.1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rows_that_reach_the_tolerance_exactly_are_no_false_alarm(seed: int) -> None:
+    """Most rows of a linear model can be moved equally far: no rounding decides which of them surely fall."""
+    rng = np.random.default_rng(2 * seed)
+    frame = pd.DataFrame({f"x{at}": rng.integers(0, 40, 150) for at in range(3)})
+    target = frame.to_numpy() @ np.array([1.0, 0.5, -0.4])
+    subject = Asked(
+        lambda asked: asked.features.to_numpy(dtype=np.float64) @ np.array([1.0, 0.5, -0.4]), task="regression"
+    )
+    found = check.run(context(subject, {"test": made(frame, target)}, tolerance=1.0, epsilon=0.1, swaps=1.0)).canary
+    assert found is not None
+    assert found.noticed, found

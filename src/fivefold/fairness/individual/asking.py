@@ -72,7 +72,7 @@ def movable(table: Table, without: tuple[str, ...]) -> list[str]:
 
 def twins(table: Table, columns: list[str], rng: np.random.Generator) -> Table:
     """Return the rows with each of the columns moved by at most 2 % of its spread; whole numbers by at most 1."""
-    moved = {}
+    shifted = {}
     for name in columns:
         values = table.features[name]
         numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
@@ -86,7 +86,14 @@ def twins(table: Table, columns: list[str], rng: np.random.Generator) -> Table:
             )
             near = np.clip(near, low, high)
         if pd.api.types.is_integer_dtype(values.dtype):
-            moved[name] = pd.Series(np.where(whole, near, 0.0)).astype(values.dtype).where(pd.Series(whole), values)
+            shifted[name] = pd.Series(np.where(whole, near, 0.0)).astype(values.dtype).where(pd.Series(whole), values)
         else:
-            moved[name] = pd.Series(near).astype(values.dtype)
-    return table.with_features(table.features.assign(**moved))
+            shifted[name] = pd.Series(near).astype(values.dtype)
+    return table.with_features(table.features.assign(**shifted))
+
+
+def moved(table: Table, other: Table, columns: list[str]) -> float:
+    """Return the share of rows that differ in any of the columns."""
+    before, after = table.features[columns], other.features[columns]
+    same = before.eq(after) | (before.isna() & after.isna())
+    return float((~same).any(axis=1).mean())

@@ -11,7 +11,7 @@ from fivefold.contract.finding import Bar, Canary, Measure, Plot, Result
 from fivefold.contract.outcome import Outcome
 from fivefold.errors import UnsupportedError
 from fivefold.fairness.individual import benefits, planted
-from fivefold.fairness.individual.asking import changed, flipped, movable, twins
+from fivefold.fairness.individual.asking import changed, flipped, movable, moved, twins
 from fivefold.fairness.rows import cuts, predict, sample
 from fivefold.stats.judge import judge
 from fivefold.stats.proportion import clopper_pearson
@@ -173,11 +173,12 @@ def _canary(context: Context, table: Table, inside: list[Field], columns: list[s
     """Ask models that treat people unequally through the very same questions, and ones that do not."""
     hits = alarms = 0
     count = _REPLICATES[context.effort]
+    moving = moved(table, twins(table, columns, context.rng), columns) if columns else 0.0
     for copy in range(2 * count):
         at = int(context.rng.integers(len(inside) + bool(columns)))
         field = inside[at] if at < len(inside) else None
         floor = context.thresholds["max_flip_rate" if field else "max_twin_rate"]
-        share = 0.0 if copy >= count else planted.share(floor, len(table))
+        share = 0.0 if copy >= count else planted.share(floor, len(table), 1.0 if field else moving)
         model = planted.model(table, base, context.rng, column=field.name if field else "", columns=columns, part=share)
         found, _ = measure(context, table, [field] if field else [], [] if field else columns, model)
         seen = any(one.bounds()[0] > one.floor for one in found)

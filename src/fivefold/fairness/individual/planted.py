@@ -15,10 +15,16 @@ BEYOND = 0.10
 """How far beyond the floor the planted share lies where there are enough rows."""
 
 
-def share(floor: float, rows: int) -> float:
-    """Return the share of rows whose answers a planted copy changes, so that it should be seen."""
+def share(floor: float, rows: int, moving: float) -> float:
+    """Return the share of rows whose answers a planted copy changes, so that it should be seen.
+
+    Args:
+        floor: Largest share of changed answers that is allowed.
+        rows: Rows that are asked about.
+        moving: Share of them that differ at all when asked again: few twins of whole numbers do.
+    """
     reach = 3.5 * float(np.sqrt(0.25 / max(rows, 1)))
-    return min(1.0, 2 * (floor + max(BEYOND, reach)))
+    return min(1.0, 2 * (floor + max(BEYOND, reach)) / max(moving, 1e-9))
 
 
 def model(

@@ -26,6 +26,7 @@ MOST = 60
 _LEAST = 10
 _POOL = 600
 _CUTS = (0.5, 0.3, 0.7, 0.15, 0.85)
+_ROUNDING = 1e-6  # rows whose reach is the tolerance itself are on neither side: rounding would decide
 NOTICED = 0.8
 """Smallest share of rows that surely fall which the attack must fell."""
 
@@ -84,9 +85,10 @@ def _placed(
     if setting.tolerance is not None:
         sure, bound = planted.reach(model, hunt(Goal(place)), norm)
         tolerance = float(np.median(sure))
-        if int((sure > tolerance).sum()) < _LEAST:  # every row may be moved as far as any other
+        if int((sure > tolerance * (1 + _ROUNDING)).sum()) < _LEAST:  # most rows may be moved as far as any other
             tolerance *= 0.9
-        return model, Goal(model.score(start), tolerance), sure > tolerance, bound <= tolerance
+        doomed, safe = sure > tolerance * (1 + _ROUNDING), bound <= tolerance * (1 - _ROUNDING)
+        return model, Goal(model.score(start), tolerance), doomed, safe
     score, best = model.score(start), None
     for cut in _CUTS:
         moved = replace(model, offset=model.offset - float(np.quantile(score, cut)))
