@@ -67,7 +67,7 @@ def test_twins_keep_kinds_ranges_and_missing_values() -> None:
 
 
 def test_planted_inequality_is_noticed_where_few_twins_of_whole_numbers_differ() -> None:
-    """Two columns of small whole numbers: half of the twins are the rows themselves, and the plant is as much larger."""
+    """Of two columns of small whole numbers half of the twins are the rows themselves; the plant allows for that."""
     rng = np.random.default_rng(5)
     frame = pd.DataFrame({"absences": rng.integers(0, 30, 158), "mark": rng.integers(0, 21, 158)})
     subject = Rule("regression", (), lambda asked: 100.0 * (asked["mark"].to_numpy() > 10))
