@@ -25,9 +25,10 @@ from tests.truth.subjects import table as table_of
 
 from fivefold.contract.outcome import Outcome
 from fivefold.errors import InputError, SubjectError, UnsupportedError
-from fivefold.sharing.telemetry import audit, device, estimate, estimates, game, reports
+from fivefold.sharing.telemetry import asked, audit, device, estimate, estimates, fleet, game, repeats, reports
 from fivefold.sharing.telemetry.declared import told
 from fivefold.sharing.telemetry.device import Device, DeviceError, Question, randomise
+from fivefold.sharing.telemetry.source import Source
 
 from .power_telemetry import audited
 
@@ -262,16 +263,107 @@ def test_the_game_bounds_what_it_plays() -> None:
     """A device that says the truth in one report of fifty shows more than it claims; a broken report is an error."""
     question, bits = Question("c", "hadamard", 1.0, values=COLOURS), random.Random(2).getrandbits
 
-    def leaking(asked: Question, value: object, _other: object) -> list[str]:
+    def leaking(asked: Question, value: object) -> list[str]:
         strong = replace(asked, epsilon=9.0)
         chosen = strong if bits(8) < 20 else asked
         body = {"v": 1, "q": asked.digest[:16], **randomise(chosen, value, bits)}  # type: ignore[arg-type]
         return [json.dumps(body)]
 
-    loss = game.play(leaking, [question], 40_000, np.random.default_rng(1))
+    loss = game.play(fleet.one_by_one(leaking), [question], 40_000, np.random.default_rng(1))
     assert loss.low > 1.0
     with pytest.raises(SubjectError):
-        game.play(lambda *_: ["{}"], [question], 100, np.random.default_rng(1))
+        game.play(fleet.one_by_one(lambda *_: ["{}"]), [question], 100, np.random.default_rng(1))
+
+
+_QUESTIONS = [
+    Question("c", "oue", 1.0, values=COLOURS),
+    Question("c", "oue", 1.0, values=tuple(map(str, range(300)))),
+    Question("c", "hadamard", 0.3, values=("only",)),
+    Question("c", "hadamard", 1.0, values=tuple(map(str, range(300)))),
+    Question("c", "mean", 2.0, low=-1.0, high=4.5),
+    Question("c", "top", 2.0, length=5),
+    Question("c", "top", 2.0, length=64, step=1, alphabet="ab"),
+]
+
+
+@pytest.mark.parametrize("permanent", [True, False])
+@pytest.mark.parametrize("question", _QUESTIONS, ids=lambda one: f"{one.way}{len(one.values)}-{one.length}")
+def test_a_fleet_says_what_its_devices_say(question: Question, permanent: bool) -> None:
+    """Bit for bit, from the same seed, across blocks of random bytes; the client is asked for the first ones only."""
+    listed = question.values[:7]  # noqa: PD011  a question's, no frame's
+    text, numbers = (*listed, "caf\u00e9", None, "abbabaababab"), (-7, -1.0, 0.1, 4.5, 1e9, None)
+    values: list = list(numbers if question.way == "mean" else text)
+    rng, calls = np.random.default_rng(5), []
+
+    def client(asked: Question, value: object, bits: object) -> list[str]:
+        calls.append(value)
+        made = [Device(asked, most=99, bits=bits) for _ in range(1 if permanent else 3)]  # type: ignore[arg-type]
+        return [one.report(value) for one in (made * 3 if permanent else made)]  # type: ignore[arg-type]
+
+    held = fleet.Values(question, values)
+    found = fleet.Fleet(held, client, Source(rng), 1 if permanent else 3, 3)
+    at = np.random.default_rng(6).integers(0, len(values), 3000)
+    said = found(at[:2500]), found(at[2500:])
+    assert len(calls) == fleet.ITSELF
+    if question.way == "top":  # whose groups are drawn again for all devices at once: other bytes, same law
+        return
+    bits = Source(np.random.default_rng(5))
+    want = fleet.one_by_one(lambda asked, value: client(asked, value, bits))(held)(at)
+    assert len(want) == len(said[0]) == 3
+    for time, one in enumerate(want):
+        assert (np.concatenate([part[time].answers for part in said]) == one.answers).all()
+
+
+def test_strings_of_a_fleet_are_those_of_devices() -> None:
+    """Beyond the ones that are compared: groups and answers spread as the client's do (chi-square at 1 in 10,000)."""
+    question, rng = Question("c", "top", 1.0, length=4), np.random.default_rng(8)
+    ours = asked.reporting(rng)(fleet.Values(question, ["abc", "b"]))(np.zeros(60_000, dtype=np.int64))[0]
+    assert np.abs(np.bincount(ours.groups) - [15_000, 15_000, 30_000]).max() < 4 * 123
+    rows = np.array([question.row(device.prefix(question, "abc", at), at) for at in range(3)])[ours.groups]
+    right = (np.bitwise_count(rows & ours.answers) % 2 == 0).mean()
+    assert abs(right - math.e / (1 + math.e)) < 4 * math.sqrt(0.2 / 60_000)
+    assert len(np.unique(ours.answers)) > 30_000
+
+
+@pytest.mark.parametrize("fault", ["weak", "one of forty", "more bits", "unread"])
+def test_a_client_that_says_anything_else_is_asked_for_every_device(
+    monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    """The client that is installed is what is judged, not what it should say."""
+    given_ = replace(telemetry.build("S6.audit", 5), rows=8000)
+    honest, odd = device.randomise, random.Random(1)
+    strong = {"weak": 1.0, "one of forty": 1 / 40, "more bits": 0.0, "unread": 1.0}[fault]
+    asked_: list[object] = []
+
+    def randomised(question: Question, value: object, bits: object) -> dict:
+        asked_.append(value)
+        if fault == "more bits":
+            bits(8)  # type: ignore[operator]
+        sure = replace(question, epsilon=min(3 * question.epsilon, 16.0)) if odd.random() < strong else question
+        return {} if fault == "unread" else honest(sure, value, bits)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(device, "randomise", randomised)
+    if fault == "unread":
+        with pytest.raises(SubjectError):
+            audit.run(given_)
+        return
+    found = audit.run(given_).measures[0]
+    assert len(asked_) > found.n + 2 * fleet.ITSELF
+    assert (found.outcome is Outcome.FAIL) is (fault == "weak")
+
+
+def test_a_device_that_does_not_repeat_itself_fails_whatever_is_declared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``permanent: true`` is declared, the client draws afresh each time."""
+    report = Device.report
+
+    def afresh(self: Device, value: object, period: int = 0) -> str:
+        self._kept = {}
+        return report(self, value, period)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Device, "report", afresh)
+    given_ = replace(telemetry.build("S6.repeats", 5), rows=2000)
+    found = repeats.run(given_)
+    assert found.measures[0].outcome is Outcome.FAIL
 
 
 @pytest.mark.parametrize(

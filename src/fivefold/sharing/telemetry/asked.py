@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from fivefold.contract.finding import Measure
 from fivefold.sharing.telemetry.device import Device
+from fivefold.sharing.telemetry.fleet import ITSELF, Fleet
 from fivefold.sharing.telemetry.game import Loss, play
+from fivefold.sharing.telemetry.source import Source
 from fivefold.stats.judge import judge
 
 if TYPE_CHECKING:
@@ -16,39 +18,28 @@ if TYPE_CHECKING:
     import numpy as np
 
     from fivefold.sharing.telemetry.device import Bits, Question
-    from fivefold.sharing.telemetry.game import Ask, Value
+    from fivefold.sharing.telemetry.fleet import Value
+    from fivefold.sharing.telemetry.game import Ask
 
 MAX_LOSS = "max_loss"
+SAID = (
+    f"The code of our client is asked, under random numbers of this run's seed, by {ITSELF:,} devices a column; what "
+    "it makes of such numbers is worked out for the others. A device draws its own."
+)
 MOST_DEVICES = 400_000
-_BLOCK = 1 << 16
-
-
-def seeded(rng: np.random.Generator) -> Bits:
-    """Return a source of bits that a check's seed fixes; a device that is shipped draws from ``secrets``."""
-    block, at = b"", 0
-
-    def bits(count: int) -> int:
-        nonlocal block, at
-        size = -(-count // 8)
-        if at + size > len(block):
-            block, at = rng.bytes(max(_BLOCK, size)), 0
-        at += size
-        return int.from_bytes(block[at - size : at], "little") & ((1 << count) - 1)
-
-    return bits
 
 
 def reporting(rng: np.random.Generator, times: int = 1, *, permanent: bool = True) -> Ask:
-    """Return how a fresh device reports so many times: within one period, or drawing afresh if it is not permanent."""
-    bits = seeded(rng)
+    """Return how fresh devices report so many times: within one period, or drawing afresh if they are not permanent."""
+    source = Source(rng)
 
-    def ask(question: Question, value: Value, _other: Value) -> list[str]:
+    def client(question: Question, value: Value, bits: Bits) -> list[str]:
         device = Device(question, most=math.inf, bits=bits)
         if permanent:
             return [device.report(value) for _ in range(times)]
         return [Device(question, most=math.inf, bits=bits).report(value) for _ in range(times)]
 
-    return ask
+    return lambda values: Fleet(values, client, source, 1 if permanent else times, times)
 
 
 def devices(rows: int, claim: float, questions: int) -> int:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from fivefold.contract.finding import Canary, Measure, Result
 from fivefold.contract.outcome import Outcome
 from fivefold.errors import UnsupportedError
-from fivefold.sharing.telemetry.asked import MAX_LOSS, devices, lost, measured, reporting
+from fivefold.sharing.telemetry.asked import MAX_LOSS, SAID, devices, lost, measured, reporting
 from fivefold.sharing.telemetry.declared import declared
-from fivefold.sharing.telemetry.device import Question, with_epsilon
+from fivefold.sharing.telemetry.device import Device, Question, with_epsilon
+from fivefold.sharing.telemetry.source import Source
 from fivefold.sharing.telemetry.trial import learned, shown
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ def run(context: Context) -> Result:
         measures=(whole, *parts),
         canary=bird,
         limits=(
-            "The code of our client is asked, under random numbers of this run's seed; a device draws its own.",
+            SAID,
             "That a device reports at all, and from where, is seen by whoever carries the report.",
         ),
         remedy="" if outcome is Outcome.PASS else _REMEDY,
@@ -81,8 +83,9 @@ def _trial_canary(context: Context, told: Telemetry, count: int) -> Canary:
     sides = context.rng.random(count) < 0.5
     for name, scale in (("bad", factor), ("good", 1.0)):
         question = Question("trial", "oue", min(told.epsilon * scale, 16.0), values=("one", "other", "third"))
-        ask = reporting(context.rng)
-        texts = [ask(question, "one" if side else "other", None)[0] for side in sides.tolist()]
+        bits = Source(context.rng)
+        held = ["one" if side else "other" for side in sides.tolist()]
+        texts = [Device(question, most=math.inf, bits=bits).report(value) for value in held]
         loss = learned(texts, sides)
         found[name] = measured(_NAME, loss, told.epsilon, context.thresholds[MAX_LOSS], "").outcome
     caught, alarm = found["bad"] is Outcome.FAIL, found["good"] is Outcome.FAIL

@@ -170,6 +170,25 @@ def prefix(question: Question, text: str, group: int) -> str:
     return whole if group == question.groups - 1 else whole[: question.step * (group + 1)]
 
 
+def edge(question: Question, value: str | float | None) -> int:
+    """Return of how many of the 2**64 words a mean's device says 1: from ``flip`` to 2**64 - ``flip``.
+
+    Raises:
+        DeviceError: ``device.value`` for what is no finite number.
+    """
+    flip = question.flip
+    span = (1 << WORD) - 2 * flip
+    if value is None:
+        above = span // 2
+    elif not isinstance(value, str) and _is_number(value):
+        over, under = min(max(value, question.low), question.high).as_integer_ratio()
+        low_over, low_under, over_wide, under_wide = question.ratios
+        above = span * (over * low_under - low_over * under) * under_wide // (under * low_under * over_wide)
+    else:
+        raise DeviceError("device.value", f"question {question.name!r} takes a finite number.")
+    return flip + above
+
+
 def randomise(question: Question, value: str | float | None, bits: Bits = secrets.randbits) -> dict[str, Any]:
     """Return one freshly drawn report. Use :class:`Device`, which draws once a period.
 
@@ -301,17 +320,8 @@ def _hadamard(question: Question, row: int, bits: Bits) -> int:
 
 def _mean(question: Question, value: str | float | None, bits: Bits) -> int:
     """Return 1 with a probability that grows with the value, from ``flip`` to 1 - ``flip``, in whole numbers."""
-    flip = question.flip
-    span = (1 << WORD) - 2 * flip
-    if value is None:
-        above = span // 2
-    elif not isinstance(value, str) and _is_number(value):
-        over, under = min(max(value, question.low), question.high).as_integer_ratio()
-        low_over, low_under, over_wide, under_wide = question.ratios
-        above = span * (over * low_under - low_over * under) * under_wide // (under * low_under * over_wide)
-    else:
-        raise DeviceError("device.value", f"question {question.name!r} takes a finite number.")
-    return int(bits(WORD) < flip + above)
+    below = edge(question, value)
+    return int(bits(WORD) < below)
 
 
 def _below(count: int, bits: Bits) -> int:

@@ -12,10 +12,10 @@ from fivefold.contract.finding import Canary, Measure, Result
 from fivefold.contract.outcome import Outcome
 from fivefold.errors import UnsupportedError
 from fivefold.sharing.telemetry import estimate
-from fivefold.sharing.telemetry.asked import reporting
+from fivefold.sharing.telemetry.asked import SAID, reporting
 from fivefold.sharing.telemetry.declared import declared
 from fivefold.sharing.telemetry.device import prefix
-from fivefold.sharing.telemetry.reports import read
+from fivefold.sharing.telemetry.fleet import Values
 from fivefold.stats.judge import judge
 from fivefold.stats.proportion import clopper_pearson
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from fivefold.sharing.telemetry.declared import Telemetry
     from fivefold.sharing.telemetry.device import Question
     from fivefold.sharing.telemetry.estimate import Estimates
-    from fivefold.sharing.telemetry.game import Value
+    from fivefold.sharing.telemetry.fleet import Value
     from fivefold.sharing.telemetry.reports import Reports
 
 COVERAGE = "min_coverage"
@@ -68,7 +68,7 @@ def run(context: Context) -> Result:
         reason=_reason(bird, judged),
         measures=(*judged, *(one for one in measures if one.threshold is None)),
         canary=bird,
-        limits=("Rows of the data stand for people; people who report may be others.",),
+        limits=("Rows of the data stand for people; people who report may be others.", SAID),
         remedy="" if outcome is Outcome.PASS else _REMEDY,
     )
 
@@ -123,12 +123,10 @@ def _covered(
 ) -> _Cover:  # fmt: skip
     """Ask devices of people who are drawn anew in each round, and hold the estimates against the truth."""
     question, count = asked
-    ask, rng, held, figures, widths = reporting(context.rng), context.rng, 0, 0, 0.0
+    ask, rng, held, figures, widths = reporting(context.rng)(Values(question, people)), context.rng, 0, 0, 0.0
     n = min(len(people), context.rows) if question.way != "top" else min(8 * len(people), 8 * context.rows)
     for _ in range(rounds):
-        drawn = rng.integers(0, len(people), n).tolist()
-        reports = read(question, [ask(question, people[at], None)[0] for at in drawn])
-        found = _estimated(question, reports, count)
+        found = _estimated(question, ask(rng.integers(0, len(people), n))[0], count)
         exact = np.array([truth.get(name, 0.0) for name in found.names])
         held += bool(((found.low <= exact) & (exact <= found.high)).all())
         widths += float((found.high - found.low).sum() / 2)

@@ -15,22 +15,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fivefold.errors import SubjectError
-from fivefold.sharing.telemetry.device import OTHER, WORD, prefix
-from fivefold.sharing.telemetry.reports import Reports, read
+from fivefold.sharing.telemetry.device import OTHER, WORD
+from fivefold.sharing.telemetry.fleet import Values
 from fivefold.stats.proportion import clopper_pearson
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from fivefold.sharing.telemetry.device import Question
+    from fivefold.sharing.telemetry.fleet import Asked
+    from fivefold.sharing.telemetry.reports import Reports
 
-    Value = str | float | None
-    Ask = Callable[[Question, Value, Value], list[str]]
+    Ask = Callable[[Values], Asked]
 
 LEARN = 0.2
 """Share of the devices on which the rule is chosen."""
 _STEPS = 12
+_CELLS = 1 << 20
+"""Bits that are held at once (``oue``)."""
+_PAIRS = 4096
+"""Pairs of strings among which devices hold one; a bound of the loss holds whichever they are."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +60,7 @@ def play(ask: Ask, questions: Sequence[Question], devices: int, rng: np.random.G
     """Ask fresh devices, guess, and bound the loss of all questions together.
 
     Args:
-        ask: Gives all reports of a fresh device on a question; its truth is the second argument, the third one is the
-            other value that it might have held.
+        ask: Of the values that devices may hold: asks fresh ones.
         questions: Each device answers all of them.
         devices: How many, 100 at least.
         rng: Draws values and sides.
@@ -101,51 +104,50 @@ def _log_odds(share: float) -> float:
 
 
 def _scores(ask: Ask, question: Question, sides: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    pairs = _pairs(question, len(sides), rng)
-    texts = [ask(question, *(pair if side else pair[::-1])) for pair, side in zip(pairs, sides, strict=True)]
-    times = np.array([len(one) for one in texts])
-    found = read(question, [text for one in texts for text in one])
-    if found.refused:
-        raise SubjectError("telemetry.report", f"{found.refused} reports on {question.name} cannot be read.")
-    owner = np.repeat(np.arange(len(sides)), times)
-    every = likelihood(found, [pairs[at][0] for at in owner]) - likelihood(found, [pairs[at][1] for at in owner])
-    return np.bincount(owner, weights=every, minlength=len(sides))
+    values, first, second = _pairs(question, len(sides), rng)
+    devices, scores = ask(values), []
+    step = max(1000, _CELLS // max(len(question.values), 1))
+    for start in range(0, len(sides), step):
+        one, other = first[start : start + step], second[start : start + step]
+        said = devices(np.where(sides[start : start + step], one, other))
+        every = (likelihood(found, values, one) - likelihood(found, values, other) for found in said)
+        scores.append(sum(every, np.zeros(len(one))))
+    return np.concatenate(scores)
 
 
-def likelihood(reports: Reports, values: Sequence[Value]) -> np.ndarray:
-    """Return (n,) log likelihood of each report under a value, up to a part that is the same for every value."""
+def likelihood(reports: Reports, values: Values, at: np.ndarray) -> np.ndarray:
+    """Return (n,) log likelihood of each report under the value at (n,) positions, up to what all values share."""
     question = reports.question
     flip = question.flip / 2.0**WORD
     if question.way == "mean":
         wide = question.high - question.low
         middle = (question.low + question.high) / 2
-        held = np.array([middle if value is None else float(value) for value in values])
+        held = np.array([middle if value is None else float(value) for value in values.values])[at]
         ones = flip + np.clip((held - question.low) / wide, 0, 1) * (1 - 2 * flip)
-        return np.log(np.where(reports.answers == 1, ones, 1 - ones))
+        return np.asarray(np.log(np.where(reports.answers == 1, ones, 1 - ones)))
+    codes = values.codes(at, reports.groups)
     if question.way == "oue":
-        at = np.array([question.places.get(str(value), -1) for value in values])
-        bit = reports.answers[np.arange(len(at)), np.maximum(at, 0)]
-        return np.where(at < 0, 0.0, np.where(bit, np.log(0.5 / flip), np.log(0.5 / (1 - flip))))
-    if question.way == "top":
-        texts = zip(values, reports.groups.tolist(), strict=True)
-        rows = [question.row(prefix(question, str(value or ""), group), group) for value, group in texts]
-    else:
-        rows = [question.row("" if value is None else str(value)) for value in values]
-    odd: np.ndarray = np.bitwise_count(np.array(rows, dtype=np.int64) & reports.answers) % 2
+        bit = reports.answers[np.arange(len(codes)), np.maximum(codes, 0)]
+        return np.where(codes < 0, 0.0, np.where(bit, np.log(0.5 / flip), np.log(0.5 / (1 - flip))))
+    odd: np.ndarray = np.bitwise_count(codes & reports.answers) % 2
     chances = np.where(odd == 0, np.log(1 - flip), np.log(flip))
     return np.asarray(chances)
 
 
-def _pairs(question: Question, count: int, rng: np.random.Generator) -> list[tuple[Value, Value]]:
-    """Return pairs of two values that the question tells apart."""
+def _pairs(question: Question, count: int, rng: np.random.Generator) -> tuple[Values, np.ndarray, np.ndarray]:
+    """Return values that the question tells apart, and for each device the positions of two of them."""
     if question.way == "mean":
-        return [(question.low, question.high)] * count
+        ends = np.zeros(count, dtype=np.int64), np.ones(count, dtype=np.int64)
+        return Values(question, (question.low, question.high)), *ends
     if question.way == "top":
-        return [_strings(question, rng) for _ in range(count)]
+        made = min(count, _PAIRS)
+        texts = [text for _ in range(made) for text in _strings(question, rng)]
+        chosen = 2 * rng.integers(0, made, count)
+        return Values(question, texts), chosen, chosen + 1
     values = (*question.values, None) if len(question.values) == 1 else question.values
     first, second = rng.integers(0, len(values), count), rng.integers(0, len(values) - 1, count)
     second += second >= first
-    return [(values[one], values[two]) for one, two in zip(first.tolist(), second.tolist(), strict=True)]
+    return Values(question, values), first, second
 
 
 def _strings(question: Question, rng: np.random.Generator) -> tuple[str, str]:

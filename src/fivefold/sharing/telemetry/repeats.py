@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from fivefold.contract.finding import Canary, Measure, Result
 from fivefold.contract.outcome import Outcome
-from fivefold.sharing.telemetry.asked import MAX_LOSS, devices, lost, measured, reporting, seeded
+from fivefold.sharing.telemetry.asked import MAX_LOSS, SAID, devices, lost, measured, reporting
 from fivefold.sharing.telemetry.declared import declared
 from fivefold.sharing.telemetry.device import Device
+from fivefold.sharing.telemetry.source import Source
 from fivefold.stats.judge import judge
 from fivefold.stats.proportion import clopper_pearson
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from fivefold.contract.check import Context
     from fivefold.sharing.telemetry.declared import Telemetry
     from fivefold.sharing.telemetry.device import Question
-    from fivefold.sharing.telemetry.game import Value
+    from fivefold.sharing.telemetry.fleet import Value
 
 LEAST_SAME = 0.95
 """Devices that repeat themselves: all of 100, which shows this."""
@@ -59,6 +60,7 @@ def run(context: Context) -> Result:
         limits=(
             f"A device draws {told.draws} times at most, one a period: {told.draws * told.epsilon:g} in all.",
             "A device whose state is deleted draws again.",
+            SAID,
         ),
         remedy="" if outcome is Outcome.PASS else _REMEDY,
     )
@@ -66,7 +68,7 @@ def run(context: Context) -> Result:
 
 def _same(context: Context, told: Telemetry) -> Measure:
     """Count devices that say the same after they were started anew and their value has changed."""
-    bits, hits = seeded(context.rng), 0
+    bits, hits = Source(context.rng), 0
     with tempfile.TemporaryDirectory(dir=context.scratch) as folder:
         for at in range(_DEVICES):
             question = told.questions[at % len(told.questions)]
