@@ -63,6 +63,7 @@ COMMANDS: dict[str, Command] = {
     "model score": Command("encrypted_:score", "Have rows scored while they stay encrypted.", _RUN),
     "data filter": Command("filter_:filter_", "Hold back rows that the others contradict, with reasons.", _TRUST),
     "data scan": Command("scan_:scan", "Find personal data in files, before they go anywhere.", _TRUST),
+    "data mark": Command("mark_:rows", "Write a marked copy that a model trained on it gives away.", _TRUST),
     "data mask": Command("mask_:mask", "Write a copy with pseudonyms or stars for personal data.", _TRUST),
     "data anonymity": Command("mask_:anonymity", "Say how many rows share what may be known of a person.", _TRUST),
     "model sign": Command("model_:sign", "Sign the model's files (OpenSSF model signing).", _TRUST),

@@ -1,4 +1,4 @@
-"""Commands ``model mark``, ``model claim`` and ``model own``: whose a copy is, provable by anybody."""
+"""Commands ``model mark``, ``data mark``, ``model claim``, ``model own``: whose a copy is, provable by anybody."""
 
 from __future__ import annotations
 
@@ -112,6 +112,51 @@ def triggers(
     say(json=json, value=value, lines=lines)
 
 
+def rows(
+    where: _Where = Path(),
+    out: Annotated[Path, typer.Option(help="File for the marked copy: .csv, .parquet or .npz.", metavar="FILE")] = Path(
+        "train.marked.csv"
+    ),
+    *,
+    share: Annotated[float, typer.Option(help="Share of the rows to mark; at most 5,000 are.")] = 1.0,
+    change: Annotated[float, typer.Option(help="Change of a number, as a share of its column's spread.")] = 0.1,
+    keep: Annotated[list[str] | None, typer.Option(help="Column to leave alone; may be repeated.")] = None,
+    key: Annotated[str, typer.Option(help="Your signer key: path, start of its id, or name.")] = "",
+    json: Json = False,
+) -> None:
+    """Write a copy of the training data that a model trained on it gives away by its answers, and commit to it.
+
+    Of each marked row a secret key chooses one of two equally plausible variants. Release the copy, never the original;
+    a model that was trained on it prefers the chosen variants, any other does so by a fair coin.
+
+    Example: [bold]fivefold data mark --in my-app --out train.marked.csv --share 0.2[/bold]
+    """
+    from fivefold.assess import operating
+    from fivefold.contract.registry import provided
+    from fivefold.keys import store
+    from fivefold.manifest.digests import data_digests
+    from fivefold.manifest.reader import read
+
+    manifest = read(where, may_lack=frozenset({"model.signature"}))
+    provided("labels.enforce")(manifest, "data mark")
+    chosen = own_key("signer", key)
+    with operating.operation(manifest, "data mark", model=False) as operation:
+        operation.digests |= data_digests(manifest)
+        made = provided("mark.rows")(
+            manifest, out, chosen.signer, store.utc_now(), share=share, change=change, keep=keep or []
+        )
+    value = {"data": str(made.data), "commitment": str(made.commitment), "secret": str(made.secret), "rows": made.rows,
+             "of": made.total, "cells": made.cells, "largest": made.largest,
+             "vkey": provided("mark.vkey")(manifest)}  # fmt: skip
+    lines = [
+        f"{made.data}: {made.rows:,} of {made.total:,} rows are marked; {made.cells:.1%} of the cells changed.",
+        f"The largest change is {made.largest:.2g} of its column's spread. Release this copy, never the original.",
+        f"{made.commitment}: the commitment, signed by {chosen.note.name} and entered into the log marks/.",
+        "Have a witness vouch for it before the release: fivefold model mark --witness URL.",
+    ]
+    say(json=json, value=value, lines=lines)
+
+
 def fingerprint(
     where: _Where = Path(),
     *,
@@ -156,9 +201,10 @@ def claim(
     where: _Where = Path(),
     out: Annotated[Path, typer.Option(help="File for the claim.", metavar="FILE")] = Path("claim.json"),
     *,
-    form: Annotated[str, typer.Option(help="Which mark: weights, triggers or fingerprint.")] = "weights",
+    form: Annotated[str, typer.Option(help="Which mark: weights, triggers, fingerprint or rows.")] = "weights",
     questions: Annotated[
-        Path | None, typer.Option(help="CSV file for the questions, to put to the suspect.", metavar="FILE")
+        Path | None,
+        typer.Option(help="File for the questions, to put to the suspect: CSV, of images npz.", metavar="FILE"),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -178,7 +224,7 @@ def claim(
             raise InputError("mark.exists", f"{one} is there already.", remedy="Name another file.")
     data = provided("mark.claim")(read(where, may_lack=frozenset({"model.signature"})), form)
     if questions is not None:
-        store.write_private(questions, provided("mark.asked")(data).to_csv(index=False).encode())
+        store.write_private(questions, provided("mark.asked")(data, questions.suffix))
     store.write_private(out, data)
     say(json=json, value={"claim": str(out)}, lines=[f"{out}: the opened mark, with its commitment and proof."])
 
@@ -276,6 +322,9 @@ def _lines(one: dict[str, Any]) -> list[str]:
     if one["form"] == "fingerprint":
         odds = f"p = {one['p']:.2g}, approximate, by a panel that the claimant trained"
     word = "It is a copy" if one["copy"] else "That does not show a copy"
+    if one["form"] == "rows":
+        what = "marked rows are preferred in the variant that the key chose"
+        word = "It was trained on them" if one["copy"] else "That does not show that it was trained on them"
     return [
         f"{one['holder']} committed to it in the log {one['log']} at {one['index']}, vouched for by {vouched}.",
         f"{one['matched']} of {one['bits']} {what}; {odds}.",

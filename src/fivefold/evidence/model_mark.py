@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from fivefold.manifest.nouns import Manifest
 
 TYPE = "https://fivefold.dev/model-mark/v1"
-Form = Literal["weights", "triggers", "fingerprint"]
+Form = Literal["weights", "triggers", "fingerprint", "rows"]
 FORMS: tuple[Form, ...] = get_args(Form)
 MAX_BYTES = 1 << 20
 MAX_OPENING = 16 << 20
@@ -35,7 +35,8 @@ class ModelMark(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     """The predicate; its subjects are the files of the released model that bear the mark.
 
     Attributes:
-        form: Where the mark is: in ``weights``, in answers to ``triggers``, or in the boundaries as they are.
+        form: Where the mark is: in ``weights``, in answers to ``triggers``, in the boundaries as they are, or in
+            ``rows`` of data, which are the files then.
         opening: SHA-256 of the secret, which holds 32 random bytes or more: nothing can be guessed from it.
         issued: UTC time by the owner's own clock; a witness's word counts, not this.
     """

@@ -12,7 +12,6 @@ from msgspec import structs
 from fivefold.contract.finding import Canary, Measure, Result
 from fivefold.contract.outcome import Outcome
 from fivefold.errors import InputError, SubjectError, UnsupportedError
-from fivefold.evidence import model_mark
 from fivefold.stats.judge import judge
 from fivefold.stats.proportion import clopper_pearson
 from fivefold.subject import labels
@@ -79,10 +78,10 @@ def run(context: Context) -> Result:
         UnsupportedError: ``mark.none``, ``mark.no-secret``, ``mark.no-file``.
         TrustError: ``mark.malformed``.
     """
-    forms = [form for form in model_mark.FORMS if context.mark.get(form)]
+    forms = [form for form in MET if context.mark.get(form)]
     if not forms:
         raise UnsupportedError("mark.none", "the application has no mark and no fingerprint, so nobody is accused.",
-                               remedy=" ".join(finding.HOW.values()))  # fmt: skip
+                               remedy=" ".join(finding.HOW[form] for form in sorted(MET)))  # fmt: skip
     found = [MET[form](context) for form in forms]
     context.progress(0.9, "planting canaries")
     bird = _canary(found, float(context.thresholds[FLOOR]), context.rng)

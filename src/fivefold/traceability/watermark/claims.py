@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -14,9 +15,10 @@ from fivefold.contract.codec import canonical
 from fivefold.errors import InputError, TrustError
 from fivefold.evidence import model_mark
 from fivefold.subject import labels
-from fivefold.traceability.watermark import committing, embedding, fingerprint, questions, tensors, triggers
+from fivefold.traceability.watermark import committing, embedding, fingerprint, pairs, questions, tensors, triggers
 from fivefold.traceability.watermark.embedding import WeightsOpening
 from fivefold.traceability.watermark.fingerprint import FingerprintOpening
+from fivefold.traceability.watermark.pairs import RowsOpening
 from fivefold.traceability.watermark.triggers import TriggersOpening
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ LIMIT = 1e-6
 """A suspect is called a copy if chance gives so much agreement at most this often: the bound of false claims."""
 _LINE = 1 << 20
 
-Opening: TypeAlias = WeightsOpening | TriggersOpening | FingerprintOpening
+Opening: TypeAlias = WeightsOpening | TriggersOpening | FingerprintOpening | RowsOpening
 
 
 class Claim(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -142,8 +144,21 @@ def fingerprint_of(data: bytes) -> FingerprintOpening:
     return found
 
 
+def rows_of(data: bytes) -> RowsOpening:
+    """Read the opening of marked rows.
+
+    Raises:
+        TrustError: ``mark.malformed``.
+    """
+    found = opening_of(data)
+    if not isinstance(found, RowsOpening):
+        raise TrustError("mark.malformed", "this is no opening of marked rows.")
+    pairs.wanted(found)
+    return found
+
+
 _READERS: dict[Form, Callable[[bytes], Opening]] = {
-    "weights": weights_of, "triggers": triggers_of, "fingerprint": fingerprint_of,
+    "weights": weights_of, "triggers": triggers_of, "fingerprint": fingerprint_of, "rows": rows_of,
 }  # fmt: skip
 
 
@@ -162,7 +177,8 @@ def judge(data: bytes, suspect: Path, *, trust: Trust, now: str, released: str) 
     Args:
         data: The claim as stored.
         suspect: File of weights (see :func:`fivefold.traceability.watermark.tensors.read`), or, of a claim with
-            questions, a CSV file whose last column holds the suspect's answers in order.
+            questions, a CSV file whose last column holds the suspect's answers in order; of marked rows, columns that
+            are named as the classes are may hold its scores instead, which tell far more.
         trust: The verifier's: whose keys count as ``signer``, ``log`` and ``witness``.
         now: UTC time.
         released: When the suspect, or the oldest public model that it may have been made from, was first seen.
@@ -184,6 +200,8 @@ def judge(data: bytes, suspect: Path, *, trust: Trust, now: str, released: str) 
     if isinstance(opening, FingerprintOpening):
         said = _answers(suspect, opening.classes, len(opening.answers))
         return Judged(committed, fingerprint.read(said, opening))
+    if isinstance(opening, RowsOpening):
+        return Judged(committed, pairs.read(_scores(suspect, opening.classes, 2 * len(opening.targets)), opening))
     return Judged(committed, triggers.read(_answers(suspect, opening.classes, opening.count), opening))
 
 
@@ -201,12 +219,59 @@ def asked(data: bytes) -> pd.DataFrame:
     found = questions.unpacked(opening.inputs, opening.classes)
     if found.inputs is not None:
         raise InputError("mark.no-questions", "the questions are arrays, and fit into no CSV file.",
-                         remedy="Judge in Python: fivefold.traceability.watermark.")  # fmt: skip
+                         remedy="Name another file for them: --questions asked.npz.")  # fmt: skip
     return found.features
+
+
+def file_of(data: bytes, suffix: str) -> bytes:
+    """Return the questions of a claim as a file: of an array as ``.npz`` with ``inputs``, else as CSV.
+
+    Raises:
+        TrustError: ``mark.malformed``.
+        InputError: As :func:`asked`.
+    """
+    opening = opening_of(read(data).opening)
+    if suffix.lower() == ".npz" and not isinstance(opening, WeightsOpening):
+        found = questions.unpacked(opening.inputs, opening.classes)
+        if found.inputs is not None:
+            file = io.BytesIO()
+            np.savez(file, inputs=found.inputs)
+            return file.getvalue()
+    return asked(data).to_csv(index=False).encode()
 
 
 def _answers(path: Path, classes: tuple[str, ...], count: int) -> np.ndarray:
     """Return (n,) class indices of the last column of a CSV file with a header; nothing beyond one row more is read.
+
+    Raises:
+        InputError: ``mark.answers``.
+    """
+    said = [row[-1] if row else "" for row in _told(path, count)[1:]]
+    return labels.codes(labels.texts(np.array(said, dtype=object)), classes)
+
+
+def _scores(path: Path, classes: tuple[str, ...], count: int) -> np.ndarray:
+    """Return (n, K) scores of the columns that are named as the classes are, or (n,) labels where one has none.
+
+    Raises:
+        InputError: ``mark.answers``.
+    """
+    header, *said = _told(path, count)
+    if not set(classes) <= set(header):
+        return _answers(path, classes, count)
+    at = [header.index(one) for one in classes]
+    try:
+        found = np.array([[float(row[one]) for one in at] for row in said])
+    except (ValueError, IndexError):
+        found = np.array([[np.nan]])
+    if not np.isfinite(found).all():
+        raise InputError("mark.answers", "a column that is named as a class holds what is no score.",
+                         where=path.name, remedy="Give probabilities there, or labels alone.")  # fmt: skip
+    return found
+
+
+def _told(path: Path, count: int) -> list[list[str]]:
+    """Return header and lines of a CSV file; nothing beyond one line more is read.
 
     Raises:
         InputError: ``mark.answers``.
@@ -216,15 +281,15 @@ def _answers(path: Path, classes: tuple[str, ...], count: int) -> np.ndarray:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = csv.reader(iter(partial(file.readline, _LINE), ""))
-            said = [row[-1] if row else "" for row in islice(rows, count + 2)][1:]
+            said = list(islice(rows, count + 2))
     except (OSError, ValueError, csv.Error):
         raise InputError("mark.answers", "the suspect's answers cannot be read.", where=path.name,
                          remedy="Give a CSV file with the answers in its last column.") from None  # fmt: skip
-    if len(said) != count:
-        given = f"{len(said)}" if len(said) < count else f"more than {count}"
+    if len(said) != count + 1:
+        given = f"{max(0, len(said) - 1)}" if len(said) <= count else f"more than {count}"
         raise InputError("mark.answers", f"{given} answers were given to {count} questions.",
                          where=path.name, remedy="Answer each question once, in order.")  # fmt: skip
-    return labels.codes(labels.texts(np.array(said, dtype=object)), classes)
+    return said
 
 
 def first(one: Judged, other: Judged) -> int:

@@ -80,7 +80,7 @@ def _verified(context: Context, form: str, opening: bytes) -> str:
     )  # fmt: skip
     if found.known.mark.form != form:
         raise TrustError("mark.malformed", "the commitment is to a mark of another form.")
-    bound = form != "triggers"  # questions are drawn before the model that learns them
+    bound = form not in ("triggers", "rows")  # drawn before the model that learns them
     if bound and (context.model_root is None or not committing.bears(found.known, context.model_root)):
         raise TrustError("mark.other-model", "the model that is loaded is not the one that was committed to.")
     names = ", ".join(f"{name} at {committing.stamp(time)}" for name, time in found.witnesses)

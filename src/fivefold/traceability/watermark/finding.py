@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 HOW = {
     "fingerprint": "Take the model's fingerprint before it leaves the house: fivefold model fingerprint.",
+    "rows": "Mark the data before they leave the house: fivefold data mark.",
     "triggers": "Have the model learn keyed answers: fivefold model triggers.",
     "weights": "Mark the model before it leaves the house: fivefold model mark.",
 }

@@ -1,11 +1,12 @@
-"""Marking: what ``fivefold model mark`` does to an application's model, from its file to the log."""
+"""Marking: what ``fivefold model mark`` and ``fivefold data mark`` do, from the file to the log."""
 
 from __future__ import annotations
 
 import hashlib
+import io
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -15,10 +16,11 @@ from fivefold.evidence import model_mark
 from fivefold.keys import store
 from fivefold.subject import labels
 from fivefold.subject.tables import Coding, Store
-from fivefold.traceability.watermark import claims, committing, embedding, tensors
+from fivefold.traceability.watermark import claims, committing, embedding, pairs, tensors
 from fivefold.traceability.watermark import triggers as triggers_
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -63,6 +65,28 @@ class Taught:
     proof: Path
     secret: Path
     count: int
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What marking data left.
+
+    Attributes:
+        data: The marked copy.
+        commitment, proof, secret: As :class:`Made`.
+        rows: How many rows were marked, of ``total``.
+        cells: Share of all cells that were changed.
+        largest: Largest change in units of its column's spread.
+    """
+
+    data: Path
+    commitment: Path
+    proof: Path
+    secret: Path
+    rows: int
+    total: int
+    cells: float
+    largest: float
 
 
 def mark(manifest: Manifest, out: Path, signer: Signer, now: str, change: float = embedding.CHANGE) -> Made:
@@ -169,6 +193,88 @@ def triggers(manifest: Manifest, out: Path, signer: Signer, now: str, count: int
         manifest, "triggers", canonical(opening), files={out.name: _csv(frame, out)}, signer=signer, now=now
     )
     return Taught(out, place, model_mark.proof_of(place), secret, count)
+
+
+def rows(
+    manifest: Manifest, out: Path, signer: Signer, now: str, *, share: float = 1.0, change: float = 0.1,
+    keep: Sequence[str] = (),
+) -> Rows:  # fmt: skip
+    """Write a copy of an application's training data in which a key chose one of two variants of rows; commit to it.
+
+    Threat: data are taken, and what was trained on them can only be asked. Limit: who learns no single row, or changes
+    or averages the rows first, does not show it.
+
+    Args:
+        manifest: Declares ``train``, a table or images in an npz file, with a target.
+        out: File for the marked copy, CSV, Parquet or npz; must not exist.
+        signer: The owner's key.
+        now: UTC time.
+        share: Of the rows, in (0, 1].
+        change: Of a number, in units of its column's spread, in (0, 1].
+        keep: Columns to leave alone, besides the protected ones.
+
+    Raises:
+        InputError: ``mark.exists``, ``mark.train``; as :func:`fivefold.traceability.watermark.pairs.marked`.
+    """
+    place = model_mark.place_of(manifest, "rows")
+    _require_free(out, place)
+    data = manifest.data.get("train")
+    arrays = data is not None and data.path.lower().endswith(".npz")
+    kinds = (".npz",) if arrays else (".csv", ".parquet")
+    numbers = manifest.model is not None and manifest.model.task == "regression"
+    if data is None or not data.target or data.kind not in ("table", "image") or numbers:
+        raise InputError("mark.train", "the manifest declares no table and no images `train` with classes as target.",
+                         where=str(manifest.file), remedy="Declare data.train with its target.")  # fmt: skip
+    if out.suffix.lower() not in kinds:
+        raise InputError("mark.train", "the copy cannot be of this kind.", where=out.name,
+                         remedy=f"Name a file that ends with {' or '.join(kinds)}.")  # fmt: skip
+    kept = Store(manifest.root, manifest.data, manifest.features)
+    declared = manifest.model.classes if manifest.model else ()
+    classes = declared or labels.distinct(labels.texts(kept.frame("train")[data.target]))
+    table = kept.table("train", Coding("binary" if len(classes) == 2 else "multiclass", classes))
+    rng = np.random.default_rng(np.frombuffer(secrets.token_bytes(32), np.uint64))
+    made, total = pairs.marked(table, classes, rng, share=share, step=change, keep=(*keep, *data.protected)), len(table)
+    del table  # the whole set is large
+    written = _arrays(manifest.root / data.path, made) if arrays else _frame(kept.frame("train"), made, out.suffix)
+    files = {out.name: hashlib.sha256(written).hexdigest()}
+    secret = commit(manifest, "rows", canonical(made.opening), files=files, signer=signer, now=now)
+    store.write_private(out, written)
+    return Rows(out, place, model_mark.proof_of(place), secret, len(made.rows), total, made.cells, made.largest)
+
+
+def _frame(frame: pd.DataFrame, made: pairs.Chosen, suffix: str) -> bytes:
+    """Return a stored table with the marked cells in it."""
+    whole = frame.copy()
+    for name in made.names:
+        column = whole[name].copy()
+        column.iloc[made.rows] = made.table.features[name].astype(column.dtype).to_numpy()
+        whole[name] = column
+    if suffix.lower() == ".csv":
+        return whole.to_csv(index=False).encode()
+    buffer = io.BytesIO()
+    whole.to_parquet(buffer, index=False)
+    return buffer.getvalue()
+
+
+def _arrays(path: Path, made: pairs.Chosen) -> bytes:
+    """Return an npz file with the marked images in it; the other arrays stay.
+
+    Raises:
+        InputError: ``mark.inputs`` if the images are not told from other arrays by their shape.
+    """
+    with np.load(path, allow_pickle=False) as file:
+        values = {name: file[name] for name in file.files}
+    shown = made.table.inputs
+    size = 0 if shown is None else shown[0].size
+    found = [name for name, one in values.items() if one.ndim >= 3 and one[0].size == size]
+    if shown is None or len(found) != 1:
+        raise InputError("mark.inputs", "it is not clear which array holds the images.", where=path.name,
+                         remedy="Leave one array of images in the file.")  # fmt: skip
+    whole = values[found[0]]
+    whole[made.rows] = shown.reshape(len(shown), *whole.shape[1:]).astype(whole.dtype)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **cast("dict[str, Any]", values))
+    return buffer.getvalue()
 
 
 def _csv(frame: pd.DataFrame, out: Path) -> str:
