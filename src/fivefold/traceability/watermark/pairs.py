@@ -33,7 +33,7 @@ from fivefold.traceability.watermark.embedding import Reading
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fivefold.contract.subject import Subject, Table
+    from fivefold.contract.subject import Table
 
 FEWEST, MOST = 24, 5000
 _COMMON = 0.1
@@ -195,15 +195,6 @@ def p_of(gap: np.ndarray, coins: np.ndarray) -> float:
         wave *= np.cos(0.5 * angles * weight) ** times
     mass = np.fft.fft(wave).real / (total + 1)
     return float(np.clip(mass[reached:].sum(), _LEAST_P, 1.0))
-
-
-def answers(subject: Subject, opening: RowsOpening) -> np.ndarray:
-    """Return (2n, K) scores of a model, or (2n,) labels of one that gives no scores, as :func:`read` takes them."""
-    if not subject.capabilities.scores:
-        return questions.answers(subject, opening.inputs, opening.classes)
-    found = subject.predict_proba(questions.unpacked(opening.inputs, subject.classes))
-    at = [subject.classes.index(one) if one in subject.classes else -1 for one in opening.classes]
-    return np.where(np.array(at) >= 0, found[:, at], 0.0)
 
 
 @dataclass(frozen=True)
