@@ -105,7 +105,9 @@ def test_a_long_path_over_many_columns_is_summed_up_rightly():
     depth, rng = 40, np.random.default_rng(0)
     x = (rng.random((ROWS + BACKGROUND, depth)) < 0.9).astype(np.float64)
     x[0] = 1.0
-    model = DecisionTreeRegressor(random_state=0).fit(np.tril(np.ones((depth + 1, depth)), -1), np.arange(depth + 1.0) ** 2)
+    model = DecisionTreeRegressor(random_state=0).fit(
+        np.tril(np.ones((depth + 1, depth)), -1), np.arange(depth + 1.0) ** 2
+    )
     found = read(model, x)
     trees = Trees(**{name: found[name] for name in NAMES})
     made = tree_shapley.by_trees(trees, found["cells"], ROWS, np.zeros(ROWS, dtype=np.int64), np.arange(depth))
@@ -115,6 +117,6 @@ def test_a_long_path_over_many_columns_is_summed_up_rightly():
 
 def test_a_frame_with_other_types_of_numbers_is_read():
     x, y = drawn(4, missing=0.0, classes=2)
-    frame = pd.DataFrame(x, columns=list("abcd")).assign(d=lambda f: (f.d > 0), c=lambda f: f.c.round().astype("Int64"))
+    frame = pd.DataFrame(x, columns=list("abcd")).assign(d=lambda f: f.d > 0, c=lambda f: f.c.round().astype("Int64"))
     model = DecisionTreeClassifier(random_state=0).fit(frame.astype(float), y)
     assert read(model, frame)["cells"].shape == (300, 4)

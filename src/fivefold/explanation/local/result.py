@@ -250,9 +250,7 @@ def _plots(layout: Setting, made: Attributions, error: np.ndarray, context: Cont
 
 
 def _limits(layout: Setting, checked: int) -> tuple[str, ...]:
-    trees = (
-        f"Values were computed from the trees read out of the model; on {checked:,} rows it answers as these."
-    )
+    trees = f"Values were computed from the trees read out of the model; on {checked:,} rows it answers as these."
     return (
         *((trees,) if checked else ()),
         f"Cells were swapped with those of {layout.store.background} background rows, likely or not (interventional).",
