@@ -150,7 +150,7 @@ def _add(made: np.ndarray, trees: Trees, tall: np.ndarray, column: np.ndarray, o
     counts = np.diff(np.append(start, firsts.size)).astype(np.float64)
     credit = _credits(mine, kinds.sum(axis=1), (theirs, firsts.sum(axis=1), counts), players.shape[1])
     wide = made.shape[1] + 1  # one place for free slots, whose credit is 0
-    where = (players % wide)[None] + wide * np.arange(n, dtype=np.int32)[:, None, None]  # (n, leaves, D)
+    where = (players % wide).astype(np.int64)[None] + wide * np.arange(n)[:, None, None]  # (n, leaves, D)
     weight = credit[inverse.T] * value[:, column].T[:, :, None]
     made += np.bincount(where.ravel(), weights=weight.ravel(), minlength=n * wide).reshape(n, wide)[:, :-1]
 
@@ -160,6 +160,12 @@ def _distinct(ordered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     new = np.ones(ordered.shape, dtype=bool)
     new[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
     return ordered[new], new
+
+
+def _bits(codes: np.ndarray, width: int) -> np.ndarray:
+    """Return (k, width) bool: which of the lowest bits are set."""
+    octets = codes[:, None].astype(f"<i{codes.dtype.itemsize}").view(np.uint8)
+    return np.unpackbits(octets, axis=1, count=width, bitorder="little").view(bool)
 
 
 def _credits(
@@ -176,10 +182,10 @@ def _credits(
     theirs, others, counts = background
     leaf = np.repeat(np.arange(len(many)), many)
     partners, begin = others[leaf], (np.cumsum(others) - others)[leaf]
-    size, bits = np.arange(width + 1), np.arange(width)
+    size = np.arange(width + 1)
     gets, gives = beta(np.maximum(size, 1)[:, None], size + 1.0), beta(size[:, None] + 1.0, np.maximum(size, 1))
     mine_n, theirs_n = np.bitwise_count(mine).astype(np.int64), np.bitwise_count(theirs).astype(np.int64)
-    set_theirs = np.nonzero((theirs[:, None] >> bits) & 1)[1]
+    set_theirs = np.flatnonzero(_bits(theirs, width)) % width
     set_begin = np.cumsum(theirs_n) - theirs_n
     made = np.zeros((len(mine), width))
     total, start = np.cumsum(partners), 0
@@ -194,7 +200,7 @@ def _credits(
         left, right = left[alive], right[alive]
         a, b = theirs_n[right], mine_n[some][left]
         taken = np.bincount(left, weights=gives[a, b] * counts[right], minlength=stop - start)
-        part = np.where((mine[some][:, None] >> bits) & 1, -taken[:, None], 0.0)
+        part = _bits(mine[some], width) * -taken[:, None]
         entry = np.repeat(np.arange(len(left)), a)
         slot = set_theirs[np.arange(len(entry)) + (set_begin[right] - (np.cumsum(a) - a))[entry]]
         weights = (gets[a, b] * counts[right])[entry]
