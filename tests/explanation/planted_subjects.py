@@ -81,7 +81,7 @@ def draw(kind: str, seed: int) -> Subject:
     values[:, form == 1] = values[:, form == 1] > 1.5
     values[:, form == 2] = np.round(values[:, form == 2])
     values[:, form == 3] **= 3
-    values[:, np.append(False, rng.random(players - 1) < 0.1)] = 1.0
+    values[:, rng.random(players) < 0.1] = 1.0
     if kind != "linear":
         shape = rng.integers(3, size=players)
         values = np.where(shape == 0, values, np.where(shape == 1, values > 0.3, np.sin(2 * values)))
