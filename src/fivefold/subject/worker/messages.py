@@ -294,8 +294,6 @@ FromCheck = Progress | WantModel | WantBattery | Done | Failed
 
 
 # parent -> check process
-
-
 class ModelHere(_Message, frozen=True):
     """A model process was started; its socket comes with the message."""
 
