@@ -3,7 +3,8 @@
 30 columns: the truth is 8,000 pairs of permutations a row (0.8 % off, in other draws than those measured). 12 columns:
 all coalitions. Each peer's budget is doubled until its error is at most 5 % of the size of the values; the fastest that
 gets there sets the error that ours has to reach, by pairs in steps of 25. Then the bars: how many cover the truth of
-all coalitions, and how wide they are beside 1.96 times the standard deviation over repeats.
+all coalitions, and how wide they are beside 1.96 times the standard deviation over repeats. Last, values out of trees,
+beside shap's TreeExplainer over the same background rows (interventional) and the very same trees.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from benchmarks.measure import run
 from benchmarks.peer_env import REPO, PeerAbsentError, ensure
 from benchmarks.peers.explain_box import drawn
 from benchmarks.rows import Row
-from fivefold.stats import clustered, shapley
+from fivefold.stats import clustered, shapley, tree_shapley
+from fivefold.subject.trees import Trees
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +33,8 @@ PINS = ("shap==0.49.1", "shapiq==1.4.1", "numpy==2.3.5", "scikit-learn==1.7.2")
 PEER = REPO / "benchmarks" / "peers" / "explain.py"
 BACKGROUND, SHARE, SEED, BATCH = 100, 0.05, 7, 2000
 FLOORS = {30: 0.15, 12: 0.3}
-TREES = "not built: trees are asked like any other model"
+TREES = PEER.with_name("explain_trees.py")
+TREE_CASES = ((20, 100), (100, 1000))
 
 
 def measure(*, gates: bool, repeat: int) -> tuple[list[Row], str]:
@@ -42,9 +45,7 @@ def measure(*, gates: bool, repeat: int) -> tuple[list[Row], str]:
         found.append(row)
         absent = absent or why
     return [
-        *found, *_bars(40 if gates else 100, 40 if gates else 200),
-        Row("trees: time beside the better of TreeExplainer and the library's own", None, None, 1.1, "max", "s",
-            note=TREES),
+        *found, *_bars(40 if gates else 100, 40 if gates else 200), *_trees(repeat),
     ], absent  # fmt: skip
 
 
@@ -90,6 +91,52 @@ def _speed(players: int, floor: float, count: int, repeat: int) -> tuple[Row, st
     note = f"{count} rows; fastest: {fastest or 'none'}, error {wanted:.1%} of the size of the values"
     name = f"{players} columns, MLP, {BACKGROUND} background rows: time at equal or lower error"
     return Row(name, median(ours), median(theirs) if theirs else None, floor, "max", "s", note=note), absent
+
+
+def _trees(repeat: int) -> list[Row]:
+    """Return time and distance beside TreeExplainer, of the same trees; scikit-learn has no values of its own."""
+    cases = [(name, *case) for name in ("forest", "boosted") for case in TREE_CASES]
+    try:
+        peer = ensure("explain", PINS)
+    except PeerAbsentError as error:
+        return [Row("trees: time beside TreeExplainer", None, None, 1.1, "max", "s", note=str(error))]
+    found: dict[tuple[str, int, int], list[tuple[float, float, float]]] = {case: [] for case in cases}
+    for _ in range(repeat):
+        told = _told(peer)
+        for case in cases:
+            found[case].append(_beside(told, *case))
+    rows = []
+    for case, each in found.items():
+        (name, explained, background), (ours, theirs, off) = case, zip(*each, strict=True)
+        text = f"trees, {name}, {explained} rows, {background} background rows: time beside TreeExplainer"
+        note = f"largest difference {max(off):.1e}"
+        rows.append(Row(text, median(ours), median(theirs), 1.1, "max", "s", note=note))
+    return rows
+
+
+def _told(peer: Path) -> dict[str, np.ndarray]:
+    """Return what the peer writes about trees."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "trees.npz"
+        env = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        run([str(peer), str(TREES), str(path)], cwd=REPO, env=env)
+        with np.load(path) as file:
+            return dict(file)
+
+
+def _beside(told: dict[str, np.ndarray], name: str, rows: int, background: int) -> tuple[float, float, float]:
+    """Return our seconds of the processor, the peer's, and how far apart the values are."""
+    data, counts = told["data"], told[f"{name} counts"]
+    roots = np.cumsum(counts) - counts
+    shift, leaf = np.repeat(roots, counts), told[f"{name} left"] < 0
+    left, right = (np.where(leaf, -1, told[f"{name} {side}"] + shift) for side in ("left", "right"))
+    feature, none = np.where(leaf, 0, told[f"{name} feature"]), np.zeros(len(leaf), dtype=bool)
+    trees = Trees(roots, left, right, feature, told[f"{name} threshold"], none, told[f"{name} value"])
+    cells = np.concatenate([data[1000 : 1000 + rows], data[:background]])
+    begun = time.process_time()
+    made = tree_shapley.by_trees(trees, cells, rows, np.zeros(rows, dtype=np.int64), np.arange(data.shape[1]))
+    cost, off = time.process_time() - begun, np.abs(made - told[f"{name} {rows} values"])
+    return cost, float(told[f"{name} {rows} seconds"]), float(off.max())
 
 
 def _peers(peer: Path, truth: np.ndarray) -> dict[str, dict[str, float]]:

@@ -16,6 +16,7 @@ import pandas as pd
 
 from fivefold.errors import SubjectError
 from fivefold.subject.rows import flat
+from fivefold.subject.tree_reader import read
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,6 +124,20 @@ class LocalModel:
             raise
         except Exception as error:  # noqa: BLE001  foreign code may raise anything
             raise failure(error, "answering") from None
+
+    def trees(self, form: Form, frame: pd.DataFrame) -> dict[str, np.ndarray]:
+        """Return the trees inside and what they see of (n, d) rows; see :mod:`fivefold.subject.tree_reader`.
+
+        Whatever goes wrong, there are none to be read: nothing hangs on them.
+        """
+        try:
+            given = self._chosen(frame)
+            found = read(self._model, matrix(given) if form == "matrix" else given)
+            if found and isinstance(given, pd.DataFrame) and list(given.columns) != list(frame.columns):
+                found["owner"] = frame.columns.get_indexer(given.columns)[found["owner"]].astype(np.int64)
+        except Exception:  # noqa: BLE001  foreign code may raise anything
+            return {}
+        return found
 
     def _chosen(self, frame: Rows) -> Rows:
         """Return the columns that the model says it was fitted on, if all are there."""

@@ -28,6 +28,7 @@ from fivefold.subject.worker.messages import (
     Slope,
     Sloped,
 )
+from fivefold.subject.worker.tree_messages import Look, Looked
 from fivefold.subject.worker.weight_messages import Alter, Tune, Tuned, Weigh, Weighed
 
 if TYPE_CHECKING:
@@ -183,6 +184,13 @@ class RemoteModel:
             raise _odd()
         return {_clean(name): from_array(frames.parse(body, Tensor)) for name, body in reply.weights.items()}
 
+    def trees(self, form: Form, frame: Rows) -> dict[str, np.ndarray]:
+        """Return the trees inside and what they see of rows; nothing: there are none to be read. All are foreign."""
+        reply = self._asked(Look(form=form, batch=msgspec.msgpack.encode(pack(frame))), _MOST)
+        if not isinstance(reply, Looked):
+            raise _odd()
+        return {_clean(name): from_array(frames.parse(body, Tensor)) for name, body in reply.arrays.items()}
+
     def learn(self, frame: Rows) -> bytes:
         """Have a model elsewhere find out how it is asked; return that as message pack.
 
@@ -195,15 +203,15 @@ class RemoteModel:
         return reply.body
 
     def _asked(
-        self, message: Describe | Ask | Fit | Learn | Slope | Weigh | Alter | Tune, cap: int
-    ) -> Described | Answered | Fitted | Learnt | Sloped | Weighed | Tuned:
+        self, message: Describe | Ask | Fit | Learn | Slope | Weigh | Alter | Tune | Look, cap: int
+    ) -> Described | Answered | Fitted | Learnt | Sloped | Weighed | Tuned | Looked:
         try:
             frames.send(self.peer, message)
         except frames.ClosedError:
             raise _gone() from None
         return self._heard(cap)
 
-    def _heard(self, cap: int) -> Described | Answered | Fitted | Learnt | Sloped | Weighed | Tuned:
+    def _heard(self, cap: int) -> Described | Answered | Fitted | Learnt | Sloped | Weighed | Tuned | Looked:
         try:
             reply: FromModel = frames.receive(self.peer, FromModel, cap)
         except frames.ClosedError:

@@ -9,6 +9,7 @@ import numpy as np
 from fivefold.contract.finding import Canary
 from fivefold.explanation.explainer import Question, explain
 from fivefold.explanation.known import draw
+from fivefold.explanation.local import exact
 from fivefold.explanation.local.steady import steady
 
 if TYPE_CHECKING:
@@ -24,13 +25,14 @@ _MOST_WALKS = 3_000_000
 _LEAST_SHARE = 0.8
 
 
-def prove(layout: Setting, floor: float, rng: np.random.Generator) -> Canary:
+def prove(layout: Setting, floor: float, rng: np.random.Generator, way: exact.Route | None = None) -> Canary:
     """Explain known functions; bars cut by 60 % and flickering answers must be noticed, honest ones must not.
 
     Args:
         layout: The user's rows, players and pairs.
         floor: Of the steadiness.
         rng: Draws the functions.
+        way: Where values come out of trees: of these, half of each credit displaced must be noticed as well.
     """
     codes, n = layout.store.codes, layout.store.explained
     each = max(2 * (codes.shape[1] - 1) * layout.pairs * codes.shape[1], 1)
@@ -55,17 +57,22 @@ def prove(layout: Setting, floor: float, rng: np.random.Generator) -> Canary:
         found += spoilt.high is not None and spoilt.high < floor
         calm = steady(answers, answers)
         alarms += calm.low is not None and calm.low <= floor
-    cases = 2 * FUNCTIONS
+    cases, held, more = 2 * FUNCTIONS, True, ""
+    if way is not None:
+        right, wrong = exact.agrees(layout, way, rng)
+        held, cases = right and not wrong, cases + 1
+        found, alarms = found + (not wrong), alarms + (not right)
+        more = " Of the model's own trees, columns joined to eight at most, all coalitions give the same values."
     return Canary(
         kind="bars too narrow, and answers that flicker",
         planted=cases,
         found=found,
         clean=cases,
         false_alarms=alarms,
-        noticed=found >= _LEAST_SHARE * cases and alarms <= 1,
+        noticed=held and found >= _LEAST_SHARE * cases and alarms <= 1,
         detail=f"{FUNCTIONS} functions over these very columns, with interactions, their attributions known exactly: "
         f"{np.mean(shares):.1%} of the 95 % bars cover the truth (lowest {min(shares):.1%}). To be noticed: bars cut "
-        f"to two fifths, and answers of which {_SPOILT:.0%} of the variation is noise.",
+        f"to two fifths, and answers of which {_SPOILT:.0%} of the variation is noise.{more}",
     )
 
 

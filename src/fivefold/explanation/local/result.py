@@ -34,7 +34,9 @@ _REMEDY = {
 }
 
 
-def result(layout: Setting, made: Attributions, calm: Steady, proof: Canary, context: Context) -> Result:
+def result(
+    layout: Setting, made: Attributions, calm: Steady, proof: Canary, context: Context, *, checked: int = 0
+) -> Result:  # fmt: skip
     """Judge steadiness; a pass also needs reasons that are told from chance and bars that hold a second time.
 
     Args:
@@ -43,13 +45,14 @@ def result(layout: Setting, made: Attributions, calm: Steady, proof: Canary, con
         calm: Steadiness of the answers.
         proof: Canary.
         context: Floors and row ids.
+        checked: Answers that were held against those of the model's trees, where values come out of these; else 0.
     """
     players, n = len(layout.store.players), len(made.value)
     error = np.sqrt(made.error**2 + calm.noise[layout.column][:, None] / players**2)
     reach = made.quantile(comparisons=players)
     told, needing = _told(layout, made, error, reach)
     agreed, compared = _agreed(made)
-    sums = _sums(layout, made)
+    sums = _sums(layout, made, exact=checked > 0)
     floor = context.thresholds[FLOOR]
     outcome, reason = _decide(calm, floor, proof, (told, needing), (agreed, compared))
     main = Measure(
@@ -76,7 +79,7 @@ def result(layout: Setting, made: Attributions, calm: Steady, proof: Canary, con
             value=median,
             unit="share",
             n=n,
-            note=f"The median over rows, from {made.pairs} pairs of permutations a row.",
+            note=_how(made, checked),
         ),
         Measure(name="questions in all", value=float(made.asked + 3 * calm.n), unit="rows", n=made.asked + 3 * calm.n),
     ]
@@ -86,7 +89,7 @@ def result(layout: Setting, made: Attributions, calm: Steady, proof: Canary, con
         measures=(main, *shown, *_firsts(layout, made)),
         canary=proof,
         plots=_plots(layout, made, error, context),
-        limits=_limits(layout),
+        limits=_limits(layout, checked),
         remedy=_REMEDY.get(outcome, ""),
     )
 
@@ -122,10 +125,18 @@ def _agreed(made: Attributions) -> tuple[int, int]:
     return int((off <= made.quantile() * error)[some].sum()), int(some.sum())
 
 
-def _sums(layout: Setting, made: Attributions) -> np.ndarray:
+def _how(made: Attributions, checked: int) -> str:
+    if checked:
+        return f"Exact: out of the model's trees, over all of {made.pairs} background rows."
+    return f"The median over rows, from {made.pairs} pairs of permutations a row."
+
+
+def _sums(layout: Setting, made: Attributions, *, exact: bool = False) -> np.ndarray:
     """Return (n,) bool: the sum of the attributions lies within its own error of the answer less the usual answer."""
     n = layout.store.explained
     spread = layout.scores[n:].std(axis=0, ddof=1)[layout.column] / np.sqrt(made.pairs)
+    if exact:
+        spread = _ROUNDING * np.abs(_away(layout)).max() / made.quantile()
     return np.asarray(np.abs(made.value.sum(axis=1) - _away(layout)) <= made.quantile() * spread + 1e-9)
 
 
@@ -238,8 +249,10 @@ def _plots(layout: Setting, made: Attributions, error: np.ndarray, context: Cont
     return (*plots, Plot(kind="intervals", title=title, x_label=f"added to the answer, {_unit(layout)}", bars=bars))
 
 
-def _limits(layout: Setting) -> tuple[str, ...]:
+def _limits(layout: Setting, checked: int) -> tuple[str, ...]:
+    trees = f"Values were computed from the trees read out of the model; on {checked:,} rows it answers as these."
     return (
+        *((trees,) if checked else ()),
         f"Cells were swapped with those of {layout.store.background} background rows, likely or not (interventional).",
         "A reason is what the model goes by, not a cause in the world.",
         *layout.notes,

@@ -38,6 +38,7 @@ from fivefold.subject.worker.messages import (
     Slope,
     ToModel,
 )
+from fivefold.subject.worker.tree_messages import Look
 from fivefold.subject.worker.weight_messages import Alter, Tune, Weigh
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ class _Serving:
             raise SubjectError("model.no-training", "a command cannot be trained.")
         if isinstance(message, Slope):
             raise SubjectError("model.no-gradients", "a command gives no gradients.")
-        if isinstance(message, Weigh | Alter | Tune):
+        if isinstance(message, Weigh | Alter | Tune | Look):
             raise SubjectError("model.no-weights", "the weights cannot be reached: the model runs elsewhere.")
         if isinstance(message, Describe):
             return Described(body=msgspec.msgpack.encode(Description(methods=("predict",))))

@@ -43,6 +43,7 @@ from fivefold.subject.worker.messages import (
     Slope,
     ToModel,
 )
+from fivefold.subject.worker.tree_messages import Look
 from fivefold.subject.worker.weight_messages import Alter, Tune, Weigh
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ class _Serving:
             raise SubjectError("model.no-training", "an endpoint cannot be trained.")
         if isinstance(message, Slope):
             raise SubjectError("model.no-gradients", "an endpoint gives no gradients.")
-        if isinstance(message, Weigh | Alter | Tune):
+        if isinstance(message, Weigh | Alter | Tune | Look):
             raise SubjectError("model.no-weights", "the weights cannot be reached: the model runs elsewhere.")
         if isinstance(message, Describe):
             return Described(body=msgspec.msgpack.encode(Description(methods=("predict",))))

@@ -10,6 +10,7 @@ from fivefold.contract.check import Without
 from fivefold.contract.plan import ModelFact
 from fivefold.manifest.address import Address
 from fivefold.manifest.nouns import DataSet, Feature, Model
+from fivefold.subject.worker.tree_messages import Look, Looked
 from fivefold.subject.worker.weight_messages import Alter, Tune, Tuned, Weigh, Weighed
 
 
@@ -293,8 +294,6 @@ FromCheck = Progress | WantModel | WantBattery | Done | Failed
 
 
 # parent -> check process
-
-
 class ModelHere(_Message, frozen=True):
     """A model process was started; its socket comes with the message."""
 
@@ -352,7 +351,7 @@ class Fit(_Message, frozen=True):
     seed: int
 
 
-ToModel = Describe | Ask | Fit | Learn | Slope | Weigh | Alter | Tune
+ToModel = Describe | Ask | Fit | Learn | Slope | Weigh | Alter | Tune | Look
 
 
 class Described(_Message, frozen=True):
@@ -397,4 +396,4 @@ class Broken(_Message, frozen=True):
     calls: int = 0
 
 
-FromModel = Described | Answered | Fitted | Learnt | Sloped | Weighed | Tuned | Broken
+FromModel = Described | Answered | Fitted | Learnt | Sloped | Weighed | Tuned | Looked | Broken

@@ -37,6 +37,7 @@ from fivefold.subject.worker.messages import (
     Sloped,
     ToModel,
 )
+from fivefold.subject.worker.tree_messages import Look, Looked
 from fivefold.subject.worker.weight_messages import Alter, Tune, Tuned, Weigh, Weighed
 
 if TYPE_CHECKING:
@@ -77,8 +78,8 @@ def settle(job: ModelJob) -> None:
     np.random.seed(job.seed % 2**32)  # noqa: NPY002  models that use the global generator shall repeat themselves
 
 
-_Message: TypeAlias = Describe | Ask | Fit | Slope | Weigh | Alter | Tune
-_Reply: TypeAlias = Described | Answered | Fitted | Sloped | Weighed | Tuned
+_Message: TypeAlias = Describe | Ask | Fit | Slope | Weigh | Alter | Tune | Look
+_Reply: TypeAlias = Described | Answered | Fitted | Sloped | Weighed | Tuned | Looked
 
 
 class _Serving:
@@ -122,7 +123,13 @@ class _Serving:
                 self._named()
                 return Fitted()
             return Described(body=msgspec.msgpack.encode(self._described()))
+        return self._asked(message)
+
+    def _asked(self, message: Ask | Look) -> Answered | Looked:
         batch, model = frames.parse(message.batch, Batch), self._loaded()
+        if isinstance(message, Look):
+            trees = model.trees(message.form, decode(batch)) if batch.inputs is None else {}
+            return Looked(arrays={name: msgspec.msgpack.encode(array(values)) for name, values in trees.items()})
         first, *more = (
             msgspec.msgpack.encode(array(model.ask(method, message.form, unpack(batch))))
             for method in (message.method, *message.also)
