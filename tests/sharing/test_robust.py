@@ -12,6 +12,8 @@ from fivefold.contract.outcome import Outcome
 from fivefold.errors import InputError, UnsupportedError
 from fivefold.sharing.federated import accuracy, aggregation, lying, membership, poisoning
 from fivefold.sharing.federated.declared import told
+from fivefold.sharing.federated.distributed import shortened
+from fivefold.sharing.federated.learner import Rows, update
 from fivefold.sharing.federated.robust import WAYS, aggregate
 
 
@@ -124,6 +126,27 @@ def test_a_plain_federation_of_small_clients_tells_members_and_masks_or_noise_do
     assert server["plain"] > server["noised"] + 0.1
     assert found["plain"].canary is not None
     assert found["plain"].canary.noticed
+
+
+def test_many_clients_trained_at_once_are_those_trained_one_by_one() -> None:
+    """Bit for bit, whatever their rows; a guest stands in for the first row, noise shortens."""
+    rng = np.random.default_rng(3)
+    held, taken = rng.normal(size=(4, 6)), rng.normal(size=(50, 6))
+    rows = Rows(taken, rng.integers(3, size=50), np.zeros(50, dtype=int), held, rng.integers(3, size=4), 3)
+    weights = rng.normal(size=(3, 6, 3))
+    drawn = [rng.integers(50, size=size) for size in (5, 2, 5, 9, 1, 5)]
+    guests = np.array([-1, 2, 3, -1, 0, -1])
+    for noise, norm in ((0.0, 1.0), (1.0, 0.2)):
+        given = told({"noise": noise, "norm": norm}, federated.joined("S3.membership", 2))
+        found = membership._each(weights, membership._Teams(rows, drawn, guests), given)
+        for at, (own, guest) in enumerate(zip(drawn, guests, strict=True)):
+            x, y = rows.x[own], rows.y[own]
+            if guest >= 0:
+                x[0], y[0] = rows.held_x[guest], rows.held_y[guest]
+            for turn, one in enumerate(weights):
+                alone = update(one, x, y)
+                alone = shortened(alone.ravel(), norm).reshape(alone.shape) if noise else alone
+                assert np.array_equal(found[at, turn], alone)
 
 
 @pytest.mark.parametrize("check", ["S3.aggregation", "S3.server"])

@@ -18,6 +18,7 @@ from fivefold.sharing.filtering.content import seen
 from fivefold.sharing.filtering.known import drawn
 from fivefold.sharing.filtering.recall import PRECISION, recall
 from fivefold.sharing.filtering.trigger import planted, stamper, ways
+from fivefold.stats.growing import grown
 from fivefold.stats.judge import judge
 from fivefold.stats.proportion import clopper_pearson
 
@@ -178,7 +179,6 @@ def _plant(ordinary: Table, halves: tuple[Table, Table], way: str, rate: float, 
 
 def _answers(taught: Table, asked: tuple[Table, Table], rng: np.random.Generator) -> list[np.ndarray]:
     """Return what a small learner answers for each table, all seen in one way."""
-    from sklearn.ensemble import ExtraTreesClassifier
     from sklearn.linear_model import LogisticRegression
 
     tables = (taught, *asked)
@@ -190,14 +190,14 @@ def _answers(taught: Table, asked: tuple[Table, Table], rng: np.random.Generator
     every = type(taught)(taught.name, np.arange(ends[-1]), features, target, others, inputs, taught.kind)
     fine = seen(every, rng).fine
     if taught.kind == "table":
-        model = ExtraTreesClassifier(60, min_samples_leaf=2, random_state=int(rng.integers(2**31)), n_jobs=1)
+        seed = int(rng.integers(2**31))
+        says = grown(fine[: ends[0]], taught.target, trees=60, leaf=2, features="sqrt", seed=seed).said
     else:
-        model = LogisticRegression(max_iter=60)
         fine = fine / (float(fine.std()) or 1.0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a rough fit is enough
-        model.fit(fine[: ends[0]], taught.target)
-    return [np.asarray(model.predict(fine[a:b])) if b > a else np.zeros(0) for a, b in pairwise(ends)]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a rough fit is enough
+            says = LogisticRegression(max_iter=60).fit(fine[: ends[0]], taught.target).predict
+    return [np.asarray(says(fine[a:b])) if b > a else np.zeros(0) for a, b in pairwise(ends)]
 
 
 def _told(one: Planted) -> list[Measure]:

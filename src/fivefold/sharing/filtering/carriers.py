@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fivefold.stats.forest import shares
+from fivefold.stats.growing import balanced, grown
 from fivefold.stats.proportion import clopper_pearson
 
 if TYPE_CHECKING:
@@ -115,13 +115,10 @@ def _vouched(
 ) -> bool | None:
     """Return whether rows known to be good carry the mark as often as the others; see :attr:`Carriers.vouched`."""
     from scipy.stats import binom
-    from sklearn.ensemble import ExtraTreesClassifier
 
     n, good = len(carry), len(mine) - len(carry)
-    trees = ExtraTreesClassifier(
-        _TREES, min_samples_leaf=_LEAF, max_features=None, n_jobs=1, random_state=int(rng.integers(2**31))
-    )
-    says = shares(trees.fit(fine[:n], carry), fine[n:])[:, 1] > _LIKELY
+    forest = grown(fine[:n], carry, trees=_TREES, leaf=_LEAF, features=None, seed=int(rng.integers(2**31)))
+    says = forest.shares(fine[n:])[:, 1] > _LIKELY
     count = int((says & mine[n:]).sum())
     if float(binom.cdf(count, good, shown.sum() / n)) < _RARELY:
         return False
@@ -130,13 +127,9 @@ def _vouched(
 
 def _told(given: Seen, shown: np.ndarray, rng: np.random.Generator) -> list[tuple[int, ...]]:
     """Return the one, two and three columns that tell a mark best."""
-    from sklearn.ensemble import ExtraTreesClassifier
-
-    trees = ExtraTreesClassifier(
-        _TREES, min_samples_leaf=_LEAF, max_features=0.7, class_weight="balanced", n_jobs=1,
-        random_state=int(rng.integers(2**31)),
-    )  # fmt: skip
-    weight = trees.fit(given.fine, shown).feature_importances_
+    seed = int(rng.integers(2**31))
+    forest = grown(given.fine, shown, trees=_TREES, leaf=_LEAF, features=0.7, seed=seed, weight=balanced(shown))
+    weight = forest.importance
     columns = np.unique(given.owner)
     total = np.array([weight[given.owner == column].sum() for column in columns])
     order = columns[np.argsort(-total, kind="stable")]
@@ -145,18 +138,14 @@ def _told(given: Seen, shown: np.ndarray, rng: np.random.Generator) -> list[tupl
 
 def _carry(fine: np.ndarray, shown: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return (n,) bool: rows that, by models that never saw them, more likely than not show the mark."""
-    from sklearn.ensemble import ExtraTreesClassifier
-
     fold = rng.permutation(np.arange(len(shown)) % _FOLDS)
     found = np.zeros(len(shown), dtype=bool)
     for at in range(_FOLDS):
         taught = fold != at
-        trees = ExtraTreesClassifier(
-            _TREES, min_samples_leaf=_LEAF, max_features=None, n_jobs=1, random_state=int(rng.integers(2**31))
-        )
-        trees.fit(fine[taught], shown[taught])
-        if len(trees.classes_) == 2:
-            found[~taught] = shares(trees, fine[~taught])[:, 1] > _LIKELY
+        seed = int(rng.integers(2**31))
+        forest = grown(fine[taught], shown[taught], trees=_TREES, leaf=_LEAF, features=None, seed=seed)
+        if len(forest.classes) == 2:
+            found[~taught] = forest.shares(fine[~taught])[:, 1] > _LIKELY
     return found
 
 
@@ -183,7 +172,6 @@ def _alike(
 
 def _apart(fine: np.ndarray, shown: np.ndarray, others: np.ndarray, rng: np.random.Generator) -> float:
     """Return how well carriers are told from rows of other classes: 0.5 where they were drawn from these."""
-    from sklearn.ensemble import ExtraTreesClassifier
     from sklearn.metrics import roc_auc_score
 
     chosen = np.flatnonzero(shown | others)
@@ -192,26 +180,23 @@ def _apart(fine: np.ndarray, shown: np.ndarray, others: np.ndarray, rng: np.rand
     for side in (truth, ~truth):
         fold[side] = rng.permutation(np.arange(int(side.sum())) % _FOLDS)
     for at in range(_FOLDS):
-        trees = ExtraTreesClassifier(
-            _TREES, min_samples_leaf=_LEAF, class_weight="balanced", n_jobs=1, random_state=int(rng.integers(2**31))
-        )
-        trees.fit(fine[fold != at], truth[fold != at])
-        found[fold == at] = shares(trees, fine[fold == at])[:, 1]
+        taught = truth[fold != at]
+        forest = grown(
+            fine[fold != at], taught, trees=_TREES, leaf=_LEAF, features="sqrt", seed=int(rng.integers(2**31)),
+            weight=balanced(taught),
+        )  # fmt: skip
+        found[fold == at] = forest.shares(fine[fold == at])[:, 1]
     return float(roc_auc_score(truth, found))
 
 
 def _says(fine: np.ndarray, mine: np.ndarray, carry: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return (n,) the chance of the class by models taught by rows without the mark, never by a row itself."""
-    from sklearn.ensemble import ExtraTreesClassifier
-
     fold = rng.permutation(np.arange(len(mine)) % _FOLDS)
     found = np.zeros(len(mine))
     for at in range(_FOLDS):
         taught = (fold != at) & ~carry
-        trees = ExtraTreesClassifier(
-            _TREES, min_samples_leaf=_LEAF, max_features="sqrt", n_jobs=1, random_state=int(rng.integers(2**31))
-        )
-        trees.fit(fine[taught], mine[taught])
-        if len(trees.classes_) == 2:
-            found[fold == at] = shares(trees, fine[fold == at])[:, 1]
+        seed = int(rng.integers(2**31))
+        forest = grown(fine[taught], mine[taught], trees=_TREES, leaf=_LEAF, features="sqrt", seed=seed)
+        if len(forest.classes) == 2:
+            found[fold == at] = forest.shares(fine[fold == at])[:, 1]
     return found

@@ -15,6 +15,7 @@ from fivefold.sharing.filtering.doubt import doubtful
 from fivefold.sharing.filtering.marks import Mark, mark
 from fivefold.sharing.filtering.removal import Removal, joined
 from fivefold.sharing.filtering.suspects import Opinion
+from fivefold.stats.growing import grown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -259,7 +260,6 @@ def _vote(  # noqa: PLR0917
     at: np.ndarray, label: np.ndarray, taught: np.ndarray, asked: np.ndarray, classes: int, rng: np.random.Generator
 ) -> np.ndarray:
     """Return (m, K) mean chances of trees, of a logistic model and of a radial one."""
-    from sklearn.ensemble import ExtraTreesClassifier
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
@@ -268,10 +268,12 @@ def _vote(  # noqa: PLR0917
     if len(present) < 2:
         found[:, present] = 1.0
         return found
-    trees = ExtraTreesClassifier(_TREES, min_samples_leaf=_LEAF, random_state=int(rng.integers(2**31)), n_jobs=1)
-    for model in (trees, LogisticRegression(max_iter=100)):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            model.fit(at[taught], label[taught])
-        found[:, present] += model.predict_proba(asked) / 2
+    seed = int(rng.integers(2**31))
+    forest = grown(at[taught], label[taught], trees=_TREES, leaf=_LEAF, features="sqrt", seed=seed)
+    found[:, present] += forest.shares(asked) / 2
+    linear = LogisticRegression(max_iter=100)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        linear.fit(at[taught], label[taught])
+    found[:, present] += linear.predict_proba(asked) / 2
     return found

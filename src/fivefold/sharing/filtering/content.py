@@ -10,7 +10,7 @@ import numpy as np
 from fivefold.sharing.filtering.columns import owned
 from fivefold.sharing.filtering.embedded import plain
 from fivefold.sharing.filtering.suspects import Opinion
-from fivefold.stats.forest import shares
+from fivefold.stats.growing import grown
 
 if TYPE_CHECKING:
     from fivefold.contract.subject import Table
@@ -143,15 +143,12 @@ def _neighbours(at: np.ndarray, label: np.ndarray, classes: int) -> np.ndarray:
 
 
 def _trees(fine: np.ndarray, label: np.ndarray, classes: int, rng: np.random.Generator) -> np.ndarray:
-    from sklearn.ensemble import ExtraTreesClassifier
-
     found = np.zeros((len(label), classes))
     fold = rng.permutation(np.arange(len(label)) % _FOLDS)
     for at in range(_FOLDS):
-        trees = ExtraTreesClassifier(
-            _TREES, min_samples_leaf=_LEAF, max_features=0.5 if fine.shape[1] <= _WIDE else "sqrt",
-            random_state=int(rng.integers(2**31)), n_jobs=1,
+        forest = grown(
+            fine[fold != at], label[fold != at], trees=_TREES, leaf=_LEAF, seed=int(rng.integers(2**31)),
+            features=0.5 if fine.shape[1] <= _WIDE else "sqrt",
         )  # fmt: skip
-        trees.fit(fine[fold != at], label[fold != at])
-        found[np.ix_(fold == at, trees.classes_)] = shares(trees, fine[fold == at])
+        found[np.ix_(fold == at, forest.classes)] = forest.shares(fine[fold == at])
     return found

@@ -11,7 +11,7 @@ import pandas as pd
 from fivefold.contract.subject import Table
 from fivefold.sharing.filtering.columns import encoded
 from fivefold.sharing.filtering.embedded import components, plain
-from fivefold.stats.forest import shares
+from fivefold.stats.growing import grown
 from fivefold.stats.proportion import clopper_pearson
 
 if TYPE_CHECKING:
@@ -228,8 +228,6 @@ def suspicion(kinds: list[Kind]) -> np.ndarray:
 
 def _chances(inputs: np.ndarray, foreign: np.ndarray, fold: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return (n,) the chance of being foreign, each by trees that saw nothing of its fold."""
-    from sklearn.ensemble import ExtraTreesClassifier
-
     found = np.full(len(foreign), 0.5)
     features = 0.5 if inputs.shape[1] <= _WIDE else "sqrt"
     weight = np.where(foreign, len(foreign) / foreign.sum(), len(foreign) / (~foreign).sum())
@@ -237,11 +235,11 @@ def _chances(inputs: np.ndarray, foreign: np.ndarray, fold: np.ndarray, rng: np.
         taught, asked = fold != at, fold == at
         if len(np.unique(foreign[taught])) == 1:
             continue
-        trees = ExtraTreesClassifier(
-            _TREES, min_samples_leaf=_LEAF, max_features=features, random_state=int(rng.integers(2**31)), n_jobs=1
-        )
-        trees.fit(inputs[taught], foreign[taught], sample_weight=weight[taught])
-        found[asked] = shares(trees, inputs[asked])[:, 1]
+        forest = grown(
+            inputs[taught], foreign[taught], trees=_TREES, leaf=_LEAF, features=features,
+            seed=int(rng.integers(2**31)), weight=weight[taught],
+        )  # fmt: skip
+        found[asked] = forest.shares(inputs[asked])[:, 1]
     return np.asarray(found)
 
 

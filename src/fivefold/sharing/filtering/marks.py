@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fivefold.stats.forest import shares
+from fivefold.stats.growing import grown
 
 if TYPE_CHECKING:
     from fivefold.sharing.filtering.content import Seen
@@ -133,11 +133,7 @@ def _by_line(taught: np.ndarray, chosen: np.ndarray, asked: np.ndarray, _rng: np
 
 
 def _by_trees(taught: np.ndarray, chosen: np.ndarray, asked: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    from sklearn.ensemble import ExtraTreesClassifier
-
     weight = np.where(chosen, 0.5 / chosen.sum(), 0.5 / (~chosen).sum()) * len(chosen)
-    trees = ExtraTreesClassifier(
-        _TREES, min_samples_leaf=_LEAF, max_features=0.7, random_state=int(rng.integers(2**31)), n_jobs=1
-    )
-    trees.fit(taught, chosen, sample_weight=weight)
-    return np.asarray(shares(trees, asked)[:, 1])
+    seed = int(rng.integers(2**31))
+    forest = grown(taught, chosen, trees=_TREES, leaf=_LEAF, features=0.7, seed=seed, weight=weight)
+    return np.asarray(forest.shares(asked)[:, 1])

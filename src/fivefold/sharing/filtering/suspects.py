@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fivefold.stats.growing import grown
+
 _FOLDS = 4
 _TREES = 40
 _LEAF = 3
@@ -79,7 +81,6 @@ def opinion(inputs: np.ndarray, label: np.ndarray, same: np.ndarray, classes: in
 def _answers(
     inputs: np.ndarray, label: np.ndarray, asked: np.ndarray, classes: int, rng: np.random.Generator
 ) -> np.ndarray:
-    from sklearn.ensemble import ExtraTreesClassifier
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
@@ -88,17 +89,14 @@ def _answers(
     if len(present) < 2:
         found[:, present] = 1.0
         return found
-    trees = ExtraTreesClassifier(
-        _TREES,
-        min_samples_leaf=_LEAF,
-        max_features=0.5 if inputs.shape[1] <= _WIDE else "sqrt",
-        random_state=int(rng.integers(2**31)),
-        n_jobs=1,
-    )
+    forest = grown(
+        inputs, label, trees=_TREES, leaf=_LEAF, features=0.5 if inputs.shape[1] <= _WIDE else "sqrt",
+        seed=int(rng.integers(2**31)),
+    )  # fmt: skip
+    found[:, present] += forest.shares(asked) / 2
     linear = LogisticRegression(max_iter=60)
-    for model in (trees, linear):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # a rough fit is enough to vote
-            model.fit(inputs, label)
-        found[:, present] += model.predict_proba(asked) / 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a rough fit is enough to vote
+        linear.fit(inputs, label)
+    found[:, present] += linear.predict_proba(asked) / 2
     return found

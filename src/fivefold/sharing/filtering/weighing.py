@@ -9,6 +9,7 @@ import numpy as np
 
 from fivefold.sharing.filtering.columns import encoded
 from fivefold.sharing.filtering.removal import groups_of, joined
+from fivefold.stats.growing import grown
 
 if TYPE_CHECKING:
     from fivefold.contract.subject import Table
@@ -80,8 +81,7 @@ def weighed(
 
 
 def _said(taught: np.ndarray, target: np.ndarray, asked: np.ndarray, seed: int) -> np.ndarray:
-    from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
-
-    kind = ExtraTreesClassifier if target.dtype.kind == "i" else ExtraTreesRegressor
-    model = kind(_TREES, min_samples_leaf=_LEAF, random_state=seed, n_jobs=1)
-    return np.asarray(model.fit(taught, target).predict(asked))
+    values = target.dtype.kind != "i"
+    features = None if values else "sqrt"
+    forest = grown(taught, target, trees=_TREES, leaf=_LEAF, features=features, seed=seed, values=values)
+    return forest.said(asked)
