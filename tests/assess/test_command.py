@@ -127,8 +127,9 @@ def test_programs_of_other_languages(tmp_path: Path, language: str) -> None:
     assert found.perturbable
 
 
+@pytest.mark.usefixtures("few_checks")
 def test_a_program_is_assessed_from_a_short_manifest(tmp_path: Path) -> None:
-    """The whole run on awk, which every machine has: measured checks, a sealed verdict, the kind said."""
+    """A run on awk, which every machine has: measured checks, a sealed verdict, the kind said."""
     root = application(tmp_path / "app", ["awk", "-f", "model.awk"], {"model.awk": AWK})
     assert len((root / "fivefold.yaml").read_text(encoding="utf-8").splitlines()) <= 15
     rows(2000, 2, steep=0.4).to_csv(root / "test.csv", index=False)  # a thief without questions errs on enough

@@ -452,6 +452,7 @@ def test_what_may_not_be_spoken_to_is_refused_before_anything_runs(
     assert caught.value.code == code
 
 
+@pytest.mark.usefixtures("few_checks")
 def test_no_token_stands_in_the_evidence(tmp_path: Path, files: dict[str, Path]) -> None:
     """The token is read from its file, sent to the endpoint, and written nowhere."""
     secret = "kept-secret-4711"
