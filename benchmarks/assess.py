@@ -62,7 +62,7 @@ def measure(*, gates: bool, repeat: int) -> tuple[list[Row], str]:
         rows += _light(scratch, repeat=max(5, repeat))
         # a small table is outweighed by the engines, so memory is measured at full size in both forms
         sizes = (50_000, TABLE) if gates else (50_000, 100_000, TABLE)
-        rows += _scale(scratch, sizes=sizes, words=_only() if gates else [], repeat=repeat)
+        rows += _scale(scratch, sizes=sizes, words=["--effort", "quick"] if gates else [], repeat=repeat)
     return rows, absent
 
 
@@ -118,7 +118,8 @@ def _cost(peer: Path | None, scratch: Path, *, draws: int, repeat: int) -> list[
     for at in range(repeat):
         place = scratch / f"credit{at}"
         shutil.copytree(CREDIT, place, ignore=shutil.ignore_patterns("evidence", "__pycache__"))
-        mine = _ours(["assess", str(place), "--json", *_only()], place, scratch / f"home{at}")
+        only = [word for check in sorted(CHECKS) for word in ("--only", check)]
+        mine = _ours(["assess", str(place), "--json", *only], place, scratch / f"home{at}")
         if fault := unmeasured(mine):
             note = fault
         else:
@@ -157,11 +158,6 @@ def _light(scratch: Path, *, repeat: int) -> list[Row]:
     return rows
 
 
-def _only() -> list[str]:
-    """Return the words by which an assessment runs the four checks alone."""
-    return [word for check in sorted(CHECKS) for word in ("--only", check)]
-
-
 def _scale(scratch: Path, *, sizes: tuple[int, ...], words: list[str], repeat: int) -> list[Row]:
     """Measure growth and memory, medians of ``repeat`` interleaved runs; memory is the largest seen, not the median."""
     from benchmarks.scale import make
@@ -184,7 +180,7 @@ def _scale(scratch: Path, *, sizes: tuple[int, ...], words: list[str], repeat: i
     growth = None if fault else (times[-1] / times[0]) / (sizes[-1] / sizes[0])
     peak = None if fault else max(cost.peak for cost in costs[sizes[-1]]) / tables[sizes[-1]]
     seconds, counts = ", ".join(f"{spent:.1f}" for spent in times), ", ".join(f"{rows:,}" for rows in sizes)
-    note = fault or f"{'four' if words else 'all'} checks; CPU {seconds} s at {counts} rows"
+    note = fault or f"{' '.join(words)} CPU {seconds} s at {counts} rows".strip()
     memory = fault or "all processes with their engines; the table is rows x 60 x 8 bytes, texts counted as numbers"
     return [
         Row(f"{name}: CPU over linear growth from {sizes[0]:,}", growth, None, 1.0, "max", "x", note=note),

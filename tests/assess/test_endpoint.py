@@ -94,7 +94,6 @@ def test_an_endpoint_is_assessed_and_the_evidence_holds(tmp_path: Path, files: d
     assert not kept_ledger(manifest, data_digests(manifest)).stat().st_size
 
 
-@pytest.mark.usefixtures("few_checks")
 def test_findings_are_byte_identical_whatever_the_order_and_the_failures(
     tmp_path: Path, files: dict[str, Path]
 ) -> None:

@@ -45,12 +45,13 @@ def resident(name: bytes) -> int:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.usefixtures("few_checks")
 @pytest.mark.parametrize("most", [0, 3])
-def test_a_large_table_and_a_small_server(tmp_path: Path, most: int) -> None:
+def test_a_large_table_and_a_small_server(tmp_path: Path, most: int, request: pytest.FixtureRequest) -> None:
     """What the server counted stays within the budget; memory within four times the table and what engines take."""
     from skl2onnx import to_onnx
 
+    if most:
+        request.getfixturevalue("few_checks")
     train = table(20_000, 1)
     inputs = train.iloc[:, :COLUMNS].to_numpy(dtype=np.float32)
     model = LogisticRegression(max_iter=200).fit(inputs, train["answer"])
